@@ -1,0 +1,157 @@
+/**
+ * Collects the nodes of one ONNX graph. Each method adds a node and returns the name of its result, so an
+ * op's emission reads as a formula. The only mutable thing of this backend; it lives for one emission.
+ */
+import type { Attribute, Body, Node, Tensor } from './proto.ts';
+
+type Attributes = Readonly<Record<string, Attribute>>;
+
+const littleEndian = <T>(
+  values: readonly T[],
+  width: number,
+  put: (view: DataView, at: number, value: T) => void,
+) => {
+  const data = new Uint8Array(values.length * width);
+  const view = new DataView(data.buffer);
+  for (const [index, value] of values.entries()) put(view, index * width, value);
+  return data;
+};
+
+export const floatTensor = (values: readonly number[], dims: readonly number[]): Tensor => ({
+  element: 'f32',
+  dims,
+  data: littleEndian(values, 4, (view, at, value) => view.setFloat32(at, value, true)),
+});
+
+const intTensor = (values: readonly number[], dims: readonly number[]): Tensor => ({
+  element: 'i64',
+  dims,
+  data: littleEndian(values, 8, (view, at, value) => view.setBigInt64(at, BigInt(value), true)),
+});
+
+const byteTensor = (values: readonly number[], dims: readonly number[]): Tensor => ({
+  element: 'u8',
+  dims,
+  data: Uint8Array.from(values),
+});
+
+export class Builder {
+  #nodes: Node[] = [];
+  readonly #constants = new Map<string, Tensor & { readonly name: string }>();
+  /** Inputs and op outputs of the graph being emitted: temporaries must not take their names. */
+  readonly #taken: ReadonlySet<string>;
+  #scope = '';
+  #next = 0;
+
+  constructor(taken: ReadonlySet<string>) {
+    this.#taken = taken;
+  }
+
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  get constants(): readonly (Tensor & { readonly name: string })[] {
+    return [...this.#constants.values()];
+  }
+
+  /** Emits one op by `formula`, whose result gets the name `output`. */
+  define(output: string, formula: () => string): void {
+    this.#scope = output;
+    this.#next = 0;
+    let result = '';
+    const nodes = this.#collect(() => {
+      result = formula();
+    });
+    const swap = (name: string): string => (name === result ? output : name);
+    const made = nodes.some(({ outputs }) => outputs.includes(result));
+    if (made)
+      for (const node of nodes)
+        this.#nodes.push({ ...node, inputs: node.inputs.map(swap), outputs: node.outputs.map(swap) });
+    else this.#nodes.push({ type: 'Identity', inputs: [result], outputs: [output], attributes: {} });
+  }
+
+  op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    const name = this.#fresh();
+    this.#nodes.push({ type, inputs, attributes, outputs: [name] });
+    return name;
+  }
+
+  /** The second result of a node whose first one is not wanted. */
+  second(type: string, inputs: readonly string[], attributes: Attributes): string {
+    const outputs = [this.#fresh(), this.#fresh()] as const;
+    this.#nodes.push({ type, inputs, attributes, outputs });
+    return outputs[1];
+  }
+
+  /**
+   * The sum of what `term` gives for 0, 1, ... below `count`, a tensor of `dims`. The index is a tensor of one
+   * number. The body is in the file once, so a long sum costs ONNX Runtime no time to prepare.
+   */
+  sum(count: number, dims: readonly number[], term: (index: string) => string): string {
+    if (count === 1) return term(this.ints([0]));
+    const [index, go, total] = [this.#fresh(), this.#fresh(), this.#fresh()];
+    let [next, goOn] = ['', ''];
+    const nodes = this.#collect(() => {
+      next = this.op('Add', [total, term(this.op('Reshape', [index, this.ints([1])]))]);
+      goOn = this.op('Identity', [go]);
+    });
+    const body: Body = {
+      nodes,
+      inputs: [
+        { name: index, element: 'i64', dims: [] },
+        { name: go, element: 'bool', dims: [] },
+        { name: total, element: 'f32', dims },
+      ],
+      outputs: [
+        { name: goOn, element: 'bool', dims: [] },
+        { name: next, element: 'f32', dims },
+      ],
+    };
+    const zeros = this.op('ConstantOfShape', [this.ints(dims)]);
+    return this.op('Loop', [this.ints([count], []), '', zeros], { body });
+  }
+
+  ints(values: readonly number[], dims: readonly number[] = [values.length]): string {
+    return this.#constant(`i64[${dims}]${values}`, intTensor(values, dims));
+  }
+
+  floats(values: readonly number[], dims: readonly number[] = [values.length]): string {
+    return this.#constant(`f32[${dims}]${values}`, floatTensor(values, dims));
+  }
+
+  bytes(values: readonly number[], dims: readonly number[] = [values.length]): string {
+    return this.#constant(`u8[${dims}]${values}`, byteTensor(values, dims));
+  }
+
+  float(value: number): string {
+    return this.floats([value], []);
+  }
+
+  /** Constants of equal content are one. */
+  #constant(key: string, tensor: Tensor): string {
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known.name;
+    const name = this.#free(`constant~${this.#constants.size}`);
+    this.#constants.set(key, { ...tensor, name });
+    return name;
+  }
+
+  /** The nodes that `make` adds, instead of adding them here. */
+  #collect(make: () => void): Node[] {
+    const outside = this.#nodes;
+    const nodes: Node[] = [];
+    this.#nodes = nodes;
+    make();
+    this.#nodes = outside;
+    return nodes;
+  }
+
+  #fresh(): string {
+    return this.#free(`${this.#scope}~${this.#next++}`);
+  }
+
+  #free(name: string): string {
+    return this.#taken.has(name) ? this.#free(`${name}~`) : name;
+  }
+}

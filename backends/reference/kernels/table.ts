@@ -1,0 +1,24 @@
+/** The kernel of each op. The type checker names every op that lacks one. */
+import type { OpKind } from '../../../ir/ops/attributes.ts';
+import { convolutionKernels } from './convolution.ts';
+import { elementwiseKernels } from './elementwise.ts';
+import { gateKernels } from './gates.ts';
+import type { Kernels } from './kernel.ts';
+import { layoutKernels } from './layout.ts';
+import { lossKernels } from './loss.ts';
+import { normKernels } from './norm.ts';
+import { poolingKernels } from './pooling.ts';
+import { updateKernels } from './update.ts';
+import { vectorKernels } from './vectors.ts';
+
+export const kernels: Kernels<OpKind> = {
+  ...convolutionKernels,
+  ...elementwiseKernels,
+  ...gateKernels,
+  ...layoutKernels,
+  ...lossKernels,
+  ...normKernels,
+  ...poolingKernels,
+  ...updateKernels,
+  ...vectorKernels,
+};

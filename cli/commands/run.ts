@@ -1,0 +1,219 @@
+import type { Command } from 'commander';
+import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import type { Model } from '../../ir/model.ts';
+import { type Bundle, openBundle } from '../../runtime/bundle.ts';
+import { checkData } from '../../runtime/data/check-data.ts';
+import { needsOf, servingFault, windowsFeed } from '../../runtime/feed-of.ts';
+import { meanIou, scoreOf } from '../../runtime/metrics.ts';
+import { type Sample, writeCurve } from '../../runtime/pictures/curve.ts';
+import { type StepResult, type TrainEvent, type TrainOptions, train } from '../../runtime/train.ts';
+import { readWeightNames } from '../../runtime/weight-names.ts';
+import { readWeights, type Weights } from '../../runtime/weights.ts';
+import { complain, type ExitCode, guarded, note, print } from '../command.ts';
+import { readSource, wholeNumber } from '../inputs.ts';
+import { createProgressLine } from '../progress-line.ts';
+import { checkpointFolder, openDataHere } from '../run-inputs.ts';
+import { prepareValidation, type Validating, type ValidationOptions } from '../run-validation.ts';
+import { stopOnSignals } from '../stop-signals.ts';
+
+type Options = ValidationOptions & {
+  readonly data: string;
+  readonly split: string;
+  readonly steps?: string;
+  readonly init?: string;
+  readonly initNames?: string;
+  readonly checkpoint?: string;
+  readonly checkpointEvery: string;
+  readonly resume?: true;
+  readonly timeout: string;
+  readonly curve?: string;
+  readonly json?: true;
+};
+
+export function registerRun(program: Command): void {
+  program
+    .command('run')
+    .summary('train')
+    .description('Trains the network of a bundle on this machine, one process a device.')
+    .argument('<bundle>', 'a folder that `unetc compile` wrote')
+    .requiredOption('--data <folder>', 'images/ and labels/, or a data.json')
+    .option('--split <name>', 'the part of the data to train on', 'train')
+    .option('--steps <n>', 'steps in all (default: what the model says)')
+    .option('--init <file>', 'first weights (safetensors)')
+    .option('--init-names <file>', 'their names, where another program trained them: see export --names')
+    .option('--checkpoint <folder>', 'where checkpoints go (default: checkpoints/ in the bundle)')
+    .option('--checkpoint-every <n>', 'steps between two checkpoints', '50')
+    .option('--validation <split>', 'score that part of the data between steps, and keep the best weights')
+    .option('--validate-every <n>', 'steps between two scores (default: 50)')
+    .option('--resume', 'go on from the newest valid checkpoint')
+    .option('--timeout <seconds>', 'how long a device may stand still while another waits for it', '300')
+    .option('--curve <file>', 'draw the loss curve into a PNG file')
+    .option('--json', 'print one JSON line a step')
+    .action(guarded(runTraining));
+}
+
+async function runTraining(folder: string, options: Options): Promise<ExitCode> {
+  const prepared = await prepare(folder, options);
+  if (!prepared.ok) return complain(prepared.diagnostics);
+  const { bundle, training, validating } = prepared.value;
+  const losses: Sample[] = [];
+  const misses: Sample[] = [];
+  const line = createProgressLine();
+  const stop = stopOnSignals('Ending after this step, with a checkpoint ...');
+  const began = performance.now();
+  let stepSeconds = 0;
+  const trained = await train(bundle, {
+    ...training,
+    stop,
+    ...(validating === undefined
+      ? {}
+      : {
+          validation: validating.validation(stop, (progress) => line.show(progress, 'tiles of validation')),
+        }),
+    onEvent: (event) => {
+      if (event.kind === 'step') {
+        losses.push({ step: event.step + 1, value: event.loss });
+        stepSeconds += event.seconds;
+      }
+      if (event.kind === 'validation') misses.push({ step: event.step, value: 1 - meanIou(event) });
+      tell(event, line, options);
+    },
+  });
+  validating?.remove();
+  line.clear();
+  if (!trained.ok) return complain(trained.diagnostics, new Map(), 3);
+  const seconds = (performance.now() - began) / 1000;
+  if (options.curve !== undefined && losses.length > 1) {
+    const { schedule, name } = bundle.plan;
+    const subtitle = `${schedule.devices} devices, ${losses.length} steps in ${seconds.toFixed(0)} s`;
+    const title = `${name}: training loss`;
+    const curve = { title, subtitle, losses, validation: misses, validationName: '1 - mean IoU' };
+    const drawn = await writeCurve(options.curve, curve);
+    if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
+  }
+  report(trained.value, losses, stepSeconds, options);
+  return 0;
+}
+
+type Prepared = {
+  readonly bundle: Bundle;
+  readonly training: TrainOptions;
+  readonly validating: Validating | undefined;
+};
+
+async function prepare(folder: string, options: Options): Promise<Result<Prepared>> {
+  const bundle = await openBundle(folder);
+  if (!bundle.ok) return bundle;
+  const { plan } = bundle.value;
+  const steps = options.steps === undefined ? undefined : wholeNumber('--steps', options.steps);
+  if (steps?.ok === false) return steps;
+  const every = wholeNumber('--checkpoint-every', options.checkpointEvery);
+  if (!every.ok) return every;
+  const timeout = wholeNumber('--timeout', options.timeout);
+  if (!timeout.ok) return timeout;
+  const unserved = servingFault(plan.model);
+  if (unserved !== undefined) return failure(diagnose(unserved));
+  const data = await openDataHere(options.data, plan.model);
+  if (!data.ok) return data;
+  const checked = checkData(data.value, options.split, needsOf(plan.model));
+  if (!checked.ok) return checked;
+  const validating = prepareValidation(bundle.value, data.value, options);
+  if (!validating.ok) return validating;
+  const init = readInit(plan.model, options);
+  if (init?.ok === false) return init;
+  if (init !== undefined && init.warnings.length > 0) complain(init.warnings);
+  const training: TrainOptions = {
+    feed: windowsFeed(plan, checked.value, options.split),
+    ...(steps === undefined ? {} : { steps: steps.value }),
+    ...(init === undefined ? {} : { init: init.value }),
+    timeoutSeconds: timeout.value,
+    checkpoints: {
+      directory: options.checkpoint ?? checkpointFolder(bundle.value),
+      every: every.value,
+      resume: options.resume === true,
+    },
+  };
+  return success({ bundle: bundle.value, training, validating: validating.value });
+}
+
+function readInit(model: Model, { init, initNames }: Options): Result<Weights> | undefined {
+  if (initNames === undefined) return init === undefined ? undefined : readWeights(init, model);
+  if (init === undefined)
+    return failure(
+      diagnose(
+        fault('wrong-option', {
+          option: '--init-names',
+          value: initNames,
+          expected: 'an `--init FILE` beside it',
+        }),
+      ),
+    );
+  const text = readSource(initNames);
+  if (!text.ok) return text;
+  const names = readWeightNames(text.value, initNames, model);
+  return names.ok ? readWeights(init, model, names.value) : names;
+}
+
+const percent = (share: number): string => (Number.isNaN(share) ? '-' : `${(100 * share).toFixed(1)} %`);
+
+/** Accuracy over all targets of a step. */
+function inWords({ loss, confusion }: StepResult): string {
+  const scores = Object.entries(confusion).map(
+    ([name, counts]) => `${name} ${percent(scoreOf(counts).accuracy)}`,
+  );
+  return [`loss ${loss.toFixed(4)}`, ...scores].join('  ');
+}
+
+const listeners: {
+  readonly [K in TrainEvent['kind']]: (
+    event: Extract<TrainEvent, { kind: K }>,
+    line: ReturnType<typeof createProgressLine>,
+    options: Options,
+  ) => void;
+} = {
+  started: () => undefined,
+  resumed: ({ file, step }) => note(`Going on from step ${step} (${file})`),
+  warning: ({ diagnostic }) => void complain([diagnostic]),
+  checkpoint: () => undefined,
+  validation: ({ step, best, ...score }, line, { json, validation: split }) => {
+    const { accuracy, iou, pixels } = score;
+    if (json) return print(JSON.stringify({ validation: split, step, accuracy, iou, pixels, best }));
+    line.clear();
+    const words = `accuracy ${percent(accuracy)}, mean IoU ${percent(meanIou(score))}`;
+    note(`Step ${step}, ${split}: ${words}${best ? ', the best so far' : ''}`);
+  },
+  step: (event, line, { json }) => {
+    const { step, loss, seconds, samplesPerSecond, peakBytes, confusion, progress } = event;
+    const accuracy = Object.fromEntries(
+      Object.entries(confusion).map(([name, counts]) => [name, scoreOf(counts)]),
+    );
+    if (json) print(JSON.stringify({ step, loss, seconds, samplesPerSecond, peakBytes, metrics: accuracy }));
+    else line.show(progress, inWords(event));
+  },
+};
+
+function tell<K extends TrainEvent['kind']>(
+  event: Extract<TrainEvent, { kind: K }>,
+  line: ReturnType<typeof createProgressLine>,
+  options: Options,
+): void {
+  const listen = listeners[event.kind as K] as (typeof listeners)[K];
+  listen(event, line, options);
+}
+
+function report(
+  { step, stopped, checkpoint }: { step: number; stopped: boolean; checkpoint?: string },
+  losses: readonly Sample[],
+  seconds: number,
+  options: Options,
+): void {
+  if (options.json) print(JSON.stringify({ done: !stopped, checkpoint }));
+  else {
+    const each = losses.length === 0 ? '' : `, ${(seconds / losses.length).toFixed(2)} s a step`;
+    print(`${stopped ? 'Stopped' : 'Trained'} at step ${step}${each}.`);
+    if (losses.length > 0)
+      print(`Loss ${losses[0]?.value.toFixed(4)} -> ${losses.at(-1)?.value.toFixed(4)}.`);
+    if (checkpoint !== undefined) print(`Weights: ${checkpoint}`);
+    if (options.curve !== undefined && losses.length > 1) print(`Loss curve: ${options.curve}`);
+  }
+}

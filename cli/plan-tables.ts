@@ -1,0 +1,67 @@
+/** A plan as tables for a terminal: the schedule in words, then what each role does. */
+import type { Plan } from '../ir/plan.ts';
+import { product } from '../ir/type.ts';
+import { showBytes, showCount } from '../ir/units.ts';
+import { type RoleSummary, type Summary, summarize } from './summary.ts';
+import { table } from './table.ts';
+
+const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
+
+const many = (count: number, noun: string): string =>
+  `${count} ${count === 1 ? noun : noun.endsWith('ch') ? `${noun}es` : `${noun}s`}`;
+
+export function planTables(plan: Plan): string {
+  const summary = summarize(plan);
+  return [inWords(plan, summary), '', rolesTable(plan, summary.roles), '', costInWords(plan, summary)].join(
+    '\n',
+  );
+}
+
+function inWords(plan: Plan, { schedule }: Summary): string {
+  const { devices, microBatches, replicas } = plan.schedule;
+  const grid = `${sizes(schedule.tiles)} ${product(schedule.tiles) === 1 ? 'tile' : 'tiles'}`;
+  if (plan.purpose === 'predict') return `Plan: ${grid}, worked through by ${many(devices, 'device')}.`;
+  const batch = plan.model.training?.batch ?? 1;
+  return [
+    `Plan: ${many(devices, 'device')} = ${many(replicas, 'replica')} of ${grid} each.`,
+    `A step of ${many(batch, 'sample')}: ${many(microBatches, 'micro-batch')} of ${many(plan.samples, 'sample')} on each replica.`,
+  ].join('\n');
+}
+
+const margins = (sides: RoleSummary['margins']): string => sides.map(([lo, hi]) => `${lo}+${hi}`).join(', ');
+
+function rolesTable(plan: Plan, roles: readonly RoleSummary[]): string {
+  return table(
+    [
+      { title: 'role' },
+      { title: 'devices', align: 'right' },
+      { title: 'owns', align: 'right' },
+      { title: 'reads of the image', align: 'right' },
+      { title: 'margins', align: 'right' },
+      { title: 'FLOP', align: 'right' },
+      { title: 'memory', align: 'right' },
+    ],
+    roles.map(({ name, tiles, owns, reads, margins: sides, flops, peakBytes }) => [
+      name,
+      String(tiles * plan.schedule.replicas),
+      sizes(owns),
+      sizes(reads),
+      margins(sides),
+      showCount(flops),
+      showBytes(peakBytes),
+    ]),
+  );
+}
+
+function costInWords(plan: Plan, { predicted, roles }: Summary): string {
+  const owned = roles.reduce((cells, { owns, tiles }) => cells + product(owns) * tiles, 0);
+  const read = roles.reduce((cells, { reads, tiles }) => cells + product(reads) * tiles, 0);
+  const lines = [
+    `Busiest device: ${showBytes(predicted.peakBytes)}. Margins: ${(read / owned).toFixed(2)} cells of the image are read for each cell of the result.`,
+  ];
+  if (predicted.communicationBytes > 0)
+    lines.push(
+      `Each step sums ${showBytes(predicted.communicationBytes)} of gradients over ${plan.schedule.devices} devices.`,
+    );
+  return lines.join('\n');
+}

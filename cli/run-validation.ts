@@ -1,0 +1,60 @@
+/** Scores of a split while `run` trains: what `--validation` asks for. */
+import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import type { Bundle } from '../runtime/bundle.ts';
+import { checkData } from '../runtime/data/check-data.ts';
+import type { Data } from '../runtime/data/data.ts';
+import { evaluate } from '../runtime/evaluate.ts';
+import { needsOf, scoringFault } from '../runtime/feed-of.ts';
+import type { Progress } from '../runtime/progress.ts';
+import type { Validation } from '../runtime/validation.ts';
+import { memoryOfThisMachine, wholeNumber } from './inputs.ts';
+import { createPredictors } from './run-inputs.ts';
+
+export type ValidationOptions = { readonly validation?: string; readonly validateEvery?: string };
+
+/** Steps between two scores where nobody says. */
+const EVERY = '50';
+
+export type Validating = {
+  validation(stop: AbortSignal, onProgress: (progress: Progress) => void): Validation;
+  /** Removes what was made for it. */
+  remove(): void;
+};
+
+/**
+ * Reads the options; undefined where no validation is asked for. Errors: `wrong-option`, and those of
+ * `checkData` for the split.
+ */
+export function prepareValidation(
+  bundle: Bundle,
+  data: Data,
+  { validation: split, validateEvery }: ValidationOptions,
+): Result<Validating | undefined> {
+  const every = wholeNumber('--validate-every', validateEvery ?? EVERY);
+  if (!every.ok) return every;
+  if (split === undefined)
+    return validateEvery === undefined
+      ? success(undefined)
+      : failure(diagnose(fault('wrong-option', { ...alone, value: validateEvery })));
+  const unscored = scoringFault(bundle.plan.model);
+  if (unscored !== undefined) return failure(diagnose(unscored));
+  const { channels, classes } = needsOf(bundle.plan.model);
+  const checked = checkData(data, split, { channels, ...(classes === undefined ? {} : { classes }) });
+  if (!checked.ok) return checked;
+  const predictors = createPredictors(bundle, { memory: besidesTraining(bundle) });
+  const validation: Validating['validation'] = (stop, onProgress) => ({
+    every: every.value,
+    async score(weights) {
+      const { bundleFor } = predictors;
+      const scored = await evaluate({ data, split, weights, bundleFor, stop, onProgress });
+      return scored.ok && stop.aborted ? success(undefined) : scored;
+    },
+  });
+  return success({ validation, remove: predictors.remove });
+}
+
+const alone = { option: '--validate-every', expected: 'a `--validation SPLIT` beside it' } as const;
+
+/** The devices of the training rest, but keep their memory: half of what a device has by itself. */
+const besidesTraining = ({ plan }: Bundle): string =>
+  `${Math.floor(memoryOfThisMachine(plan.schedule.devices) / 2)}B`;

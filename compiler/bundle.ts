@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { emitOnnx } from '../backends/onnx/emit.ts';
+import { bundleFormat, bundlePaths, type Manifest, segmentPath } from '../ir/bundle.ts';
+import type { Plan } from '../ir/plan.ts';
+import { printModel } from '../ir/text/model.ts';
+import { printPlan } from '../ir/text/plan.ts';
+import { printSchedule } from '../ir/text/schedule.ts';
+
+/** What a bundle says of where it comes from; none of it changes what it computes. */
+export type Origin = {
+  /** The `.unet` text. */
+  readonly source: string;
+  readonly sets: Readonly<Record<string, string>>;
+  /** Version of the compiler. */
+  readonly version: string;
+  /** Compute threads of each device. */
+  readonly threads: number;
+};
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** SHA-256 of a model's text: what a checkpoint belongs to, whatever the plan. */
+const modelHash = (plan: Plan): string => sha256(new TextEncoder().encode(printModel(plan.model)));
+
+/** All files of a bundle by their path. The same plan and origin give the same bytes. */
+export function bundleFiles(plan: Plan, origin: Origin): Map<string, Uint8Array> {
+  const text = (content: string) => new TextEncoder().encode(content);
+  const files = new Map<string, Uint8Array>([
+    [bundlePaths.plan, text(JSON.stringify(plan))],
+    [bundlePaths.planText, text(printPlan(plan))],
+    [bundlePaths.schedule, text(printSchedule(plan.schedule))],
+    [bundlePaths.model, text(origin.source)],
+    ...plan.segments.map((segment): [string, Uint8Array] => [segmentPath(segment.name), emitOnnx(segment)]),
+  ]);
+  const manifest: Manifest = {
+    format: bundleFormat,
+    compiler: origin.version,
+    model: modelHash(plan),
+    sets: origin.sets,
+    threads: origin.threads,
+    files: Object.fromEntries([...files].map(([path, bytes]) => [path, sha256(bytes)])),
+  };
+  return files.set(bundlePaths.manifest, text(`${JSON.stringify(manifest, null, 2)}\n`));
+}

@@ -1,0 +1,41 @@
+import {
+  type Diagnostic,
+  diagnose,
+  failure,
+  isFault,
+  type Result,
+  success,
+} from '../ir/diagnostics/diagnostic.ts';
+import type { Module } from '../ir/module.ts';
+import type { Pass } from '../ir/pass.ts';
+import { printModule } from '../ir/text/module.ts';
+import { verifyModule } from '../ir/verify/module.ts';
+
+/** Something that a pass left wrong: our own bug. The message shows the module with the faults. */
+export class PassError extends Error {}
+
+/**
+ * Runs passes one after another. Nothing else verifies: the manager does, before the first and after each,
+ * and a pass that leaves something unsound is stopped with the module printed.
+ */
+export function runPasses(passes: readonly Pass[], module: Module): Result<Module> {
+  let current = module;
+  expectSound(current, 'what was given');
+  for (const pass of passes) {
+    if (current.stage !== pass.from)
+      throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
+    const next = pass.run(current as never);
+    if (isFault(next)) return failure(diagnose(next));
+    expectSound(next, pass.name);
+    current = next;
+  }
+  return success(current);
+}
+
+function expectSound(module: Module, after: string): void {
+  const faults = verifyModule(module);
+  if (faults.length === 0) return;
+  throw new PassError(`after ${after}:\n${faults.map(showFault).join('\n')}\n\n${printModule(module)}`);
+}
+
+const showFault = ({ code, message }: Diagnostic): string => `  ${code}: ${message}`;

@@ -1,0 +1,62 @@
+/** What a graph costs, counted from its ops: no machine is assumed. */
+import { type Graph, typesOf } from './graph.ts';
+import type { Model } from './model.ts';
+import { bytesMoved, flopsOf } from './ops/table.ts';
+import type { Plan, Role, Segment } from './plan.ts';
+import { array, product } from './type.ts';
+
+/** Floating-point operations of a graph on the given samples. */
+function graphFlops(graph: Pick<Graph, 'inputs' | 'ops'>, samples: number): number {
+  const types = typesOf(graph);
+  return graph.ops.reduce((sum, op) => {
+    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    return sum + flopsOf(op, inputs) * (op.type.kind === 'map' || readsMaps(inputs) ? samples : 1);
+  }, 0);
+}
+
+const readsMaps = (inputs: readonly { readonly kind: string }[]): boolean =>
+  inputs.some(({ kind }) => kind === 'map');
+
+/** Floating-point operations of a model's forward pass on one sample. */
+export const forwardFlops = (model: Model): number =>
+  graphFlops(
+    {
+      inputs: [...model.inputs, ...model.parameters.map(({ name, dims }) => ({ name, type: array(dims) }))],
+      ops: model.ops,
+    },
+    1,
+  );
+
+export const parameterCount = (model: Model): number =>
+  model.parameters.reduce((count, { dims }) => count + product(dims), 0);
+
+/** Floating-point operations of one device in one step, or for one tile. */
+export const roleFlops = (plan: Plan, role: Role): number =>
+  sumOfSegments(plan, role, ({ graph, samples }) => graphFlops(graph, samples));
+
+/** Each segment as often as the role runs it. */
+const sumOfSegments = (plan: Plan, role: Role, cost: (segment: Segment) => number): number => {
+  const byName = new Map(plan.segments.map((segment) => [segment.name, cost(segment)]));
+  return role.instructions.reduce(
+    (sum, instruction) => sum + (instruction.do === 'run' ? (byName.get(instruction.segment) ?? 0) : 0),
+    0,
+  );
+};
+
+/** Bytes that one device reads and writes in one step, or for one tile, if no op is fused with another. */
+export const roleBytesMoved = (plan: Plan, role: Role): number =>
+  sumOfSegments(plan, role, ({ graph, samples }) => {
+    const types = typesOf(graph);
+    return graph.ops.reduce((sum, op) => {
+      const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+      return sum + bytesMoved(op, inputs, samples);
+    }, 0);
+  });
+
+/** Bytes of the buffers that one device puts into reductions each step. */
+export const reducedBytes = (role: Role): number =>
+  role.instructions.reduce((sum, instruction) => {
+    if (instruction.do !== 'all_reduce') return sum;
+    const chosen = role.buffers.filter(({ name }) => instruction.buffers.includes(name));
+    return sum + chosen.reduce((bytes, buffer) => bytes + buffer.bytes, 0);
+  }, 0);

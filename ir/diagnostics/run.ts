@@ -1,0 +1,125 @@
+/** Diagnostics about running: bundles, data, weights, devices. */
+import type { Entry } from './entry.ts';
+
+export const runDiagnostics = {
+  'device-died': {
+    message: 'device {rank} ended ({reason}) while it was at `{instruction}`',
+    hint: 'run again with --resume to go on from the last checkpoint',
+    explain: 'The process that stood for one device ended before the run was over, so the run was stopped.',
+    example: 'kill -9 of a device process in the middle of a step',
+  },
+  'device-lost': {
+    message: 'the connection to device {peer} broke while it was at `{instruction}`',
+    hint: 'run again with --resume to go on from the last checkpoint',
+    explain: 'A device found that another one had closed their connection before the run was over.',
+    example: 'a device process that is being stopped by the system',
+  },
+  'device-silent': {
+    message: 'waited {seconds} s for {what}: device {peer} stands still at `{instruction}`',
+    hint: 'look whether the machine is overloaded or the process was stopped, and go on with --resume',
+    explain:
+      'Every wait has an end. A device that makes no progress for that long (it hangs, or it is stopped) ends the run, because the others cannot go on without it.',
+    example: 'kill -STOP of a device process',
+  },
+  'device-failed': {
+    message: 'device {rank} failed at `{instruction}`: {reason}',
+    explain:
+      'An instruction of the plan could not be carried out on a device. The reason is in its own words.',
+    example: 'a segment that ONNX Runtime refuses',
+  },
+  'loss-not-finite': {
+    message: 'the loss of step {step} is {loss}; {parameter}',
+    hint: 'lower the learning rate, or clip the gradients',
+    explain:
+      'A loss that is not a number cannot be followed any further, so the run was stopped before it could spoil the weights.',
+    example: 'train sgd(constant(100))',
+  },
+  'checkpoints-exist': {
+    exit: 1,
+    message: '`{directory}` already holds checkpoints (`{file}`)',
+    hint: 'go on from them with --resume, or give another directory with --checkpoint',
+    explain:
+      'A new training would mix its checkpoints with those of another, and the newest of a directory is the one that a run resumes from.',
+    example: 'unetc run BUNDLE --data scenes --checkpoint runs/1   // twice',
+  },
+  'weights-differ': {
+    message: '`{file}` does not fit the network: {problem}',
+    hint: 'use weights that were trained with this model',
+    explain:
+      'Weights are matched by name: every parameter of the network needs a tensor of its name, its dimensions and 32-bit floats.',
+    example: 'unetc predict coastline --weights classic.safetensors image.png -o mask.png',
+  },
+  'weights-unused': {
+    severity: 'warning',
+    message: '`{file}` holds tensors that the network does not use: {names}',
+    hint: 'that is right for counters and optimizer states; a weight among them means that the networks differ',
+    explain:
+      'Every parameter of the network gets the tensor that the table of names says. Tensors that nobody asks for are left alone, but named.',
+    example: 'num_batches_tracked of a batch norm in PyTorch',
+  },
+  'weight-names-invalid': {
+    message: '`{file}`: {problem}',
+    hint: '`unetc export BUNDLE --names FILE` writes the table to be filled in',
+    explain:
+      'The table of `--init-names` says for every parameter of the network under which name the file of `--init` holds it.',
+    example: '{ "conv[0].weight": { "from": "inc.0.weight" } }   // and no line for conv[0].bias',
+  },
+  'image-size-differs': {
+    message: '`{file}` has {size} pixels, and the bundle is compiled for {expected}',
+    hint: 'compile the model to predict for the size of this image',
+    explain: 'A plan is made for one size: its tiles and their margins are fixed.',
+    example: 'a bundle for 1024 x 1024 and an image of 1000 x 1000',
+  },
+  'bundle-purpose': {
+    message: 'the bundle `{path}` is made to {found}, not to {expected}',
+    explain:
+      'A plan either trains or predicts: a plan to predict has no backward pass, and tiles of its own.',
+    example: 'unetc run with a bundle that was compiled for one image',
+  },
+  'bundle-missing': {
+    message: '`{path}` is not a bundle: {reason}',
+    hint: 'write one with `unetc compile MODEL -o DIR`',
+    explain: 'A bundle is the directory that `compile` writes; its manifest could not be read.',
+    example: 'unetc run no-such-folder --data scenes',
+  },
+  'bundle-version': {
+    message: 'the bundle `{path}` has format {found}, and this version reads format {expected}',
+    hint: 'compile the model again',
+    explain: 'The layout of bundles changes between versions, and an old one is never guessed at.',
+    example: 'a bundle that a later version of unetc wrote',
+  },
+  'bundle-changed': {
+    message: '`{file}` of the bundle `{path}` {reason}',
+    hint: 'compile the model again; edit the schedule, not the bundle',
+    explain: 'Every file of a bundle must be the one that its manifest lists: the hash of each is checked.',
+    example: 'a plan.json that was edited by hand',
+  },
+  'bundle-damaged': {
+    message: '`{file}` of the bundle `{path}` is damaged: {reason}',
+    hint: 'compile the model again',
+    explain: 'The file has the hash that the manifest says, but not the structure of a plan.',
+    example: 'a bundle written by another program',
+  },
+  'onnx-too-large': {
+    message: 'the weights of `{model}` are {size} GiB, and one ONNX file holds at most 2 GiB',
+    hint: 'keep the checkpoint (safetensors) for exchange, or export a narrower network',
+    explain: 'An ONNX file is one Protocol Buffers message, and such a message cannot be longer than 2 GiB.',
+    example: 'unetc export torchgpipe.unet --set num_convs=11 --set base=128',
+  },
+  'file-missing': {
+    message: 'there is no file `{file}`',
+    explain: 'The path does not lead to a file that can be read.',
+    example: 'unetc check coastlin.unet',
+  },
+  'wrong-option': {
+    exit: 2,
+    message: '`{option} {value}`: expected {expected}',
+    explain: 'The value of an option of the command line cannot be read.',
+    example: 'unetc compile coastline.unet --memory 4',
+  },
+  'stopped-early': {
+    message: 'stopped before the end; nothing was written',
+    explain: 'A signal ended the work. A mask is written under its name only when it is complete.',
+    example: 'Ctrl-C during unetc predict',
+  },
+} as const satisfies Record<string, Entry>;

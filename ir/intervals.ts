@@ -1,0 +1,100 @@
+/**
+ * Which cells of every value are needed so that given cells of some values can be computed: interval
+ * propagation backwards through the graph, one axis at a time. Halos are read off the result.
+ */
+import { at, hull, intersect, length, type Range, range } from './box.ts';
+import type { Op } from './graph.ts';
+import type { Model } from './model.ts';
+import type { OpAttributes, OpKind } from './ops/attributes.ts';
+import type { OpDefinition } from './ops/definition.ts';
+import { ops } from './ops/table.ts';
+import type { ValueType } from './type.ts';
+
+export type Ranges = ReadonlyMap<string, Range>;
+
+/** The global types of all values of a model. */
+export const modelTypes = (model: Model): Map<string, ValueType> =>
+  new Map([
+    ...model.inputs.map(({ name, type }): [string, ValueType] => [name, type]),
+    ...model.parameters.map(({ name, dims }): [string, ValueType] => [
+      name,
+      { kind: 'array', element: 'f32', dims },
+    ]),
+    ...model.ops.map((op): [string, ValueType] => [op.output, op.type]),
+  ]);
+
+/** True for maps that cover space: what has a box that tiles can share out. */
+export const isSpatial = (type: ValueType | undefined): boolean =>
+  type?.kind === 'map' && type.box.length > 0;
+
+export const extentOf = (type: ValueType | undefined, axis: number): number => {
+  if (type?.kind !== 'map') throw new TypeError('only maps have extents');
+  return length(at(type.box, axis));
+};
+
+/** The cells of operand `operand` that `out` of the op's result is computed from; may leave the image. */
+export function regionOf(op: Op, axis: number, out: Range, operand: number): Range {
+  const definition = ops[op.kind] as OpDefinition<OpKind>;
+  if (definition.region === undefined) throw new Error(`${op.kind} has no region: it is not a forward op`);
+  return definition.region(op.attrs as OpAttributes[OpKind], axis, out, operand);
+}
+
+/** The part of a region that is inside the image. */
+export const insideImage = (region: Range, extent: number): Range => intersect(region, range(0, extent));
+
+/**
+ * Cells of a result, more than asked for where those lie so deep in the padding (a tile that owns only cells
+ * that `pad` added) that no operand has a cell for them: a local op always has something to read.
+ */
+function reachingImage(op: Op, axis: number, asked: Range, types: ReadonlyMap<string, ValueType>): Range {
+  let out = asked;
+  op.inputs.forEach((name, operand) => {
+    if (!isSpatial(types.get(name))) return;
+    const extent = extentOf(types.get(name), axis);
+    for (;;) {
+      const region = regionOf(op, axis, out, operand);
+      if (length(insideImage(region, extent)) > 0 || length(out) > extentOf(op.type, axis)) return;
+      out = region.from >= extent ? range(out.from - 1, out.to) : range(out.from, out.to + 1);
+    }
+  });
+  return out;
+}
+
+/**
+ * Needed cells of every spatial value on one axis. `demands` are cells somebody outside asks for; an op
+ * that sums owned cells or reads the whole extent must have its operands among them.
+ * With `clip` (the default) no range leaves its value's extent; without, padding is counted too, as the
+ * receptive field does.
+ */
+export function neededRanges(model: Model, axis: number, demands: Ranges, clip = true): Map<string, Range> {
+  const types = modelTypes(model);
+  const needed = new Map(demands);
+  for (const op of model.ops.toReversed()) {
+    const asked = needed.get(op.output);
+    if (asked === undefined || length(asked) === 0 || !isSpatial(op.type)) continue;
+    const out = clip ? reachingImage(op, axis, asked, types) : asked;
+    needed.set(op.output, out);
+    op.inputs.forEach((name, operand) => {
+      if (!isSpatial(types.get(name))) return;
+      const region = regionOf(op, axis, out, operand);
+      const cells = clip ? insideImage(region, extentOf(types.get(name), axis)) : region;
+      needed.set(name, hull(needed.get(name) ?? cells, cells));
+    });
+  }
+  return needed;
+}
+
+/** Cells of the image that one cell of the value depends on, an axis: the largest over all positions. */
+export function receptiveField(model: Model, value: string, input: string): number[] {
+  const type = modelTypes(model).get(value);
+  if (type?.kind !== 'map') throw new TypeError(`${value} is not a map`);
+  const period = 512;
+  return type.box.map((_, axis) => {
+    const middle = Math.floor(extentOf(type, axis) / 2);
+    const lengths = Array.from({ length: period }, (_, offset) => {
+      const cell = range(middle + offset, middle + offset + 1);
+      return length(neededRanges(model, axis, new Map([[value, cell]]), false).get(input) ?? range(0, 0));
+    });
+    return Math.max(...lengths);
+  });
+}

@@ -1,0 +1,41 @@
+/** How long values live, and how many bytes that takes. */
+import { at } from './box.ts';
+import type { Graph } from './graph.ts';
+import { bytesOf } from './type.ts';
+
+/** Each use of memory: alive from instruction `birth` to instruction `death`, both included. */
+export type Interval = { readonly birth: number; readonly death: number; readonly bytes: number };
+
+/** Bytes alive at each of `length` moments. */
+export function aliveBytes(intervals: readonly Interval[], length: number): number[] {
+  const change = new Array<number>(length + 1).fill(0);
+  for (const { birth, death, bytes } of intervals) {
+    const from = Math.max(birth, 0);
+    const to = Math.min(death, length - 1) + 1;
+    change[from] = at(change, from) + bytes;
+    change[to] = at(change, to) - bytes;
+  }
+  let alive = 0;
+  return change.slice(0, length).map((bytes) => {
+    alive += bytes;
+    return alive;
+  });
+}
+
+/** From which op to which each value inside a graph lives; its inputs and outputs are not counted. */
+export function innerIntervals(graph: Graph, samples: number): Interval[] {
+  const last = new Map<string, number>();
+  graph.ops.forEach((op, index) => {
+    for (const name of op.inputs) last.set(name, index);
+  });
+  const outputs = new Set(graph.outputs);
+  return graph.ops.flatMap((op, birth) =>
+    outputs.has(op.output)
+      ? []
+      : [{ birth, death: last.get(op.output) ?? birth, bytes: bytesOf(op.type, samples) }],
+  );
+}
+
+/** The most bytes that the values inside a graph need at once, ops run in their order. */
+export const workspaceOf = (graph: Graph, samples: number): number =>
+  Math.max(0, ...aliveBytes(innerIntervals(graph, samples), graph.ops.length));

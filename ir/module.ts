@@ -1,0 +1,47 @@
+/**
+ * What stands between a Model with a Schedule and a Plan: one type for each stage of lowering. Each has a
+ * textual form, so a pass is tested text to text.
+ */
+import type { Graph } from './graph.ts';
+import type { Model } from './model.ts';
+import type { Axis, Plan } from './plan.ts';
+import type { Pins, Schedule } from './schedule.ts';
+
+/** The local program of one role. Boxes are in tile coordinates. */
+export type Program = {
+  readonly name: string;
+  readonly classes: readonly number[];
+  readonly graph: Graph;
+};
+
+export type Gradient = { readonly parameter: string; readonly value: string };
+
+/** What only some stages have is absent in the others. */
+export type Module =
+  /** Decisions may still be open. */
+  | { readonly stage: 'model'; readonly model: Model; readonly pins: Pins }
+  /** All decisions are made. */
+  | { readonly stage: 'scheduled'; readonly model: Model; readonly schedule: Schedule }
+  /** The forward program of each role. */
+  | {
+      readonly stage: 'sharded';
+      readonly model: Model;
+      readonly schedule: Schedule;
+      readonly axes: readonly Axis[];
+      readonly programs: readonly Program[];
+    }
+  /** Forward and backward; `gradients` (in the order of the parameters) are named alike in all roles. */
+  | {
+      readonly stage: 'differentiated';
+      readonly model: Model;
+      readonly schedule: Schedule;
+      readonly axes: readonly Axis[];
+      readonly programs: readonly Program[];
+      readonly gradients: readonly Gradient[];
+    }
+  /** Instructions and buffers; `allocated` where the buffers have their places. */
+  | { readonly stage: 'plan'; readonly allocated: boolean; readonly plan: Plan };
+
+export type Stage = Module['stage'];
+
+export type ModuleAt<S extends Stage> = Extract<Module, { stage: S }>;

@@ -1,0 +1,114 @@
+/**
+ * The kinds of op and the attributes of each. Spatial attributes hold one entry an axis, outermost first,
+ * so 2-D and 3-D are the same code. In a Model the attributes speak of the whole image; in the program of
+ * one role they speak of the boxes it holds (`pad` is then only what lies outside the image).
+ */
+
+/** How far on the low and the high side of an axis, in cells. */
+export type Sides = readonly [lo: number, hi: number];
+
+export type Window = {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+};
+
+export type ConvAttributes = Window & {
+  readonly dilation: readonly number[];
+  readonly pad: readonly Sides[];
+  readonly groups: number;
+};
+
+/** `crop` is what is cut off the full result, whose extent is `(size - 1) * stride + kernel`. */
+export type UpConvAttributes = Window & { readonly crop: readonly Sides[] };
+
+export type PoolAttributes = Window & { readonly pad: readonly Sides[] };
+
+export type ResizeAttributes = {
+  /** `bilinear` (linear along each axis) takes cells for squares: half-pixel centres, the border repeated. */
+  readonly mode: 'nearest' | 'bilinear';
+  readonly factor: readonly number[];
+  /** Cut off the enlarged result: 0 in a Model, alignment of boxes in a role's program. */
+  readonly crop: readonly Sides[];
+};
+
+/** The extents of the forward input, which the adjoint cannot infer from the output. */
+type Like = { readonly extent: readonly number[] };
+
+type None = Readonly<Record<never, never>>;
+
+/** Weight of each class; empty: all 1. Labels outside the classes are not counted. */
+type ClassWeights = { readonly weights: readonly number[] };
+
+export type OpAttributes = {
+  // forward
+  affine: { readonly scale: readonly number[]; readonly shift: readonly number[] };
+  conv: ConvAttributes;
+  up_conv: UpConvAttributes;
+  relu: None;
+  leaky_relu: { readonly slope: number };
+  silu: None;
+  sigmoid: None;
+  gelu: None;
+  softmax: None;
+  mul: None;
+  max_pool: PoolAttributes;
+  avg_pool: Window;
+  concat: None;
+  add: None;
+  crop: { readonly sides: readonly Sides[] };
+  pad: { readonly sides: readonly Sides[] };
+  resize: ResizeAttributes;
+  mask: None;
+  /** Equal runs of channels that share a mean and a variance. */
+  moments: { readonly groups: number };
+  normalize: { readonly epsilon: number };
+  scale_shift: None;
+  linear: None;
+  /** Radians per unit of the input. */
+  sine: { readonly frequencies: readonly number[] };
+  classify: None;
+  cross_entropy: ClassWeights;
+  binary_cross_entropy: ClassWeights;
+  focal: ClassWeights & { readonly gamma: number };
+  mse: None;
+  l1: None;
+  weighted_sum: { readonly weights: readonly number[] };
+  // adjoint
+  fill: { readonly value: number; readonly dims: readonly number[] };
+  conv_data: ConvAttributes & Like;
+  conv_weight: ConvAttributes;
+  channel_sum: None;
+  relu_grad: None;
+  leaky_relu_grad: { readonly slope: number };
+  silu_grad: None;
+  sigmoid_grad: None;
+  gelu_grad: None;
+  softmax_grad: None;
+  gate_grad: None;
+  max_pool_grad: PoolAttributes;
+  avg_pool_grad: Window & Like;
+  channels: { readonly from: number; readonly to: number };
+  resize_grad: ResizeAttributes & Like;
+  moments_grad: None;
+  channel_dot: None;
+  space_sum: None;
+  linear_data: None;
+  linear_weight: None;
+  sine_grad: { readonly frequencies: readonly number[] };
+  normalize_grad: { readonly epsilon: number };
+  normalize_moments_grad: { readonly epsilon: number };
+  cross_entropy_grad: ClassWeights;
+  binary_cross_entropy_grad: ClassWeights;
+  focal_grad: ClassWeights & { readonly gamma: number };
+  mse_grad: None;
+  l1_grad: None;
+  scale: { readonly factor: number };
+  // update
+  axpy: { readonly factor: number };
+  moving_average: { readonly beta: number };
+  moving_square: { readonly beta: number };
+  adam_step: { readonly epsilon: number; readonly decay: number };
+  sgd_step: { readonly decay: number };
+};
+
+export type OpKind = keyof OpAttributes;

@@ -1,0 +1,120 @@
+/**
+ * Exactly what each device does. A plan lists roles, not ranks: devices that do the same thing share one
+ * program, and a rule maps a rank to its replica, its tile and so to its role.
+ *
+ *   rank = replica * tiles + tile            tiles in row-major order of the grid
+ *   role = the class of the tile on each axis
+ *
+ * Boxes in a role's program are in tile coordinates: cell 0 of an axis is the first cell of the value that
+ * the tile owns (`origin`), so a margin on the low side has negative coordinates, and interior tiles agree.
+ */
+
+import type { Box } from './box.ts';
+import type { Graph } from './graph.ts';
+import type { Model } from './model.ts';
+import type { Schedule } from './schedule.ts';
+import type { Element } from './type.ts';
+
+/** Why a segment runs; the time line and the report tell work from repeated work by it. */
+export type Purpose = 'forward' | 'backward' | 'step' | 'update' | 'recompute';
+
+/** A graph compiled and run as a whole: one session of the backend. Roles may share one. */
+export type Segment = {
+  readonly name: string;
+  /** Samples in each map of the graph. */
+  readonly samples: number;
+  readonly graph: Graph;
+  /** Bytes the values inside the segment need at its busiest moment, inputs and outputs not counted. */
+  readonly workspace: number;
+};
+
+export type Buffer = {
+  readonly name: string;
+  /** The value of the model that it holds, or of the role's program where the model has none. */
+  readonly value: string;
+  readonly element: Element;
+  readonly dims: readonly number[];
+  /** Which cells of the value, in tile coordinates; absent for arrays. */
+  readonly box?: Box;
+  readonly bytes: number;
+  /** Index of the instruction that writes it first; -1: it lives from step to step (weights, optimizer). */
+  readonly birth: number;
+  /** Index of the last instruction that uses it; the number of instructions where it outlives the step. */
+  readonly death: number;
+  /** Place in the device's arena, a multiple of 64 bytes. */
+  readonly offset: number;
+};
+
+export type Instruction =
+  /** Pixels or labels of the input `source`, for the samples of one micro-batch of this replica. */
+  | { readonly do: 'load'; readonly source: string; readonly micro: number; readonly into: string }
+  /** A dropout mask (input `source` of the model). */
+  | { readonly do: 'draw'; readonly source: string; readonly micro: number; readonly into: string }
+  /** Adds the weights of the labels in `from` (owned cells) to the denominator `into`; `first` clears it. */
+  | {
+      readonly do: 'count';
+      readonly source: string;
+      readonly from: string;
+      readonly into: string;
+      readonly first: boolean;
+    }
+  | {
+      readonly do: 'run';
+      readonly segment: string;
+      readonly why: Purpose;
+      readonly micro: number;
+      /** Buffers, in the order of the segment's inputs and outputs. */
+      readonly reads: readonly string[];
+      readonly writes: readonly string[];
+    }
+  /** into <- from where `first`, else into + from. */
+  | { readonly do: 'accumulate'; readonly from: string; readonly into: string; readonly first: boolean }
+  /** Sums each buffer over all devices, in rank order, and gives all of them the sum. */
+  | { readonly do: 'all_reduce'; readonly buffers: readonly string[] }
+  /** Scales the gradients so that their global norm (float64) is at most `norm`. */
+  | { readonly do: 'clip'; readonly buffers: readonly string[]; readonly norm: number }
+  /** Learning rate and bias corrections of this step, `[rate, 1/(1-beta1^t), 1/(1-beta2^t)]`. */
+  | { readonly do: 'rate'; readonly into: string }
+  /** Adds predicted against labelled classes of the owned cells to the step's confusion matrix. */
+  | { readonly do: 'metric'; readonly target: string; readonly predicted: string; readonly labels: string }
+  /** The owned cells of a predicted map go to the output file of that name. */
+  | { readonly do: 'store'; readonly output: string; readonly from: string }
+  /** The loss of the step, for people: after all_reduce the same on every device. */
+  | { readonly do: 'report'; readonly from: string }
+  | { readonly do: 'free'; readonly buffers: readonly string[] };
+
+export type Role = {
+  readonly name: string;
+  /** Class of the tile on each axis. */
+  readonly classes: readonly number[];
+  readonly buffers: readonly Buffer[];
+  /** One step of training, or one tile of a prediction. */
+  readonly instructions: readonly Instruction[];
+  /** Bytes of the arena: all buffers at their offsets. */
+  readonly arenaBytes: number;
+  /** Arena and the largest segment workspace that is in use with it: the predicted peak of the device. */
+  readonly peakBytes: number;
+};
+
+/** The device grid along one axis: where its tiles begin, the extent last, and the class of each tile. */
+export type Axis = { readonly cuts: readonly number[]; readonly classes: readonly number[] };
+
+/** A parameter's state from step to step: itself, and what the optimizer keeps beside it. */
+export type State = { readonly buffer: string; readonly parameter: string; readonly slot: Slot };
+
+/** `weight`, Adam's moving averages, or the momentum of SGD. All but `weight` begin at 0. */
+export type Slot = 'weight' | 'average' | 'square' | 'momentum';
+
+export type Plan = {
+  readonly name: string;
+  readonly purpose: 'train' | 'predict';
+  readonly model: Model;
+  readonly schedule: Schedule;
+  readonly axes: readonly Axis[];
+  /** Samples of one micro-batch of one replica: batch / (replicas * microBatches). */
+  readonly samples: number;
+  readonly segments: readonly Segment[];
+  readonly roles: readonly Role[];
+  /** Buffers, in every role, that live from step to step. */
+  readonly states: readonly State[];
+};

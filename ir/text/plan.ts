@@ -1,0 +1,254 @@
+/** Plans as text: the model, the schedule, the grid, the segments, and the program of each role. */
+
+import type { Box } from '../box.ts';
+import type { Axis, Buffer, Instruction, Plan, Purpose, Role, Segment, State } from '../plan.ts';
+import type { Element } from '../type.ts';
+import type { Cursor } from './cursor.ts';
+import { printName } from './data.ts';
+import { printGraph, readGraph, readRange } from './graph.ts';
+import { indent, printModelLines, readModel } from './model.ts';
+import { printScheduleLines, readWholeSchedule } from './schedule.ts';
+
+type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
+
+/** How the operands of one kind of instruction are written and read. */
+type Form<D extends Instruction['do']> = {
+  print(instruction: InstructionOf<D>): string;
+  read(cursor: Cursor): InstructionOf<D>;
+};
+
+const names = (list: readonly string[]): string => `(${list.map(printName).join(', ')})`;
+const readList = (cursor: Cursor): string[] => cursor.list(() => cursor.name(), '(', ')');
+const after = (cursor: Cursor, word: string): string => {
+  cursor.expect(word);
+  return cursor.name();
+};
+const microOf = (cursor: Cursor): number => {
+  cursor.expect('micro');
+  return cursor.integer();
+};
+const purposes: readonly Purpose[] = ['forward', 'backward', 'step', 'update', 'recompute'];
+
+const forms: { readonly [D in Instruction['do']]: Form<D> } = {
+  load: {
+    print: ({ source, micro, into }) => `${printName(source)} micro ${micro} into ${printName(into)}`,
+    read: (c) => ({ do: 'load', source: c.name(), micro: microOf(c), into: after(c, 'into') }),
+  },
+  draw: {
+    print: ({ source, micro, into }) => `${printName(source)} micro ${micro} into ${printName(into)}`,
+    read: (c) => ({ do: 'draw', source: c.name(), micro: microOf(c), into: after(c, 'into') }),
+  },
+  count: {
+    print: ({ source, from, into, first }) =>
+      `${printName(source)} from ${printName(from)} into ${printName(into)}${first ? ' first' : ''}`,
+    read: (c) => ({
+      do: 'count',
+      source: c.name(),
+      from: after(c, 'from'),
+      into: after(c, 'into'),
+      first: c.take('first'),
+    }),
+  },
+  run: {
+    print: ({ segment, why, micro, reads, writes }) =>
+      `${printName(segment)} ${why} micro ${micro} reads ${names(reads)} writes ${names(writes)}`,
+    read(c) {
+      const segment = c.name();
+      const why = c.oneOf(purposes);
+      const micro = microOf(c);
+      c.expect('reads');
+      const reads = readList(c);
+      c.expect('writes');
+      return { do: 'run', segment, why, micro, reads, writes: readList(c) };
+    },
+  },
+  accumulate: {
+    print: ({ from, into, first }) => `${printName(from)} into ${printName(into)}${first ? ' first' : ''}`,
+    read: (c) => ({ do: 'accumulate', from: c.name(), into: after(c, 'into'), first: c.take('first') }),
+  },
+  all_reduce: {
+    print: ({ buffers }) => names(buffers),
+    read: (c) => ({ do: 'all_reduce', buffers: readList(c) }),
+  },
+  clip: {
+    print: ({ buffers, norm }) => `${names(buffers)} norm ${norm}`,
+    read(c) {
+      const buffers = readList(c);
+      c.expect('norm');
+      return { do: 'clip', buffers, norm: c.number() };
+    },
+  },
+  rate: {
+    print: ({ into }) => `into ${printName(into)}`,
+    read: (c) => ({ do: 'rate', into: after(c, 'into') }),
+  },
+  metric: {
+    print: ({ target, predicted, labels }) =>
+      `${printName(target)} predicted ${printName(predicted)} labels ${printName(labels)}`,
+    read: (c) => ({
+      do: 'metric',
+      target: c.name(),
+      predicted: after(c, 'predicted'),
+      labels: after(c, 'labels'),
+    }),
+  },
+  store: {
+    print: ({ output, from }) => `${printName(output)} from ${printName(from)}`,
+    read: (c) => ({ do: 'store', output: c.name(), from: after(c, 'from') }),
+  },
+  report: {
+    print: ({ from }) => `from ${printName(from)}`,
+    read: (c) => ({ do: 'report', from: after(c, 'from') }),
+  },
+  free: {
+    print: ({ buffers }) => names(buffers),
+    read: (c) => ({ do: 'free', buffers: readList(c) }),
+  },
+};
+
+const instructionWords = Object.keys(forms) as readonly Instruction['do'][];
+
+/** One instruction as a line: what a device announces, what a fault names. */
+export function printInstruction<D extends Instruction['do']>(instruction: InstructionOf<D>): string {
+  const form = forms[instruction.do as D] as unknown as Form<D>;
+  return `${instruction.do} ${form.print(instruction)}`;
+}
+
+export const readInstruction = (cursor: Cursor): Instruction =>
+  forms[cursor.oneOf(instructionWords)].read(cursor);
+
+const printBox = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
+
+const printBuffer = ({ name, value, element, dims, box, bytes, birth, death, offset }: Buffer): string =>
+  [
+    `buffer ${printName(name)} of ${printName(value)} ${element} [${dims.join(', ')}]`,
+    ...(box === undefined ? [] : [`cells ${printBox(box)}`]),
+    `bytes ${bytes} from ${birth} to ${death} at ${offset}`,
+  ].join(' ');
+
+function readBuffer(cursor: Cursor): Buffer {
+  const name = cursor.name();
+  const value = after(cursor, 'of');
+  const element = cursor.oneOf<Element>(['f32', 'u8']);
+  const dims = cursor.list(() => cursor.integer());
+  const box = cursor.take('cells') ? cursor.list(() => readRange(cursor)) : undefined;
+  const numberAfter = (word: string) => {
+    cursor.expect(word);
+    return cursor.integer();
+  };
+  return {
+    name,
+    value,
+    element,
+    dims,
+    ...(box === undefined ? {} : { box }),
+    bytes: numberAfter('bytes'),
+    birth: numberAfter('from'),
+    death: numberAfter('to'),
+    offset: numberAfter('at'),
+  };
+}
+
+export const printAxis = ({ cuts, classes }: Axis): string =>
+  `axis cuts [${cuts.join(', ')}] classes [${classes.join(', ')}]`;
+
+export function readAxis(cursor: Cursor): Axis {
+  cursor.expect('cuts');
+  const cuts = cursor.list(() => cursor.integer());
+  cursor.expect('classes');
+  return { cuts, classes: cursor.list(() => cursor.integer()) };
+}
+
+const printSegment = ({ name, samples, graph, workspace }: Segment): string[] => [
+  `segment ${printName(name)} samples ${samples} workspace ${workspace} {`,
+  ...indent(printGraph(graph)),
+  '}',
+];
+
+function readSegment(cursor: Cursor): Segment {
+  const name = cursor.name();
+  cursor.expect('samples');
+  const samples = cursor.integer();
+  cursor.expect('workspace');
+  const workspace = cursor.integer();
+  cursor.expect('{');
+  const graph = readGraph(cursor);
+  cursor.expect('}');
+  return { name, samples, graph, workspace };
+}
+
+const printRole = ({ name, classes, buffers, instructions, arenaBytes, peakBytes }: Role): string[] => [
+  `role ${printName(name)} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {`,
+  ...indent(buffers.map(printBuffer)),
+  ...indent(instructions.map((instruction) => printInstruction(instruction))),
+  '}',
+];
+
+function readRole(cursor: Cursor): Role {
+  const name = cursor.name();
+  cursor.expect('classes');
+  const classes = cursor.list(() => cursor.integer());
+  cursor.expect('arena');
+  const arenaBytes = cursor.integer();
+  cursor.expect('peak');
+  const peakBytes = cursor.integer();
+  cursor.expect('{');
+  const buffers: Buffer[] = [];
+  while (cursor.take('buffer')) buffers.push(readBuffer(cursor));
+  const instructions: Instruction[] = [];
+  while (!cursor.take('}')) instructions.push(readInstruction(cursor));
+  return { name, classes, buffers, instructions, arenaBytes, peakBytes };
+}
+
+const printState = ({ buffer, parameter, slot }: State): string =>
+  `state ${printName(buffer)} ${slot} of ${printName(parameter)}`;
+
+function readState(cursor: Cursor): State {
+  const buffer = cursor.name();
+  const slot = cursor.oneOf(['weight', 'average', 'square', 'momentum']);
+  return { buffer, slot, parameter: after(cursor, 'of') };
+}
+
+export const printPlanLines = (plan: Plan): string[] => [
+  `plan ${printName(plan.name)} ${plan.purpose} samples ${plan.samples} {`,
+  ...indent([
+    ...printModelLines(plan.model),
+    ...printScheduleLines(plan.schedule),
+    ...plan.axes.map(printAxis),
+    ...plan.segments.flatMap(printSegment),
+    ...plan.roles.flatMap(printRole),
+    ...plan.states.map(printState),
+  ]),
+  '}',
+];
+
+export const printPlan = (plan: Plan): string => `${printPlanLines(plan).join('\n')}\n`;
+
+/** Statements of one kind, as long as they follow one another. */
+export function readAll<T>(cursor: Cursor, word: string, read: (cursor: Cursor) => T): T[] {
+  const items: T[] = [];
+  while (cursor.take(word)) items.push(read(cursor));
+  return items;
+}
+
+export function readPlan(cursor: Cursor): Plan {
+  cursor.expect('plan');
+  const name = cursor.name();
+  const purpose = cursor.oneOf(['train', 'predict']);
+  cursor.expect('samples');
+  const samples = cursor.integer();
+  cursor.expect('{');
+  const plan: Plan = {
+    name,
+    purpose,
+    samples,
+    model: readModel(cursor),
+    schedule: readWholeSchedule(cursor),
+    axes: readAll(cursor, 'axis', readAxis),
+    segments: readAll(cursor, 'segment', readSegment),
+    roles: readAll(cursor, 'role', readRole),
+    states: readAll(cursor, 'state', readState),
+  };
+  cursor.expect('}');
+  return plan;
+}

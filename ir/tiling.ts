@@ -1,0 +1,107 @@
+/**
+ * Ownership: where the part of each value begins that a tile owns. Cuts are positions in the extent of the
+ * output; a value with s times fewer cells is cut at ⌈cut / s⌉, so the owned boxes of every value partition
+ * its extent. Boxes of a plan count from these origins.
+ */
+import { at, type Box, type Range, range, shiftBox } from './box.ts';
+import { extentOf, isSpatial, modelTypes, regionOf } from './intervals.ts';
+import type { Model } from './model.ts';
+import { ops } from './ops/table.ts';
+
+/** Cells of the image per cell of a value, for each axis (a fraction where a value is finer than the image). */
+export type Strides = ReadonlyMap<string, readonly number[]>;
+
+/** Long enough that the distance of two cells' regions shows the stride of any op exactly. */
+const span = 5040;
+
+/** The strides of all spatial values, read off the regions of the ops. */
+export function stridesOf(model: Model): Strides {
+  const types = modelTypes(model);
+  const strides = new Map<string, readonly number[]>();
+  const ones = Array.from({ length: model.rank }, () => 1);
+  for (const { name, source, type } of model.inputs)
+    if (source.from === 'image' && isSpatial(type)) strides.set(name, ones);
+  for (const op of model.ops) {
+    const known = op.inputs.findIndex((name) => strides.has(name));
+    const base = strides.get(op.inputs[known] ?? '');
+    if (base === undefined) continue;
+    // Targets and drawn masks have no op before them: they lie where the map lies that they meet.
+    for (const name of op.inputs)
+      if (!strides.has(name) && isSpatial(types.get(name))) strides.set(name, base);
+    if (!isSpatial(op.type)) continue;
+    const steps = base.map((_, axis) => {
+      const from = (cell: number) => regionOf(op, axis, range(cell, cell + 1), known).from;
+      return (from(span) - from(0)) / span;
+    });
+    strides.set(
+      op.output,
+      base.map((stride, axis) => stride * at(steps, axis)),
+    );
+  }
+  return strides;
+}
+
+/** The value whose extent the cuts of a schedule divide: the finest one that is summed over or given out. */
+function referenceValue(model: Model): string {
+  const types = modelTypes(model);
+  const lossInputs = model.ops.filter(({ kind }) => ops[kind].sumsOwnedCells === true);
+  const candidates = [
+    ...model.outputs.map(({ value }) => value),
+    ...lossInputs.map((op) => at(op.inputs, 0)),
+  ];
+  const size = (name: string) => extentOf(types.get(name), 0);
+  const [first, ...others] = candidates.filter((name) => isSpatial(types.get(name)));
+  if (first === undefined) throw new Error(`model ${model.name} gives nothing out`);
+  return others.reduce((finest, name) => (size(name) > size(finest) ? name : finest), first);
+}
+
+/** The extent of the reference value: what `tiles` divides. */
+export const tiledExtents = (model: Model): number[] => {
+  const type = modelTypes(model).get(referenceValue(model));
+  return Array.from({ length: model.rank }, (_, axis) => extentOf(type, axis));
+};
+
+export type Ownership = {
+  /** First cell of the value that the tile owns. */
+  origin(value: string, axis: number, tile: number): number;
+  /** The cells that the tile owns, in global coordinates; may be empty. */
+  owned(value: string, axis: number, tile: number): Range;
+};
+
+/** Which cells of each spatial value belong to which tile of the grid. */
+export function ownership(model: Model, cuts: readonly (readonly number[])[]): Ownership {
+  const types = modelTypes(model);
+  const strides = stridesOf(model);
+  const reference = strides.get(referenceValue(model)) ?? [];
+  const bound = (value: string, axis: number, index: number): number => {
+    const extent = extentOf(types.get(value), axis);
+    const marks = at(cuts, axis);
+    if (index === marks.length - 1) return extent;
+    const stride = at(strides.get(value) ?? reference, axis) / at(reference, axis);
+    return Math.min(extent, Math.ceil(at(marks, index) / stride));
+  };
+  return {
+    origin: bound,
+    owned: (value, axis, tile) => range(bound(value, axis, tile), bound(value, axis, tile + 1)),
+  };
+}
+
+/** Indices along each axis of the tile with the given number, row-major. */
+export function tileIndices(counts: readonly number[], tile: number): number[] {
+  let rest = tile;
+  return counts
+    .toReversed()
+    .map((count) => {
+      const index = rest % count;
+      rest = Math.floor(rest / count);
+      return index;
+    })
+    .toReversed();
+}
+
+/** From tile coordinates to global ones. */
+export const globalBox = (owners: Ownership, value: string, tile: readonly number[], box: Box): Box =>
+  shiftBox(
+    box,
+    tile.map((index, axis) => owners.origin(value, axis, index)),
+  );

@@ -1,0 +1,61 @@
+import { type Box, extents, volume } from './box.ts';
+
+/** `f32` stands for the run's floating-point type: the reference computes the same graphs in float64. */
+export type Element = 'f32' | 'u8';
+
+/**
+ * A tensor that exists once for each sample: in memory `[samples, channels, ...extents(box)]`.
+ * The number of samples belongs to the plan, not to the type. `box` says which cells of the value are
+ * held; an empty box list is a vector of channels for each sample.
+ */
+export type MapType = {
+  readonly kind: 'map';
+  readonly element: Element;
+  readonly channels: number;
+  readonly box: Box;
+};
+
+/** A tensor that exists once for all samples: parameters, gradients of parameters, losses. */
+export type ArrayType = {
+  readonly kind: 'array';
+  readonly element: Element;
+  readonly dims: readonly number[];
+};
+
+export type ValueType = MapType | ArrayType;
+
+export type Value = { readonly name: string; readonly type: ValueType };
+
+export const map = (channels: number, box: Box, element: Element = 'f32'): MapType => ({
+  kind: 'map',
+  element,
+  channels,
+  box,
+});
+
+export const array = (dims: readonly number[], element: Element = 'f32'): ArrayType => ({
+  kind: 'array',
+  element,
+  dims,
+});
+
+/** The dimensions in memory for the given number of samples. */
+export const dimsOf = (type: ValueType, samples: number): number[] =>
+  type.kind === 'array' ? [...type.dims] : [samples, type.channels, ...extents(type.box)];
+
+export const product = (numbers: readonly number[]): number => numbers.reduce((a, b) => a * b, 1);
+
+/** Number of elements for one sample (of the whole array, for an array). */
+export const elementsOf = (type: ValueType): number =>
+  type.kind === 'array' ? product(type.dims) : type.channels * volume(type.box);
+
+const bytesOfElement: Record<Element, number> = { f32: 4, u8: 1 };
+
+export const bytesOf = (type: ValueType, samples: number): number =>
+  elementsOf(type) * bytesOfElement[type.element] * (type.kind === 'map' ? samples : 1);
+
+/** Equal but for where the box lies. */
+export function sameSize(a: ValueType, b: ValueType): boolean {
+  if (a.element !== b.element || a.kind !== b.kind) return false;
+  return JSON.stringify(dimsOf(a, 1)) === JSON.stringify(dimsOf(b, 1));
+}

@@ -1,0 +1,36 @@
+/** What each instruction reads, writes and frees, of buffers of its device. */
+import type { Instruction } from '../plan.ts';
+
+export type Uses = {
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  readonly frees: readonly string[];
+};
+
+type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
+
+const uses = (reads: readonly string[], writes: readonly string[], frees: readonly string[] = []): Uses => ({
+  reads,
+  writes,
+  frees,
+});
+
+const table: { readonly [D in Instruction['do']]: (instruction: InstructionOf<D>) => Uses } = {
+  load: ({ into }) => uses([], [into]),
+  draw: ({ into }) => uses([], [into]),
+  count: ({ from, into, first }) => uses(first ? [from] : [from, into], [into]),
+  run: ({ reads, writes }) => uses(reads, writes),
+  accumulate: ({ from, into, first }) => uses(first ? [from] : [from, into], [into]),
+  all_reduce: ({ buffers }) => uses(buffers, buffers),
+  clip: ({ buffers }) => uses(buffers, buffers),
+  rate: ({ into }) => uses([], [into]),
+  metric: ({ predicted, labels }) => uses([predicted, labels], []),
+  store: ({ from }) => uses([from], []),
+  report: ({ from }) => uses([from], []),
+  free: ({ buffers }) => uses([], [], buffers),
+};
+
+export function usesOf<D extends Instruction['do']>(instruction: InstructionOf<D>): Uses {
+  const read = table[instruction.do as D] as (instruction: InstructionOf<D>) => Uses;
+  return read(instruction);
+}

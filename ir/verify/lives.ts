@@ -1,0 +1,124 @@
+/**
+ * Lives of buffers: each is written before it is read, not used after it is freed, freed by the end of the
+ * step unless it is state, and fits the segments that read and write it.
+ */
+import { at } from '../box.ts';
+import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { typesOf } from '../graph.ts';
+import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import { instructionInWords } from '../text/instruction-words.ts';
+import { bytesOf, dimsOf, product, type ValueType } from '../type.ts';
+import { usesOf } from './instruction.ts';
+
+export const placeOf = (role: Role, index: number): string =>
+  `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
+
+export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
+  const faults: Diagnostic[] = [];
+  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+  const persistent = new Set(plan.states.map(({ buffer }) => buffer));
+  const alive = new Set(persistent);
+  const born = new Map<string, number>();
+  const last = new Map<string, number>();
+  for (const state of persistent)
+    if (!buffers.has(state)) faults.push(notAlive(role.name, state, 'the plan keeps and the role lacks'));
+  role.instructions.forEach((instruction, index) => {
+    const place = placeOf(role, index);
+    const { reads, writes, frees } = usesOf(instruction);
+    for (const name of [...reads, ...frees])
+      if (!alive.has(name))
+        faults.push(notAlive(place, name, born.has(name) ? 'was freed' : 'was not written'));
+    for (const name of writes) {
+      if (!buffers.has(name)) faults.push(notAlive(place, name, 'is not declared'));
+      if (!alive.has(name)) born.set(name, index);
+      alive.add(name);
+    }
+    for (const name of [...reads, ...writes, ...frees]) last.set(name, index);
+    for (const name of frees) alive.delete(name);
+    faults.push(...segmentFaults(plan, instruction, buffers, place));
+  });
+  for (const name of alive)
+    if (!persistent.has(name))
+      faults.push(diagnose(fault('never-freed', { place: role.name, buffer: name })));
+  for (const buffer of role.buffers) faults.push(...statedFaults(role, buffer, persistent, born, last));
+  return faults;
+}
+
+const notAlive = (place: string, buffer: string, why: string): Diagnostic =>
+  diagnose(fault('not-alive', { place, buffer, why }));
+
+const wrongBuffer = (place: string, buffer: string, found: string, expected: string): Diagnostic =>
+  diagnose(fault('wrong-buffer', { place, buffer, found, expected }));
+
+/** What a buffer says of its size and life is what its instructions make of it. */
+function statedFaults(
+  role: Role,
+  { name, dims, element, bytes, birth, death }: Buffer,
+  persistent: ReadonlySet<string>,
+  born: ReadonlyMap<string, number>,
+  last: ReadonlyMap<string, number>,
+): Diagnostic[] {
+  const faults: Diagnostic[] = [];
+  const size = product(dims) * (element === 'f32' ? 4 : 1);
+  if (bytes !== size) faults.push(wrongBuffer(role.name, name, `${bytes} bytes`, `${size}`));
+  const [from, to] = persistent.has(name)
+    ? [-1, role.instructions.length]
+    : [born.get(name) ?? birth, last.get(name) ?? death];
+  if (birth !== from || death !== to)
+    faults.push(wrongBuffer(role.name, name, `a life from ${birth} to ${death}`, `from ${from} to ${to}`));
+  return faults;
+}
+
+/** A `run` gives each value of its segment's signature a buffer that fits. */
+function segmentFaults(
+  plan: Plan,
+  instruction: Instruction,
+  buffers: ReadonlyMap<string, Buffer>,
+  place: string,
+): Diagnostic[] {
+  if (instruction.do !== 'run') return [];
+  const segment = plan.segments.find(({ name }) => name === instruction.segment);
+  if (segment === undefined) return [notAlive(place, instruction.segment, 'is not a segment of the plan')];
+  const { inputs, outputs } = segment.graph;
+  if (inputs.length !== instruction.reads.length || outputs.length !== instruction.writes.length)
+    return [
+      wrongBuffer(
+        place,
+        segment.name,
+        'another number of operands',
+        `${inputs.length} and ${outputs.length}`,
+      ),
+    ];
+  const types = typesOf(segment.graph);
+  const bound: [string, string][] = [
+    ...inputs.map(({ name }, i): [string, string] => [name, at(instruction.reads, i)]),
+    ...outputs.map((name, i): [string, string] => [name, at(instruction.writes, i)]),
+  ];
+  return bound.flatMap(([value, name], operand) => {
+    const buffer = buffers.get(name);
+    const type = types.get(value);
+    if (buffer === undefined || type === undefined) return [];
+    // An update gives its results new names; all else is bound by the name of the value.
+    const named =
+      instruction.why === 'update'
+        ? operand >= inputs.length || buffer.name === value
+        : buffer.value === value;
+    return [
+      ...(named ? [] : [wrongBuffer(place, name, `the value ${buffer.value}`, value)]),
+      ...bufferFaults(place, buffer, type, segment.samples),
+    ];
+  });
+}
+
+function bufferFaults(place: string, buffer: Buffer, type: ValueType, samples: number): Diagnostic[] {
+  const dims = dimsOf(type, samples);
+  const box = type.kind === 'map' && type.box.length > 0 ? JSON.stringify(type.box) : undefined;
+  const same =
+    buffer.dims.join() === dims.join() &&
+    buffer.element === type.element &&
+    buffer.bytes === bytesOf(type, samples) &&
+    (buffer.box === undefined ? undefined : JSON.stringify(buffer.box)) === box;
+  return same
+    ? []
+    : [wrongBuffer(place, buffer.name, `[${buffer.dims.join(', ')}]`, `[${dims.join(', ')}] ${box ?? ''}`)];
+}

@@ -1,0 +1,114 @@
+/**
+ * The proof that a plan is sound. It knows nothing of how plans are made: it goes from the model and the
+ * grid, and checks each role at every tile that has it. All faults are listed.
+ */
+import { at } from '../box.ts';
+import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { workspaceOf } from '../liveness.ts';
+import type { Plan, Role, Segment } from '../plan.ts';
+import { tiledExtents } from '../tiling.ts';
+import { verifyArena } from './arena.ts';
+import { verifyGraph } from './graph.ts';
+import { verifyLives } from './lives.ts';
+import { verifyModel } from './model.ts';
+import { verifyReductions } from './reductions.ts';
+import { verifyRegions } from './regions.ts';
+import { verifySchedule } from './schedule.ts';
+import { verifySteps } from './steps.ts';
+
+/** `allocated`: also check the places of the buffers and the predicted peak. */
+export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
+  const basis = [
+    ...verifyModel(plan.model),
+    ...verifySchedule(plan.model, plan.schedule),
+    ...verifyGrid(plan),
+    ...verifyHeader(plan),
+  ];
+  // Without a sound model and grid there is nothing to hold the roles against.
+  if (basis.length > 0) return basis;
+  return [
+    ...plan.segments.flatMap(verifySegment),
+    ...plan.roles.flatMap((role) => [
+      ...verifyLives(plan, role),
+      ...verifySteps(plan, role),
+      ...verifyReductions(plan, role),
+      ...(allocated ? verifyArena(plan, role) : []),
+    ]),
+    ...verifyRegions(plan),
+    ...verifyMeetings(plan),
+  ];
+}
+
+/** A sound graph, and the workspace that its values need. */
+function verifySegment({ name, graph, samples, workspace }: Segment): Diagnostic[] {
+  const faults = verifyGraph(graph, name);
+  const needed = workspaceOf(graph, samples);
+  if (workspace === needed) return faults;
+  const args = { place: name, buffer: 'workspace', found: `${workspace} bytes`, expected: `${needed}` };
+  return [...faults, diagnose(fault('wrong-buffer', args))];
+}
+
+/** Purpose, samples and states are those that follow from the model and the schedule. */
+function verifyHeader({ name, model, schedule, purpose, samples, states }: Plan): Diagnostic[] {
+  const place = `plan ${name}`;
+  const wrong = (why: string) => diagnose(fault('wrong-step', { place, why }));
+  const trains = model.loss !== undefined && model.training !== undefined;
+  const batch = trains ? (model.training?.batch ?? 1) / (schedule.replicas * schedule.microBatches) : 1;
+  const known = new Set(model.parameters.map(({ name: parameter }) => parameter));
+  const slots = states.map(({ parameter, slot }) => `${parameter} ${slot}`);
+  return [
+    ...(purpose === (trains ? 'train' : 'predict') ? [] : [wrong(`the model does not ${purpose}`)]),
+    ...(samples === batch ? [] : [wrong(`a micro-batch has ${batch} samples, not ${samples}`)]),
+    ...(new Set(slots).size === slots.length ? [] : [wrong('a state is kept twice')]),
+    ...states
+      .filter(
+        ({ parameter, slot, buffer }) =>
+          !known.has(parameter) || (slot === 'weight') !== (buffer === parameter),
+      )
+      .map(({ buffer }) => wrong(`state \`${buffer}\` is not what it says`)),
+  ];
+}
+
+/** All devices meet in the same reductions in the same order; else they would wait for each other for ever. */
+function verifyMeetings({ roles }: Plan): Diagnostic[] {
+  const meetings = (role: Role) =>
+    role.instructions.flatMap((one) => (one.do === 'all_reduce' ? [one.buffers.join(', ')] : []));
+  const [first, ...others] = roles;
+  if (first === undefined) return [];
+  const expected = meetings(first).join('; ');
+  return others
+    .filter((role) => meetings(role).join('; ') !== expected)
+    .map(({ name }) =>
+      diagnose(fault('wrong-step', { place: name, why: `its reductions are not those of ${first.name}` })),
+    );
+}
+
+/** Each axis is cut as the schedule says, and each tile has exactly one role. */
+function verifyGrid(plan: Plan): Diagnostic[] {
+  const place = `plan ${plan.name}`;
+  const extents = tiledExtents(plan.model);
+  const wrong = (why: string) => diagnose(fault('wrong-grid', { place, why }));
+  const axes = plan.axes.flatMap(({ cuts, classes }, axis) => [
+    ...(cuts.join() === plan.schedule.cuts[axis]?.join()
+      ? []
+      : [wrong(`axis ${axis} is not cut as scheduled`)]),
+    ...(classes.length === cuts.length - 1 && cuts.at(-1) === at(extents, axis)
+      ? []
+      : [wrong(`axis ${axis} has ${classes.length} classes for ${cuts.length - 1} tiles`)]),
+  ]);
+  if (axes.length > 0 || plan.axes.length !== extents.length) return [...axes, ...rankFault(plan, wrong)];
+  const combinations = plan.axes.reduce<string[]>(
+    (all, { classes }) => all.flatMap((prefix) => [...new Set(classes)].map((c) => `${prefix}${c},`)),
+    [''],
+  );
+  const key = ({ classes }: Role) => classes.map((c) => `${c},`).join('');
+  return combinations
+    .filter((combination) => plan.roles.filter((role) => key(role) === combination).length !== 1)
+    .map((combination) => wrong(`tiles of classes ${combination} need exactly one role`));
+}
+
+function rankFault(plan: Plan, wrong: (why: string) => Diagnostic): Diagnostic[] {
+  return plan.axes.length === plan.model.rank
+    ? []
+    : [wrong(`${plan.axes.length} axes for rank ${plan.model.rank}`)];
+}

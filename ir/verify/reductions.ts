@@ -1,0 +1,75 @@
+/**
+ * Shares: every gradient, loss and denominator is summed over all devices exactly once, after its last part
+ * and before anything uses the sum; every parameter is updated from its gradient once.
+ */
+import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import type { Instruction, Plan, Role } from '../plan.ts';
+import { usesOf } from './instruction.ts';
+import { placeOf } from './lives.ts';
+
+const notReduced = (place: string, buffer: string, why: string): Diagnostic =>
+  diagnose(fault('not-reduced', { place, buffer, why }));
+
+/** Instructions that make a share grow. */
+const makesShare = (instruction: Instruction): readonly string[] => {
+  if (instruction.do === 'run') return instruction.why === 'update' ? [] : instruction.writes;
+  return instruction.do === 'count' || instruction.do === 'accumulate' ? [instruction.into] : [];
+};
+
+/** Instructions that need the whole sum, and of what. */
+function needsSum(plan: Plan, instruction: Instruction): readonly string[] {
+  if (instruction.do === 'clip') return instruction.buffers;
+  if (instruction.do === 'report') return [instruction.from];
+  if (instruction.do !== 'run') return [];
+  const states = new Set(plan.states.map(({ buffer }) => buffer));
+  if (instruction.why === 'update')
+    return instruction.reads.filter((name) => !states.has(name) && name !== hyperOf(plan, instruction));
+  const counts = plan.model.inputs.filter(({ source }) => source.from === 'count').map(({ name }) => name);
+  return instruction.reads.filter((name) => counts.includes(name));
+}
+
+/** The buffer of the learning rate: the operand of an update that every device computes for itself. */
+function hyperOf(plan: Plan, run: Extract<Instruction, { do: 'run' }>): string | undefined {
+  const segment = plan.segments.find(({ name }) => name === run.segment);
+  const index = segment?.graph.inputs.findIndex(({ name }) => name === 'hyper') ?? -1;
+  return run.reads[index];
+}
+
+export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
+  if (plan.purpose === 'predict') return [];
+  const faults: Diagnostic[] = [];
+  const alone = plan.schedule.devices === 1;
+  const parts = new Set<string>();
+  const sums = new Set<string>();
+  role.instructions.forEach((instruction, index) => {
+    const place = placeOf(role, index);
+    for (const name of makesShare(instruction)) {
+      if (sums.has(name)) faults.push(notReduced(place, name, 'gets another part after it was summed'));
+      parts.add(name);
+    }
+    if (instruction.do === 'all_reduce')
+      for (const name of instruction.buffers) {
+        if (sums.has(name)) faults.push(notReduced(place, name, 'is summed a second time'));
+        sums.add(name);
+      }
+    for (const name of needsSum(plan, instruction))
+      if (!(alone ? parts : sums).has(name))
+        faults.push(notReduced(place, name, 'is used before it is summed'));
+    for (const name of usesOf(instruction).frees) sums.delete(name);
+  });
+  return [...faults, ...updateFaults(plan, role)];
+}
+
+/** Every weight that has a gradient is written by an update, once. */
+function updateFaults(plan: Plan, role: Role): Diagnostic[] {
+  const updates = role.instructions.flatMap((instruction) =>
+    instruction.do === 'run' && instruction.why === 'update' ? instruction.writes : [],
+  );
+  return plan.states
+    .filter(({ parameter, slot }) => slot !== 'weight' || isTrained(plan, parameter))
+    .filter(({ buffer }) => updates.filter((name) => name === buffer).length !== 1)
+    .map(({ buffer }) => notReduced(role.name, buffer, 'is not updated exactly once a step'));
+}
+
+const isTrained = (plan: Plan, parameter: string): boolean =>
+  plan.model.ops.some(({ inputs }) => inputs.includes(parameter));

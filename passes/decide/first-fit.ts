@@ -1,0 +1,109 @@
+/**
+ * Decides all that the pins leave open: the first candidate whose lowered plan fits the memory of a device.
+ * A plain default, without any claim to be the best.
+ */
+import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { innerIntervals } from '../../ir/liveness.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Pass } from '../../ir/pass.ts';
+import type { Plan } from '../../ir/plan.ts';
+import type { Pins, Schedule } from '../../ir/schedule.ts';
+import { showBytes } from '../../ir/units.ts';
+import { verifySchedule } from '../../ir/verify/schedule.ts';
+import { allocate } from '../lower/allocate.ts';
+import { gradient } from '../lower/gradient.ts';
+import { instruct } from '../lower/instruct.ts';
+import { shard } from '../lower/shard.ts';
+import { candidates } from './candidates.ts';
+
+export const firstFit: Pass<'model', 'scheduled'> = {
+  name: 'first-fit',
+  doc: 'the first schedule of the plain default that fits the memory',
+  from: 'model',
+  to: 'scheduled',
+  run({ model, pins }) {
+    const wrong = gridFault(model, pins);
+    if (wrong !== undefined) return wrong;
+    let refusal: Fault | undefined;
+    let smallest: Plan | undefined;
+    for (const schedule of candidates(model, pins)) {
+      const plan = planOf(model, schedule);
+      if (isFault(plan)) {
+        refusal ??= plan;
+        continue;
+      }
+      if (peakOf(plan) <= (pins.memory ?? Number.POSITIVE_INFINITY))
+        return { stage: 'scheduled', model, schedule };
+      if (smallest === undefined || peakOf(plan) < peakOf(smallest)) smallest = plan;
+    }
+    if (smallest !== undefined) return doesNotFit(smallest, pins.memory ?? 0);
+    return refusal ?? noCandidate(model, pins);
+  },
+};
+
+/** A grid of another number of axes than the model has; nothing else could be made of it. */
+function gridFault({ rank }: Model, { tiles, cuts }: Pins): Fault | undefined {
+  if (cuts !== undefined && cuts.length !== rank)
+    return fault('wrong-schedule', {
+      why: `cuts are given for ${cuts.length} of ${rank} axes: give those of every axis, such as \`rows\` and \`columns\``,
+    });
+  if (tiles === undefined || tiles.length === rank) return undefined;
+  const grid = Array.from({ length: rank }, (_, axis) => tiles[axis] ?? 1).join('x');
+  return fault('wrong-schedule', {
+    why: `\`tiles ${tiles.join('x')}\` is a grid of rank ${tiles.length}, and the model has rank ${rank}: write one count for each axis, such as \`${grid}\``,
+  });
+}
+
+function planOf(model: Model, schedule: Schedule): Plan | Fault {
+  const [wrong] = verifySchedule(model, schedule);
+  if (wrong !== undefined) return fault('wrong-schedule', { why: wrong.message });
+  const sharded = shard.run({ stage: 'scheduled', model, schedule });
+  if (isFault(sharded)) return sharded;
+  const differentiated = gradient.run(sharded);
+  if (isFault(differentiated)) return differentiated;
+  const instructed = instruct.run(differentiated);
+  if (isFault(instructed)) return instructed;
+  const allocated = allocate.run(instructed);
+  return isFault(allocated) ? allocated : allocated.plan;
+}
+
+const peakOf = (plan: Plan): number => Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
+
+function doesNotFit(plan: Plan, memory: number): Fault {
+  const needed = peakOf(plan);
+  return fault('does-not-fit', {
+    devices: plan.schedule.devices === 1 ? '1 device' : `${plan.schedule.devices} devices`,
+    memory: showBytes(memory),
+    needed: showBytes(needed),
+    missing: showBytes(needed - memory),
+    binding: bindingOf(plan),
+  });
+}
+
+/** The largest single thing in the plan that needs the most. */
+function bindingOf(plan: Plan): string {
+  const buffers = plan.roles.flatMap((role) =>
+    role.buffers.map(({ value, bytes }) => ({ name: value, bytes })),
+  );
+  const inner = plan.segments.flatMap(({ graph, samples }) =>
+    innerIntervals(graph, samples).map(({ birth, bytes }) => ({
+      name: graph.ops[birth]?.output ?? '',
+      bytes,
+    })),
+  );
+  const largest = [...buffers, ...inner].reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  return `\`${largest.name}\`, ${showBytes(largest.bytes)}`;
+}
+
+function noCandidate(model: Model, pins: Pins): Fault {
+  const { cuts, tiles, memory: _, ...counts } = pins;
+  const grid = cuts?.map((marks) => marks.length - 1) ?? tiles;
+  const pinned = [
+    ...Object.entries(counts).map(([word, value]) => `${word} ${value}`),
+    ...(grid === undefined ? [] : [`tiles ${grid.join(' x ')}`]),
+  ].join(', ');
+  const { batch = 1 } = model.training ?? {};
+  return fault('wrong-schedule', {
+    why: `no schedule keeps to what is pinned (${pinned}): replicas x tiles must be the devices, replicas must divide the batch of ${batch}, micro-batches what a replica gets of it, and a tile needs a cell on each axis`,
+  });
+}

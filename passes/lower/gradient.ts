@@ -1,0 +1,166 @@
+/**
+ * Appends the backward pass to each role's program: reverse-mode differentiation, op by op, of the role's
+ * share of the loss. A role's cotangents are shares too, so the adjoints are local, and the gradients of
+ * the parameters add up over roles to those of the untiled network.
+ */
+import { at } from '../../ir/box.ts';
+import { isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Gradient, Program } from '../../ir/module.ts';
+import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
+import type { GradientBuilder, OpDefinition } from '../../ir/ops/definition.ts';
+import { makeOp, ops } from '../../ir/ops/table.ts';
+import type { Pass } from '../../ir/pass.ts';
+import { sameSize, type ValueType } from '../../ir/type.ts';
+
+export const gradient: Pass<'sharded', 'differentiated'> = {
+  name: 'gradient',
+  doc: 'appends the backward pass to each role',
+  from: 'sharded',
+  to: 'differentiated',
+  run(module) {
+    const { model, programs } = module;
+    if (model.loss === undefined) return { ...module, stage: 'differentiated', gradients: [] };
+    const gradients = trainedParameters(model).map(
+      (parameter): Gradient => ({ parameter, value: gradientName(parameter) }),
+    );
+    return {
+      ...module,
+      stage: 'differentiated',
+      programs: programs.map((program) => differentiate(program, model)),
+      gradients,
+    };
+  },
+};
+
+const gradientName = (parameter: string): string => `${parameter}~grad`;
+
+/** Parameters that some op uses: all that a model declares, unless its text leaves one idle. */
+function trainedParameters(model: Model): string[] {
+  const used = new Set(model.ops.flatMap(({ inputs }) => inputs));
+  return model.parameters.map(({ name }) => name).filter((name) => used.has(name));
+}
+
+function differentiate(program: Program, model: Model): Program {
+  const present = new Set(program.graph.inputs.map(({ name }) => name));
+  const parameters = trainedParameters(model).filter((name) => present.has(name));
+  return { ...program, graph: withGradients(program.graph, model.loss as string, parameters) };
+}
+
+/** The graph with its backward pass; the cotangent of each parameter p is one more output, `p~grad`. */
+export function withGradients(graph: Graph, loss: string, parameters: readonly string[]): Graph {
+  const backward = backwardOps(graph, loss, new Set(parameters));
+  return {
+    ...graph,
+    ops: [...graph.ops, ...backward],
+    outputs: [...graph.outputs, ...parameters.map(gradientName)],
+  };
+}
+
+/** Values that a parameter flows into: only their cotangents are ever needed. */
+function dependents(graph: Graph, parameters: ReadonlySet<string>): Set<string> {
+  const reached = new Set(parameters);
+  for (const op of graph.ops) if (op.inputs.some((name) => reached.has(name))) reached.add(op.output);
+  return reached;
+}
+
+/** The ops of the backward pass; the cotangent of a parameter p ends in a value named `p~grad`. */
+function backwardOps(graph: Graph, loss: string, parameters: ReadonlySet<string>): Op[] {
+  const wanted = dependents(graph, parameters);
+  const tape = new Tape(typesOf(graph));
+  const cotangents = new Map<string, string>();
+  cotangents.set(loss, tape.emit('fill', [], { value: 1, dims: [] }, `${loss}~grad`));
+  for (const op of graph.ops.toReversed()) {
+    const dy = cotangents.get(op.output);
+    if (dy === undefined) continue;
+    const wants = (input: number) => wanted.has(at(op.inputs, input));
+    const parts = gradientOf(op, tape, dy, wants);
+    op.inputs.forEach((input, i) => {
+      const part = parts[i];
+      if (part === undefined || !wants(i)) return;
+      const before = cotangents.get(input);
+      if (before === undefined) cotangents.set(input, tape.placed(part, input));
+      else cotangents.set(input, tape.placed(tape.emit('add', [before, part], {}), input));
+    });
+  }
+  const names = new Map<string, string>();
+  for (const parameter of parameters) {
+    const found = cotangents.get(parameter) ?? tape.zeros(parameter);
+    // Each gradient is a value of its own, even where two parameters have the same.
+    const own = names.has(found) ? tape.emit('scale', [found], { factor: 1 }) : found;
+    names.set(own, gradientName(parameter));
+  }
+  return tape.finished(names);
+}
+
+function gradientOf(op: Op, tape: Tape, dy: string, wants: (input: number) => boolean) {
+  const facts = ops[op.kind] as OpDefinition<OpKind>;
+  if (facts.gradient === undefined) throw new Error(`${op.kind} is not differentiated`);
+  tape.reading(op.output);
+  const { output, inputs } = op;
+  return facts.gradient(tape, { output, inputs, attrs: op.attrs as OpAttributes[OpKind] }, dy, wants);
+}
+
+/** Collects the ops that gradients emit, and names their results after the op being differentiated. */
+class Tape implements GradientBuilder {
+  private readonly written: Op[] = [];
+  private current = '';
+  private count = 0;
+  private readonly types: Map<string, ValueType>;
+
+  constructor(types: Map<string, ValueType>) {
+    this.types = types;
+  }
+
+  reading(output: string): void {
+    this.current = output;
+    this.count = 0;
+  }
+
+  typeOf(name: string): ValueType {
+    const type = this.types.get(name);
+    if (type === undefined) throw new Error(`no value ${name}`);
+    return type;
+  }
+
+  emit<K extends OpKind>(kind: K, inputs: readonly string[], attrs: OpAttributes[K], name?: string): string {
+    const output = name ?? `${this.current}~back${this.count++}`;
+    const op = makeOp(
+      kind,
+      output,
+      inputs,
+      attrs,
+      inputs.map((input) => this.typeOf(input)),
+    );
+    if (isFault(op)) throw new Error(`gradient of ${this.current}: ${op.code} ${JSON.stringify(op.args)}`);
+    this.written.push(op);
+    this.types.set(output, op.type);
+    return output;
+  }
+
+  /** A cotangent covers the box of its value: the op that made it knew sizes only. */
+  placed(cotangent: string, value: string): string {
+    const type = this.typeOf(value);
+    if (!sameSize(this.typeOf(cotangent), type))
+      throw new Error(`cotangent ${cotangent} of ${value} has another size`);
+    const index = this.written.findLastIndex(({ output }) => output === cotangent);
+    const op = this.written[index];
+    if (op !== undefined) this.written[index] = { ...op, type };
+    this.types.set(cotangent, type);
+    return cotangent;
+  }
+
+  /** The cotangent of a parameter that does not reach the loss. */
+  zeros(parameter: string): string {
+    const type = this.typeOf(parameter);
+    const dims = type.kind === 'array' ? type.dims : [];
+    return this.emit('fill', [], { value: 0, dims }, `${parameter}~zeros`);
+  }
+
+  /** All ops, with some of the results renamed. */
+  finished(names: ReadonlyMap<string, string>): Op[] {
+    const rename = (name: string) => names.get(name) ?? name;
+    return this.written.map((op) => ({ ...op, output: rename(op.output), inputs: op.inputs.map(rename) }));
+  }
+}

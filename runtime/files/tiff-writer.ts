@@ -1,0 +1,193 @@
+/**
+ * A TIFF file that is written row by row: 8 bits a channel, strips compressed by deflate, and whatever tags say
+ * where on Earth it lies. TIFF 6.0; BigTIFF where offsets may exceed 32 bits.
+ */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { deflateSync } from 'node:zlib';
+import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import type { PngWriter } from './png.ts';
+import { reasonOf } from './reason.ts';
+import { writeFully } from './write-safely.ts';
+
+/** An entry of the directory as it is in the file, little-endian. */
+export type RawTag = {
+  readonly tag: number;
+  /** Of TIFF: 2 text, 3 whole numbers of 16 bits, 4 of 32, 12 floats of 64, 16 whole numbers of 64. */
+  readonly type: number;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+};
+
+export type TiffLayout = {
+  readonly width: number;
+  readonly height: number;
+  /** 1: gray, 3: RGB; 8 bits each. */
+  readonly channels: 1 | 3;
+  /** Further tags, such as those of a GeoTIFF. */
+  readonly tags?: readonly RawTag[];
+};
+
+/** Bytes of a strip before it is compressed, more or less. */
+const STRIP = 2 ** 18;
+/** Files that may get larger than that, uncompressed, have offsets of 64 bits. */
+const MOST_SMALL = 2 ** 31;
+
+/** Begins a file. Errors, here and in the writer: `write-failed`. */
+export function createTiff(path: string, layout: TiffLayout): Result<PngWriter> {
+  const temporary = `${path}.tmp`;
+  try {
+    const descriptor = openSync(temporary, 'w');
+    return success(writerTo(path, temporary, descriptor, layout));
+  } catch (error) {
+    return writeFailed(path, error);
+  }
+}
+
+const writeFailed = (file: string, error: unknown): Result<never> =>
+  failure(diagnose(fault('write-failed', { file, reason: reasonOf(error) })));
+
+function writerTo(path: string, temporary: string, descriptor: number, layout: TiffLayout): PngWriter {
+  const { width, height, channels } = layout;
+  const stride = width * channels;
+  const big = stride * height > MOST_SMALL;
+  const rowsPerStrip = Math.max(1, Math.floor(STRIP / stride));
+  const strips: { readonly offset: number; readonly length: number }[] = [];
+  const pending = new Uint8Array(rowsPerStrip * stride);
+  let [held, written, end, open] = [0, 0, big ? 16 : 8, true];
+  const append = (bytes: Uint8Array): number => {
+    const offset = end;
+    writeFully(descriptor, bytes);
+    // Offsets of what follows are even, as the format wants it.
+    if (bytes.length % 2 === 1) writeFully(descriptor, Uint8Array.of(0));
+    end += bytes.length + (bytes.length % 2);
+    return offset;
+  };
+  const flush = (): void => {
+    const bytes = deflateSync(pending.subarray(0, held));
+    strips.push({ offset: append(bytes), length: bytes.length });
+    held = 0;
+  };
+  const abandon = (): void => {
+    if (!open) return;
+    open = false;
+    closeSync(descriptor);
+    rmSync(temporary, { force: true });
+  };
+  const guarded = async (work: () => void): Promise<Result<undefined>> => {
+    try {
+      work();
+      return success(undefined);
+    } catch (error) {
+      abandon();
+      return writeFailed(path, error);
+    }
+  };
+  return {
+    push: (rows) => {
+      if (rows.length % stride !== 0) throw new RangeError(`${rows.length} bytes for rows of ${stride}`);
+      return guarded(() => {
+        if (written === 0) writeFully(descriptor, new Uint8Array(end));
+        written += rows.length / stride;
+        for (let from = 0; from < rows.length; ) {
+          const piece = rows.subarray(from, from + pending.length - held);
+          pending.set(piece, held);
+          held += piece.length;
+          from += piece.length;
+          if (held === pending.length) flush();
+        }
+      });
+    },
+    close: () => {
+      if (written !== height) throw new RangeError(`${written} rows instead of ${height}`);
+      return guarded(() => {
+        if (held > 0) flush();
+        const tags = [...ownTags(layout, strips, rowsPerStrip, big), ...(layout.tags ?? [])];
+        const placed = tags.toSorted((a, b) => a.tag - b.tag).map((tag) => placeTag(tag, big, append));
+        const directory = append(directoryOf(placed, big));
+        writeSync(descriptor, headerOf(directory, big), 0, undefined, 0);
+        fsyncSync(descriptor);
+        closeSync(descriptor);
+        open = false;
+        renameSync(temporary, path);
+      });
+    },
+    abandon,
+  };
+}
+
+const short = (tag: number, ...values: readonly number[]): RawTag => {
+  const bytes = Buffer.alloc(2 * values.length);
+  values.forEach((value, i) => void bytes.writeUInt16LE(value, 2 * i));
+  return { tag, type: 3, count: values.length, bytes };
+};
+
+function long(tag: number, big: boolean, values: readonly number[]): RawTag {
+  const size = big ? 8 : 4;
+  const bytes = Buffer.alloc(size * values.length);
+  values.forEach((value, i) => void writeNumber(bytes, value, i * size, size));
+  return { tag, type: big ? 16 : 4, count: values.length, bytes };
+}
+
+function writeNumber(bytes: Buffer, value: number, position: number, size: number): void {
+  if (size === 8) bytes.writeBigUInt64LE(BigInt(value), position);
+  else bytes.writeUIntLE(value, position, size);
+}
+
+/** Deflate, as Adobe has it in its supplement. */
+const DEFLATE = 8;
+
+const ownTags = (
+  { width, height, channels }: TiffLayout,
+  strips: readonly { readonly offset: number; readonly length: number }[],
+  rowsPerStrip: number,
+  big: boolean,
+): RawTag[] => [
+  long(256, false, [width]),
+  long(257, false, [height]),
+  short(258, ...Array.from({ length: channels }, () => 8)),
+  short(259, DEFLATE),
+  short(262, channels === 1 ? 1 : 2),
+  long(
+    273,
+    big,
+    strips.map(({ offset }) => offset),
+  ),
+  short(277, channels),
+  long(278, false, [rowsPerStrip]),
+  long(
+    279,
+    big,
+    strips.map(({ length }) => length),
+  ),
+];
+
+/** An entry, its values in it where they fit, else written before. */
+function placeTag(
+  { tag, type, count, bytes }: RawTag,
+  big: boolean,
+  append: (bytes: Uint8Array) => number,
+): Buffer {
+  const wide = big ? 8 : 4;
+  const entry = Buffer.alloc(4 + 2 * wide);
+  entry.writeUInt16LE(tag, 0);
+  entry.writeUInt16LE(type, 2);
+  writeNumber(entry, count, 4, wide);
+  if (bytes.length <= wide) entry.set(bytes, 4 + wide);
+  else writeNumber(entry, append(bytes), 4 + wide, wide);
+  return entry;
+}
+
+function directoryOf(entries: readonly Buffer[], big: boolean): Buffer {
+  const count = Buffer.alloc(big ? 8 : 2);
+  writeNumber(count, entries.length, 0, count.length);
+  return Buffer.concat([count, ...entries, Buffer.alloc(big ? 8 : 4)]);
+}
+
+function headerOf(directory: number, big: boolean): Buffer {
+  const header = Buffer.alloc(big ? 16 : 8);
+  header.write('II', 'latin1');
+  header.writeUInt16LE(big ? 43 : 42, 2);
+  if (big) header.writeUInt16LE(8, 4);
+  writeNumber(header, directory, big ? 8 : 4, big ? 8 : 4);
+  return header;
+}

@@ -1,0 +1,141 @@
+/**
+ * The program of a device process: opens its door, connects to the others, and carries out jobs one after
+ * another. It ends when its parent does, or lets go of it.
+ *
+ *   start ──▶ listening ──▶ connect ──▶ ready ──▶ work ──▶ done ──▶ work ...
+ */
+import { at } from '../../ir/box.ts';
+import { type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
+import { ownership } from '../../ir/tiling.ts';
+import { type Board, idle, openBoard } from './board.ts';
+import { type DeviceMemory, deviceMemory } from './device-memory.ts';
+import { DeviceFault } from './fault.ts';
+import { openFeed } from './feeds.ts';
+import { boardPath } from './folder.ts';
+import { type Device, type Job, perform } from './interpreter.ts';
+import { peakBytes, resetPeak, residentBytes } from './memory.ts';
+import { type Doors, listen } from './mesh.ts';
+import type { Patience } from './patience.ts';
+import { placeText } from './place-text.ts';
+import { roleIndexOf, tileOf } from './placement.ts';
+import type { Done, Order, Report, Start } from './protocol.ts';
+import { openSessions } from './sessions.ts';
+
+type Listening = { readonly start: Start; readonly board: Board; readonly doors: Doors };
+
+type Worker = {
+  readonly device: Device;
+  readonly memory: DeviceMemory;
+  /** Resident bytes before the first job. */
+  readonly ground: number;
+};
+
+type OrderOf<K extends Order['kind']> = Extract<Order, { kind: K }>;
+type Handler<K extends Order['kind']> = (order: OrderOf<K>) => Promise<Report>;
+
+/** How each order is carried out; what one leaves for the next is kept here. */
+function handlers(): { readonly [K in Order['kind']]: Handler<K> } {
+  let listening: Listening | undefined;
+  let worker: Worker | undefined;
+  const working = (): Worker => {
+    if (worker === undefined) throw new Error('a device was given work before it was ready');
+    return worker;
+  };
+  return {
+    async start(order) {
+      listening = await open(order);
+      return { kind: 'listening' };
+    },
+    async connect() {
+      if (listening === undefined) throw new Error('a device was told to connect before it was started');
+      worker = await connect(listening);
+      return { kind: 'ready' };
+    },
+    work: async ({ job }) => ({ kind: 'done', done: await work(working(), job) }),
+    states: async () => ({ kind: 'states', states: working().memory.states() }),
+  };
+}
+
+async function open(start: Start): Promise<Listening> {
+  const board = openBoard(boardPath(start.folder), start.rank);
+  return { start, board, doors: await listen(start.folder, start.rank, start.size) };
+}
+
+async function connect({ start, board, doors }: Listening): Promise<Worker> {
+  const { plan, rank } = start;
+  board.announce({ ...idle, step: 0 });
+  const memory = deviceMemory(plan, start.states);
+  const device: Device = {
+    rank,
+    plan,
+    owners: ownership(plan.model, plan.schedule.cuts),
+    group: await doors.connect(patienceOf(start, board)),
+    sessions: openSessions(plan.segments, { files: start.segments, threads: start.threads }),
+    feed: openFeed(start.feed),
+    board,
+    arenaOf: memory.arenaOf,
+    before: (instruction, job) => hold(start, instruction.do, job),
+  };
+  if (plan.purpose === 'train') await prepare(device);
+  const ground = residentBytes();
+  resetPeak();
+  return { device, memory, ground };
+}
+
+/** Loads what the device needs all along, so that the first step is like the others. */
+async function prepare({ plan, rank, arenaOf, sessions }: Device): Promise<void> {
+  const index = roleIndexOf(plan, tileOf(plan, rank));
+  arenaOf(index);
+  for (const instruction of at(plan.roles, index).instructions)
+    if (instruction.do === 'run') await sessions.load(instruction.segment);
+}
+
+async function work({ device, ground }: Worker, job: Job): Promise<Done> {
+  const started = performance.now();
+  const result = await perform(device, job);
+  const seconds = (performance.now() - started) / 1000;
+  return { ...result, seconds, peakBytes: Math.max(0, peakBytes() - ground) };
+}
+
+const patienceOf = ({ plan, timeoutSeconds }: Start, board: Board): Patience => ({
+  seconds: timeoutSeconds,
+  progressOf: (rank) => board.read(rank).count,
+  whereIs: (rank) => placeText(plan, board.read(rank)),
+});
+
+const hold = (start: Start, kind: string, { step }: Job): Promise<void> | undefined =>
+  start.hold?.rank === start.rank && start.hold.at === kind && start.hold.step === step
+    ? new Promise(() => undefined)
+    : undefined;
+
+/** Rank and instruction are for the parent to fill in: it reads them off the board. */
+const failureOf = (reason: unknown): Fault =>
+  fault('device-failed', {
+    rank: 0,
+    instruction: '',
+    reason: reason instanceof Error ? reason.message : String(reason),
+  });
+
+const send = (report: Report): Promise<void> =>
+  new Promise((resolve) => process.send?.(report, undefined, undefined, () => resolve()));
+
+async function fail(reason: unknown): Promise<void> {
+  const { fault: words, peer } =
+    reason instanceof DeviceFault ? reason : { fault: failureOf(reason), peer: undefined };
+  await send({ kind: 'failed', fault: words, ...(peer === undefined ? {} : { peer }) });
+  process.exit(1);
+}
+
+/** Orders are carried out one after another; the first failure ends the device. */
+function serve(): void {
+  const table = handlers();
+  const obey = <K extends Order['kind']>(order: OrderOf<K> & { kind: K }): Promise<Report> =>
+    table[order.kind](order);
+  let queue: Promise<void> = Promise.resolve();
+  process.on('disconnect', () => process.exit(0));
+  process.on('message', (order: Order) => {
+    queue = queue.then(async () => send(await obey(order))).catch(fail);
+  });
+}
+
+serve();

@@ -1,0 +1,251 @@
+/**
+ * The parent's side of a run: starts the device processes, gives them work, and ends them all as soon as one
+ * of them fails. Whatever happens, nothing is left running and nothing waits for ever.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { at } from '../../ir/box.ts';
+import {
+  type Diagnostic,
+  diagnose,
+  failure,
+  fault,
+  type Result,
+  success,
+} from '../../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../../ir/plan.ts';
+import { type Board, openBoard } from './board.ts';
+import { DeviceFault } from './fault.ts';
+import type { FeedSpec } from './feeds.ts';
+import { boardPath, makeRunFolder } from './folder.ts';
+import type { Job } from './interpreter.ts';
+import { awaitPeer, startSeconds } from './patience.ts';
+import { placeText } from './place-text.ts';
+import type { Done, Hold, Order, Report, StateValues } from './protocol.ts';
+
+export type DevicesOptions = {
+  readonly plan: Plan;
+  /** The ONNX file of each segment. */
+  readonly segments: Readonly<Record<string, string>>;
+  /** Threads of each device. */
+  readonly threads: number;
+  readonly feed: FeedSpec;
+  /** Given states; weights that are not given are drawn, other slots begin at 0. */
+  readonly states?: readonly StateValues[];
+  /** Seconds that a device may stand still while another waits for it. */
+  readonly timeoutSeconds?: number;
+  readonly hold?: Hold;
+};
+
+/** The device processes of one run. After the first failure every call gives that failure. */
+export type Devices = {
+  readonly size: number;
+  /** Process ids by rank. */
+  readonly processes: readonly number[];
+  work(rank: number, job: Job): Promise<Result<Done>>;
+  states(rank: number): Promise<Result<readonly StateValues[]>>;
+  /** What a device is at, for people. */
+  whereIs(rank: number): string;
+  close(): Promise<void>;
+};
+
+const defaultTimeoutSeconds = 300;
+
+/** Seconds in which the end of a device may still explain why another one lost it. */
+const graceSeconds = 1.5;
+
+/** Starts `plan.schedule.devices` devices, connected and with their weights in place. */
+export async function startDevices(options: DevicesOptions): Promise<Result<Devices>> {
+  const { plan, timeoutSeconds = defaultTimeoutSeconds, hold } = options;
+  const size = plan.schedule.devices;
+  const folder = await makeRunFolder();
+  const board = openBoard(boardPath(folder), 0);
+  const crew = new Crew(plan, size, board, timeoutSeconds);
+  const common = { kind: 'start', size, plan, folder, segments: options.segments } as const;
+  const { threads, feed, states = [] } = options;
+  const rest = { threads, feed, states, timeoutSeconds, ...(hold === undefined ? {} : { hold }) };
+  const everyone = (order: (rank: number) => Order) =>
+    Promise.all(Array.from({ length: size }, (_, rank) => crew.ask(rank, order(rank))));
+
+  const close = async () => {
+    await crew.end();
+    board.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  for (const order of [
+    (rank: number): Order => ({ ...common, rank, ...rest }),
+    (): Order => ({ kind: 'connect' }),
+  ]) {
+    const refused = (await everyone(order)).find((answer) => !answer.ok);
+    if (refused === undefined) continue;
+    await close();
+    return refused;
+  }
+  return success({
+    size,
+    processes: crew.processes,
+    async work(rank, job) {
+      const answer = await crew.ask(rank, { kind: 'work', job });
+      return answer.ok ? success(expect(answer.value, 'done').done) : answer;
+    },
+    async states(rank) {
+      const answer = await crew.ask(rank, { kind: 'states' });
+      return answer.ok ? success(expect(answer.value, 'states').states) : answer;
+    },
+    whereIs: (rank) => crew.whereIs(rank),
+    close,
+  });
+}
+
+function expect<K extends Report['kind']>(report: Report, kind: K): Extract<Report, { kind: K }> {
+  if (isKind(report, kind)) return report;
+  throw new Error(`a device answered ${report.kind}, not ${kind}`);
+}
+
+const isKind = <K extends Report['kind']>(report: Report, kind: K): report is Extract<Report, { kind: K }> =>
+  report.kind === kind;
+
+type Member = {
+  readonly process: ChildProcess;
+  /** Takes the answer to the order that is being carried out. */
+  answer: ((report: Report) => void) | undefined;
+  /** The end of what it wrote to stderr: native libraries say there why they abort. */
+  lastWords: string;
+  ended: boolean;
+};
+
+/** The processes, and the first thing that went wrong with any of them. */
+class Crew {
+  private readonly plan: Plan;
+  private readonly board: Board;
+  private readonly seconds: number;
+  private readonly members: readonly Member[];
+  private readonly failed: Promise<Diagnostic>;
+  private fail: (diagnostic: Diagnostic) => void = () => undefined;
+  private closing = false;
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(plan: Plan, size: number, board: Board, timeoutSeconds: number) {
+    this.plan = plan;
+    this.board = board;
+    this.seconds = timeoutSeconds;
+    this.failed = new Promise((resolve) => {
+      this.fail = (diagnostic) => {
+        resolve(diagnostic);
+        this.kill();
+      };
+    });
+    this.members = Array.from({ length: size }, (_, rank) => this.hire(rank));
+  }
+
+  get processes(): number[] {
+    return this.members.map(({ process }) => process.pid ?? 0);
+  }
+
+  whereIs(rank: number): string {
+    return placeText(this.plan, this.board.read(rank));
+  }
+
+  /** Sends an order and waits for its report, or for the failure of any device. */
+  async ask(rank: number, order: Order): Promise<Result<Report>> {
+    const member = at(this.members, rank);
+    const answer = new Promise<Report>((resolve) => {
+      member.answer = resolve;
+    });
+    if (!member.ended) member.process.send(order, () => undefined);
+    // A device may rightly wait for others, so only when none of them moves has it stopped.
+    const allowed = order.kind === 'start' || order.kind === 'connect' ? startSeconds : 0;
+    const patience = {
+      seconds: Math.max(allowed, 2 * this.seconds),
+      progressOf: () => this.members.reduce((sum, _, one) => sum + this.board.read(one).count, 0),
+      whereIs: (one: number) => this.whereIs(one),
+    };
+    const ends = [answer.then(success), this.failed.then((diagnostic) => failure(diagnostic))];
+    try {
+      return await awaitPeer(Promise.race(ends), rank, `the end of \`${order.kind}\``, patience);
+    } catch (reason) {
+      if (!(reason instanceof DeviceFault)) throw reason;
+      this.fail(diagnose(reason.fault));
+      return failure(await this.failed);
+    }
+  }
+
+  /** Lets all devices go; returns when none is left. */
+  async end(): Promise<void> {
+    this.closing = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.kill();
+    await Promise.all(this.members.map(({ process, ended }) => ended || once(process, 'exit')));
+  }
+
+  private kill(): void {
+    for (const { process, ended } of this.members) if (!ended) process.kill('SIGKILL');
+  }
+
+  /**
+   * Starts one device. It has a session of its own, so that a Ctrl-C in the terminal reaches only the parent,
+   * which then ends the run in order.
+   */
+  private hire(rank: number): Member {
+    const child = fork(devicePath(), [], {
+      serialization: 'advanced',
+      detached: true,
+      execArgv: [...process.execArgv, '--expose-gc'],
+      env: deviceEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    const member: Member = { process: child, answer: undefined, lastWords: '', ended: false };
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        member.lastWords = `${member.lastWords}${chunk}`.slice(-2000);
+      });
+    child.on('message', (report: Report) => this.hear(rank, member, report));
+    child.on('error', (error) => this.mourn(rank, member, error.message));
+    child.on('exit', (code, signal) => this.mourn(rank, member, signal ?? `exit code ${code}`));
+    return member;
+  }
+
+  private hear(rank: number, member: Member, report: Report): void {
+    if (report.kind !== 'failed') {
+      member.answer?.(report);
+      return;
+    }
+    if (report.peer !== undefined) {
+      this.failIn(report.fault.code === 'device-lost' ? graceSeconds : 0, diagnose(report.fault));
+      return;
+    }
+    const place = { rank, instruction: this.whereIs(rank) };
+    this.fail(diagnose({ ...report.fault, args: { ...report.fault.args, ...place } }));
+  }
+
+  /** A device that reported why it ends has said it better than its exit code does. */
+  private mourn(rank: number, member: Member, how: string): void {
+    member.ended = true;
+    if (this.closing) return;
+    const reason = [how, lastLine(member.lastWords)].filter((words) => words !== '').join(': ');
+    const died = diagnose(fault('device-died', { rank, reason, instruction: this.whereIs(rank) }));
+    this.failIn(how === 'exit code 1' ? 2 * graceSeconds : 0, died);
+  }
+
+  private failIn(seconds: number, diagnostic: Diagnostic): void {
+    this.timers.push(setTimeout(() => this.fail(diagnostic), seconds * 1000));
+  }
+}
+
+/**
+ * Segments take and return large blocks at every run, and a sixth of their time went into clearing small
+ * pages: glibc can ask for huge ones. Other C libraries do not look at it.
+ */
+function deviceEnvironment(): NodeJS.ProcessEnv {
+  const given = process.env.GLIBC_TUNABLES;
+  const tunables = [...(given ? [given] : []), 'glibc.malloc.hugetlb=1'].join(':');
+  return { ...process.env, GLIBC_TUNABLES: tunables };
+}
+
+const lastLine = (words: string): string => words.trim().split('\n').at(-1) ?? '';
+
+/** The device's program beside this file: TypeScript in development, JavaScript when built. */
+const devicePath = (): string =>
+  fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './device.ts' : './device.js', import.meta.url));

@@ -1,0 +1,52 @@
+/** A step whose loss or gradients are not finite must not reach the weights. */
+import { fault } from '../../ir/diagnostics/diagnostic.ts';
+import type { Plan, Role } from '../../ir/plan.ts';
+import type { Arena } from './arena.ts';
+import { DeviceFault } from './fault.ts';
+
+/**
+ * The buffer that holds the gradient of each trained parameter when the update begins. The update reads, for
+ * each parameter, its states and then its gradient.
+ */
+export function gradientBuffers(plan: Plan, role: Role): Map<string, string> {
+  const parameters = new Map(plan.states.map(({ buffer, parameter }) => [buffer, parameter]));
+  const gradients = new Map<string, string>();
+  for (const instruction of role.instructions) {
+    if (instruction.do !== 'run' || instruction.why !== 'update') continue;
+    let current: string | undefined;
+    for (const name of instruction.reads) {
+      const parameter = parameters.get(name);
+      if (parameter === undefined && current !== undefined) gradients.set(current, name);
+      current = parameter;
+    }
+  }
+  return gradients;
+}
+
+const allFinite = (values: Float32Array): boolean => {
+  let sum = 0;
+  // Any infinity or NaN makes the sum of zeros NaN.
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? 0) * 0;
+  return sum === 0;
+};
+
+/** Stops the step before its update if something is not finite: says what, where it is seen first. */
+export function refuseNotFinite(plan: Plan, role: Role, arena: Arena, step: number): void {
+  const loss = lossOf(role, arena);
+  const gradients = [...gradientBuffers(plan, role)];
+  const broken = gradients.find(([, buffer]) => !allFinite(arena.floats(buffer)));
+  if (Number.isFinite(loss) && broken === undefined) return;
+  const weights = plan.states.filter(({ slot }) => slot === 'weight');
+  const spoiled = weights.find(({ buffer }) => !allFinite(arena.floats(buffer)));
+  const parameter = spoiled
+    ? `the weights of \`${spoiled.parameter}\` are not finite`
+    : broken
+      ? `the gradient of \`${broken[0]}\` is not finite`
+      : 'all gradients are finite';
+  throw new DeviceFault(fault('loss-not-finite', { step, loss: `${loss}`, parameter }));
+}
+
+function lossOf(role: Role, arena: Arena): number {
+  const report = role.instructions.find((instruction) => instruction.do === 'report');
+  return report?.do === 'report' ? (arena.floats(report.from)[0] ?? 0) : 0;
+}

@@ -1,0 +1,290 @@
+/**
+ * What a device does with its program: one handler for each kind of instruction, one after another. The
+ * program is the plan's; nothing is decided here.
+ */
+import { at, type Box, extents, intersect, shiftBox, volume, wholeBox } from '../../ir/box.ts';
+import { dropoutMask } from '../../ir/draw.ts';
+import type { Input, Model, Source, Training } from '../../ir/model.ts';
+import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import { hyper } from '../../ir/rate.ts';
+import type { Ownership } from '../../ir/tiling.ts';
+import { type Element, product } from '../../ir/type.ts';
+import { allReduceBuffers, type Group } from './all-reduce.ts';
+import type { Arena, Elements, Held } from './arena.ts';
+import { type Board, idle } from './board.ts';
+import { countLabels, countPairs, cutOut, type Labelled } from './cells.ts';
+import type { Feed } from './feed.ts';
+import { refuseNotFinite } from './finite.ts';
+import { collectCopies } from './memory.ts';
+import { inImage, ownedBox, replicaOf, roleIndexOf, sampleOf, tilePosition } from './placement.ts';
+import type { Sessions } from './sessions.ts';
+
+/** All that a device has from one job to the next. */
+export type Device = {
+  readonly rank: number;
+  readonly plan: Plan;
+  readonly owners: Ownership;
+  readonly group: Group;
+  readonly sessions: Sessions;
+  readonly feed: Feed;
+  readonly board: Board;
+  /** The buffers of a role, with the weights where that role has them. */
+  arenaOf(role: number): Arena;
+  /** Called before each instruction; a test may stand still in it. */
+  before(instruction: Instruction, job: Job): Promise<void> | undefined;
+};
+
+/** One step of training on the device's own tile, or one tile of a prediction. */
+export type Job = {
+  readonly step: number;
+  readonly tile: number;
+  readonly probe?: Probe;
+};
+
+/** Buffers to give out as they are before the first instruction of that kind: for whoever compares. */
+export type Probe = { readonly before: Instruction['do']; readonly buffers: readonly string[] };
+
+/** Owned cells of an output: `[channels, ...extents(box)]`, `box` in the coordinates of the output. */
+export type Stored = { readonly output: string; readonly box: Box; readonly data: Elements };
+
+export type JobResult = {
+  readonly loss?: number;
+  /** For each target, cells by labelled class (rows) and predicted class (columns), row-major. */
+  readonly confusion: Readonly<Record<string, Float64Array>>;
+  readonly stored: readonly Stored[];
+  readonly probed: Readonly<Record<string, Float32Array>>;
+};
+
+/** What the handlers of one job share and add to. */
+type Work = {
+  readonly device: Device;
+  readonly job: Job;
+  readonly role: Role;
+  readonly arena: Arena;
+  /** Position of the tile in the grid. */
+  readonly position: readonly number[];
+  readonly confusion: Record<string, Float64Array>;
+  readonly stored: Stored[];
+  readonly probed: Record<string, Float32Array>;
+  loss?: number;
+};
+
+type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
+type Handler<K extends Instruction['do']> = (
+  instruction: InstructionOf<K>,
+  work: Work,
+) => Promise<void> | void;
+
+const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
+  async load({ source, micro, into }, work) {
+    const held = work.arena.held(into);
+    const box = boxInImage(work, held);
+    await eachSample(work, micro, held, (sample, part) =>
+      work.device.feed.load({ source, step: work.job.step, sample, box }, part),
+    );
+  },
+
+  async draw({ source, micro, into }, work) {
+    const { model } = work.device.plan;
+    const mask = sourceOf(model, source, 'mask');
+    const held = work.arena.held(into);
+    const { type } = inputOf(model, source);
+    await eachSample(work, micro, held, (sample, part) =>
+      part.set(
+        dropoutMask({
+          seed: trainingOf(model).seed,
+          layer: mask.layer,
+          step: work.job.step,
+          sample,
+          p: mask.p,
+          by: mask.by,
+          channels: at(held.buffer.dims, 1),
+          box: boxInImage(work, held),
+          extents: type.kind === 'map' ? extents(type.box) : [],
+        }),
+      ),
+    );
+  },
+
+  count({ source, from, into, first }, work) {
+    const { model, samples } = work.device.plan;
+    const { target, weights, channels } = sourceOf(model, source, 'count');
+    const { classes } = sourceOf(model, target, 'target');
+    const labels = work.arena.held(from);
+    const owned = ownedPart(work, labels);
+    const sum =
+      classes === undefined
+        ? samples * volume(owned)
+        : weightOf(countLabels(labelled(labels), samples, owned), classes, weights);
+    const total = work.arena.floats(into);
+    total[0] = (first ? 0 : (total[0] ?? 0)) + sum * channels;
+  },
+
+  async run({ segment, why, reads, writes }, work) {
+    const { arena, device } = work;
+    if (why === 'update') refuseNotFinite(device.plan, work.role, arena, work.job.step);
+    await device.sessions.run(
+      segment,
+      reads.map((name) => arena.held(name)),
+      writes.map((name) => arena.held(name)),
+    );
+  },
+
+  accumulate({ from, into, first }, { arena }) {
+    const sum = arena.floats(into);
+    const more = arena.floats(from);
+    if (first) sum.set(more);
+    else for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (more[i] ?? 0);
+  },
+
+  all_reduce({ buffers }, work) {
+    const held = buffers.map((name) => work.arena.floats(name));
+    return allReduceBuffers(work.device.group, held);
+  },
+
+  clip({ buffers, norm }, { arena }) {
+    const gradients = buffers.map((name) => arena.floats(name));
+    const total = Math.sqrt(gradients.reduce((sum, values) => sum + squares(values), 0));
+    if (!(total > norm)) return;
+    const factor = norm / total;
+    for (const values of gradients)
+      for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * factor;
+  },
+
+  rate({ into }, work) {
+    work.arena.floats(into).set(hyper(trainingOf(work.device.plan.model), work.job.step));
+  },
+
+  metric({ target, predicted, labels }, work) {
+    const { model, samples } = work.device.plan;
+    const { classes } = sourceOf(model, target, 'target');
+    if (classes === undefined) return;
+    const truth = work.arena.held(labels);
+    const counts = work.confusion[target] ?? new Float64Array(classes * classes);
+    work.confusion[target] = counts;
+    const guess = labelled(work.arena.held(predicted));
+    countPairs(counts, classes, labelled(truth), guess, samples, ownedPart(work, truth));
+  },
+
+  store({ output, from }, work) {
+    const held = work.arena.held(from);
+    const { buffer, data } = held;
+    const whole = buffer.box ?? [];
+    const part = ownedPart(work, held);
+    const maps = at(buffer.dims, 0) * at(buffer.dims, 1);
+    const packed = cutOut<Elements>(data, maps, whole, part, (length) => emptyLike(buffer.element, length));
+    work.stored.push({
+      output,
+      box: inImage(work.device.owners, buffer.value, work.position, part),
+      data: packed,
+    });
+  },
+
+  report({ from }, work) {
+    work.loss = work.arena.floats(from)[0] ?? Number.NaN;
+  },
+
+  // The arena gives the place to whoever the plan says comes next.
+  free: () => undefined,
+};
+
+/** Carries out one job. Every instruction is on the board before it begins. */
+export async function perform(device: Device, job: Job): Promise<JobResult> {
+  const index = roleIndexOf(device.plan, job.tile);
+  const role = at(device.plan.roles, index);
+  const work: Work = {
+    device,
+    job,
+    role,
+    arena: device.arenaOf(index),
+    position: tilePosition(device.plan, job.tile),
+    confusion: {},
+    stored: [],
+    probed: {},
+  };
+  for (const [i, instruction] of role.instructions.entries()) {
+    device.board.announce({ step: job.step, tile: job.tile, role: index, instruction: i });
+    await device.before(instruction, job);
+    lookInto(work, instruction);
+    await handle(instruction, work);
+    collectCopies();
+  }
+  device.board.announce({ ...idle, step: job.step + 1 });
+  const { loss, confusion, stored, probed } = work;
+  return { ...(loss === undefined ? {} : { loss }), confusion, stored, probed };
+}
+
+const handle = <K extends Instruction['do']>(
+  instruction: InstructionOf<K> & { do: K },
+  work: Work,
+): Promise<void> | void => handlers[instruction.do](instruction, work);
+
+function lookInto({ job: { probe }, probed, arena }: Work, instruction: Instruction): void {
+  if (probe === undefined || instruction.do !== probe.before || Object.keys(probed).length > 0) return;
+  for (const name of probe.buffers) probed[name] = Float32Array.from(arena.floats(name));
+}
+
+const emptyLike = (element: Element, length: number): Elements =>
+  element === 'f32' ? new Float32Array(length) : new Uint8Array(length);
+
+const squares = (values: Float32Array): number => {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? 0) ** 2;
+  return sum;
+};
+
+/** Sum of the weights of counted labels; labels beyond the classes weigh nothing. */
+const weightOf = (counts: Float64Array, classes: number, weights: readonly number[]): number =>
+  counts.subarray(0, classes).reduce((sum, count, label) => sum + count * (weights[label] ?? 1), 0);
+
+const labelled = ({ buffer, data }: Held): Labelled => {
+  if (data instanceof Uint8Array && buffer.box !== undefined) return { data, box: buffer.box };
+  throw new TypeError(`buffer ${buffer.name} holds no labels`);
+};
+
+/** The cells of a buffer that the tile owns, in tile coordinates. */
+function ownedPart({ device, position }: Work, { buffer }: Held): Box {
+  const owned = ownedBox(device.owners, buffer.value, position);
+  const origins = position.map((index, axis) => -device.owners.origin(buffer.value, axis, index));
+  return shiftBox(owned, origins).map((range, axis) => intersect(range, at(buffer.box ?? [], axis)));
+}
+
+const boxInImage = ({ device, position }: Work, { buffer }: Held): Box =>
+  buffer.box === undefined ? wholeBox([]) : inImage(device.owners, buffer.value, position, buffer.box);
+
+/** Calls `visit` with each sample of a micro-batch, by its index in the batch, and its part of the buffer. */
+async function eachSample(
+  { device: { plan, rank } }: Work,
+  micro: number,
+  { buffer, data }: Held,
+  visit: (sample: number, part: Elements) => Promise<void> | void,
+): Promise<void> {
+  const length = product(buffer.dims.slice(1));
+  const replica = plan.purpose === 'train' ? replicaOf(plan, rank) : 0;
+  for (let index = 0; index < plan.samples; index++)
+    await visit(sampleOf(plan, replica, micro, index), data.subarray(index * length, (index + 1) * length));
+}
+
+function inputOf(model: Model, name: string): Input {
+  const input = model.inputs.find((one) => one.name === name);
+  if (input === undefined) throw new RangeError(`model ${model.name} has no input ${name}`);
+  return input;
+}
+
+function sourceOf<F extends Source['from']>(
+  model: Model,
+  name: string,
+  from: F,
+): Extract<Source, { from: F }> {
+  const { source } = inputOf(model, name);
+  if (isFrom(source, from)) return source;
+  throw new TypeError(`input ${name} of model ${model.name} is no ${from}`);
+}
+
+const isFrom = <F extends Source['from']>(source: Source, from: F): source is Extract<Source, { from: F }> =>
+  source.from === from;
+
+function trainingOf(model: Model): Training {
+  if (model.training === undefined) throw new TypeError(`model ${model.name} has no training`);
+  return model.training;
+}

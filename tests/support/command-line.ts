@@ -1,0 +1,70 @@
+/** The command line as a user runs it: a process of its own, its words and its exit code. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+export const root = join(import.meta.dirname, '../..');
+
+export type Ended = {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type Running = {
+  readonly process: ChildProcess;
+  /** Resolves with the line of stdout that `wanted` accepts first; rejects if the process ends before it. */
+  line(wanted: (line: string) => boolean): Promise<string>;
+  readonly ended: Promise<Ended>;
+};
+
+/** Starts `unetc` with the arguments in `words`, separated by blanks. */
+export function start(words: string): Running {
+  const args = ['--import', 'tsx', 'cli/unetc.ts', ...words.split(' ')];
+  const env = { ...process.env, NO_COLOR: '1' };
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const ended = once(child, 'close').then(([status, signal]): Ended => ({ status, signal, stdout, stderr }));
+  return {
+    process: child,
+    ended,
+    line: (wanted) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = stdout.split('\n').slice(0, -1).find(wanted);
+          if (found !== undefined) resolve(found);
+        };
+        child.stdout.on('data', look);
+        look();
+        void ended.then(({ stderr: said }) => reject(new Error(`unetc ${words} ended: ${said}`)));
+      }),
+  };
+}
+
+/** Runs `unetc` to its end. */
+export const unetc = (words: string): Promise<Ended> => start(words).ended;
+
+/** Runs it and expects that all goes well; gives what it wrote to stdout. */
+export async function succeeding(words: string): Promise<string> {
+  const { status, stdout, stderr } = await unetc(words);
+  if (status !== 0) throw new Error(`unetc ${words} ended with ${status}:\n${stderr}`);
+  return stdout;
+}
+
+/** Process ids of the devices that a running command has started. */
+export function devicesOf(running: Running): number[] {
+  const parent = running.process.pid;
+  const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
+  return processes.split('\n').flatMap((line) => {
+    const [pid, ppid, ...args] = line.trim().split(/\s+/);
+    return Number(ppid) === parent && /device\.[tj]s$/.test(args.join(' ')) ? [Number(pid)] : [];
+  });
+}

@@ -1,0 +1,85 @@
+/** Runs plans on real device processes, for the laws about the ONNX executor. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { emitOnnx } from '../../backends/onnx/emit.ts';
+import { at } from '../../ir/box.ts';
+import type { Result } from '../../ir/diagnostics/diagnostic.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Plan } from '../../ir/plan.ts';
+import { dimsOf } from '../../ir/type.ts';
+import { type Devices, startDevices } from '../../runtime/local/devices.ts';
+import type { Batch, FeedSpec } from '../../runtime/local/feeds.ts';
+import { gradientBuffers } from '../../runtime/local/finite.ts';
+import { tileOf } from '../../runtime/local/placement.ts';
+import type { Feeds } from './exactness.ts';
+
+export function valueIn<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
+}
+
+/** Starts the devices of a plan, fed with the same batch in every step, and ends them after `body`. */
+export async function onDevices<T>(
+  plan: Plan,
+  feeds: Feeds,
+  weights: ReadonlyMap<string, Float64Array>,
+  body: (devices: Devices) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'unetc-test-'));
+  const segments: Record<string, string> = {};
+  mkdirSync(folder, { recursive: true });
+  for (const segment of plan.segments) {
+    const path = join(folder, `${segment.name}.onnx`);
+    writeFileSync(path, emitOnnx(segment));
+    segments[segment.name] = path;
+  }
+  const states = [...weights].map(
+    ([parameter, values]) => ({ parameter, slot: 'weight', values: Float32Array.from(values) }) as const,
+  );
+  const started = await startDevices({
+    plan,
+    segments,
+    threads: 1,
+    feed: feedOf(plan.model, feeds),
+    states,
+  });
+  try {
+    return await body(valueIn(started));
+  } finally {
+    if (started.ok) await started.value.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function feedOf(model: Model, { inputs }: Feeds): FeedSpec {
+  const batch = model.training?.batch ?? 1;
+  const entries = model.inputs.flatMap(({ name, type }): [string, Batch][] => {
+    const values = inputs.get(name);
+    if (values === undefined) return [];
+    const data = type.element === 'u8' ? Uint8Array.from(values) : Float32Array.from(values);
+    return [[name, { dims: dimsOf(type, batch), data }]];
+  });
+  return { kind: 'batch', inputs: Object.fromEntries(entries) };
+}
+
+export type Step = { readonly loss: number; readonly gradients: Map<string, Float64Array> };
+
+/** One step on all devices: the loss, and the reduced gradients before clipping and update. */
+export async function stepOn(plan: Plan, devices: Devices, step: number): Promise<Step> {
+  const role = at(plan.roles, 0);
+  const buffers = gradientBuffers(plan, role);
+  const before = role.instructions.some((one) => one.do === 'clip') ? 'clip' : 'rate';
+  const probe = { before, buffers: [...buffers.values()] } as const;
+  const done = await Promise.all(
+    Array.from({ length: devices.size }, (_, rank) =>
+      devices.work(rank, { step, tile: tileOf(plan, rank), probe }),
+    ),
+  );
+  const { loss = Number.NaN, probed } = valueIn(at(done, 0));
+  const gradients = [...buffers].map(([parameter, buffer]): [string, Float64Array] => [
+    parameter,
+    Float64Array.from(probed[buffer] ?? []),
+  ]);
+  return { loss, gradients: new Map(gradients) };
+}

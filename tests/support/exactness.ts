@@ -1,0 +1,43 @@
+/** What the laws compare: the plain network and a plan of it, in float64 on the same drawn batch. */
+
+import { runPasses } from '../../compiler/pass-manager.ts';
+import { planPipeline } from '../../compiler/pipelines.ts';
+import { initialWeights } from '../../ir/draw.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Plan } from '../../ir/plan.ts';
+import type { Pins } from '../../ir/schedule.ts';
+import { elementsOf } from '../../ir/type.ts';
+import { numbers } from './schedules.ts';
+
+export type Feeds = { readonly step: number; readonly inputs: Map<string, Float64Array> };
+
+/** Pixels and labels of a whole batch; some labels are not counted, some pixels tie. */
+export function drawFeeds(model: Model, seed: number, unlabelled = 0.2): Feeds {
+  const draw = numbers(seed);
+  const batch = model.training?.batch ?? 1;
+  const inputs = model.inputs.flatMap(({ name, type, source }): [string, Float64Array][] => {
+    if (source.from !== 'image' && source.from !== 'target') return [];
+    const size = elementsOf(type) * batch;
+    const classes = source.from === 'target' ? source.classes : undefined;
+    const label = () => (draw(100) < unlabelled * 100 ? 255 : draw(classes ?? 1));
+    const next = classes === undefined ? () => draw(9) / 4 - 1 : label;
+    return [[name, Float64Array.from({ length: size }, next)]];
+  });
+  return { step: 0, inputs: new Map(inputs) };
+}
+
+export const drawnWeights = (model: Model): Map<string, Float64Array> =>
+  new Map(
+    model.parameters.map((parameter, i) => [
+      parameter.name,
+      // Biases too get values, so that a wrong one shows.
+      Float64Array.from(initialWeights({ ...parameter, init: { kind: 'he_uniform', fanIn: 6 + i } }, 1)),
+    ]),
+  );
+
+export function planOf(model: Model, pins: Pins): Plan {
+  const result = runPasses(planPipeline, { stage: 'model', model, pins });
+  if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('; '));
+  if (result.value.stage !== 'plan') throw new Error('no plan');
+  return result.value.plan;
+}
