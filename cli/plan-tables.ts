@@ -4,17 +4,17 @@ import { product } from '../ir/type.ts';
 import { showBytes, showCount } from '../ir/units.ts';
 import { type RoleSummary, type Summary, summarize } from './summary.ts';
 import { table } from './table.ts';
+import { type Colours, plainColours } from './terminal.ts';
 
 const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
 
 const many = (count: number, noun: string): string =>
   `${count} ${count === 1 ? noun : noun.endsWith('ch') ? `${noun}es` : `${noun}s`}`;
 
-export function planTables(plan: Plan): string {
+export function planTables(plan: Plan, colours: Colours = plainColours): string {
   const summary = summarize(plan);
-  return [inWords(plan, summary), '', rolesTable(plan, summary.roles), '', costInWords(plan, summary)].join(
-    '\n',
-  );
+  const rows = rolesTable(plan, summary.roles, colours);
+  return [inWords(plan, summary), '', rows, '', costInWords(plan, summary)].join('\n');
 }
 
 function inWords(plan: Plan, { schedule }: Summary): string {
@@ -30,7 +30,7 @@ function inWords(plan: Plan, { schedule }: Summary): string {
 
 const margins = (sides: RoleSummary['margins']): string => sides.map(([lo, hi]) => `${lo}+${hi}`).join(', ');
 
-function rolesTable(plan: Plan, roles: readonly RoleSummary[]): string {
+function rolesTable(plan: Plan, roles: readonly RoleSummary[], colours: Colours): string {
   return table(
     [
       { title: 'role' },
@@ -50,6 +50,7 @@ function rolesTable(plan: Plan, roles: readonly RoleSummary[]): string {
       showCount(flops),
       showBytes(peakBytes),
     ]),
+    colours,
   );
 }
 

@@ -1,5 +1,6 @@
 /** Progress for people: one line that renews itself on a terminal, one every few seconds elsewhere. */
 import type { Progress } from '../runtime/progress.ts';
+import { isTerminal } from './terminal.ts';
 
 /** Seconds between two lines where there is no terminal. */
 const pause = 10;
@@ -25,7 +26,7 @@ export function lineOf({ done, total, secondsEach, secondsLeft }: Progress, word
 
 export function createProgressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
   let last = Number.NEGATIVE_INFINITY;
-  const terminal = stream.isTTY === true;
+  const terminal = isTerminal(stream);
   return {
     show(progress, words) {
       const now = performance.now() / 1000;

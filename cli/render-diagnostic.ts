@@ -6,18 +6,13 @@
  *      |                             ^^^^^^ skip is 125 x 125, ...
  *      = hint: ...
  */
-import pc from 'picocolors';
 import type { Diagnostic, Span } from '../ir/diagnostics/diagnostic.ts';
-
-/** Paints parts of a diagnostic; without colours every painter gives its text back. */
-type Colours = Pick<typeof pc, 'bold' | 'red' | 'yellow' | 'cyan' | 'dim'>;
+import { type Colours, coloursOf } from './terminal.ts';
 
 /** Characters of a source line that are shown. */
 const width = 110;
 
-const terminal = pc.createColors(process.stderr.isTTY === true && process.env.NO_COLOR === undefined);
-
-export const plainColours: Colours = pc.createColors(false);
+const terminal = coloursOf(process.stderr);
 
 /** All diagnostics, an empty line between them. `sources`: text of each file they point into. */
 export const renderDiagnostics = (

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import colours from 'picocolors';
+import { type Colours, plainColours } from './terminal.ts';
 
 /** Columns of a table: a heading, and whether its cells are numbers. */
 export type Column = { readonly title: string; readonly align?: 'left' | 'right' };
@@ -23,8 +23,12 @@ const noLines = Object.fromEntries(
   ].map((part) => [part, '']),
 );
 
-/** Rows under headings, without lines, as wide as they need to be. Colours only on a terminal. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+/** Rows under headings, without lines, as wide as they need to be. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  colours: Colours = plainColours,
+): string {
   const drawn = new Table({
     head: columns.map(({ title }) => colours.bold(title)),
     colAligns: columns.map(({ align }) => align ?? 'left'),

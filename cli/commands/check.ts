@@ -5,6 +5,7 @@ import { collect, complain, type ExitCode, guarded, print, printJson } from '../
 import { readSets, readSource } from '../inputs.ts';
 import { type NetworkSummary, summarizeNetwork } from '../network-summary.ts';
 import { table } from '../table.ts';
+import { type Colours, coloursOf, plainColours } from '../terminal.ts';
 
 type Options = { readonly set: readonly string[]; readonly json?: true };
 
@@ -38,14 +39,14 @@ async function runCheck(file: string, options: Options): Promise<ExitCode> {
   if (model.warnings.length > 0) complain(model.warnings, texts);
   const summary = summarizeNetwork(model.value);
   if (options.json) printJson(summary);
-  else print(networkTable(summary));
+  else print(networkTable(summary, coloursOf(process.stdout)));
   return 0;
 }
 
 const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
 
 /** The levels as a table, and the whole network in a few sentences below it. */
-export function networkTable(summary: NetworkSummary): string {
+export function networkTable(summary: NetworkSummary, colours: Colours = plainColours): string {
   const rows = summary.levels.map((level) => [
     String(level.level),
     sizes(level.size),
@@ -68,6 +69,7 @@ export function networkTable(summary: NetworkSummary): string {
         { title: 'sees', align: 'right' },
       ],
       rows,
+      colours,
     ),
     '',
     `${summary.name}: ${summary.parameters.toLocaleString('en-US')} parameters, ${summary.ops} ops, ${showCount(summary.forwardFlops)}FLOP forward for one sample.`,

@@ -13,6 +13,7 @@ import {
 } from '../inputs.ts';
 import { planTables } from '../plan-tables.ts';
 import { summarize } from '../summary.ts';
+import { coloursOf } from '../terminal.ts';
 import { writeBundle } from '../write-bundle.ts';
 
 type Options = PinOptions & {
@@ -83,7 +84,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
     printJson({ model, machine, schedule, predicted, planningSeconds, roles, files: written.value });
     return 0;
   }
-  print(planTables(plan));
+  print(planTables(plan, coloursOf(process.stdout)));
   note(`\nCompiled and verified in ${planningSeconds.toFixed(2)} s. The bundle is in ${folder}`);
   return 0;
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { showBytes } from '../../ir/units.ts';
 import { type ExitCode, guarded, print, printJson } from '../command.ts';
 import { table } from '../table.ts';
+import { coloursOf } from '../terminal.ts';
 import { version } from '../version.ts';
 
 type Finding = {
@@ -36,7 +37,8 @@ async function runDoctor(options: { readonly json?: true }): Promise<ExitCode> {
       found,
       ok ? '' : remedy,
     ]);
-    print(table([{ title: '' }, { title: 'what' }, { title: 'found' }, { title: 'how to get it' }], rows));
+    const columns = [{ title: '' }, { title: 'what' }, { title: 'found' }, { title: 'how to get it' }];
+    print(table(columns, rows, coloursOf(process.stdout)));
   }
   return findings.every(({ ok, needed }) => ok || !needed) ? 0 : 3;
 }

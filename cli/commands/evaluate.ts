@@ -14,6 +14,7 @@ import { createPredictors, findWeights, openDataHere, type PredictingOptions } f
 import { createScenePictures, type ScenePictures } from '../scene-pictures.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { type Column, table } from '../table.ts';
+import { coloursOf } from '../terminal.ts';
 
 type Options = PredictingOptions & {
   readonly weights: string;
@@ -146,6 +147,6 @@ function report(score: Evaluation, baseline: Confusion | undefined, options: Opt
     ...iou.map(share),
   ];
   const rows = [row('network', score), ...(baseline ? [row('colour table', scoreOf(baseline))] : [])];
-  print(table(columns, rows));
+  print(table(columns, rows, coloursOf(process.stdout)));
   print(`over ${score.pixels} labelled pixels`);
 }

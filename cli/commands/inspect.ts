@@ -6,6 +6,7 @@ import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { planTables } from '../plan-tables.ts';
 import { summarize } from '../summary.ts';
+import { coloursOf } from '../terminal.ts';
 
 type Options = { readonly schedule?: true; readonly ir?: true; readonly json?: true };
 
@@ -30,6 +31,6 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   else if (options.ir) print(file(bundlePaths.planText));
   else if (options.json)
     printJson({ ...summarize(plan), machine: { name: 'local', devices: plan.schedule.devices } });
-  else print(planTables(plan));
+  else print(planTables(plan, coloursOf(process.stdout)));
   return 0;
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { plainColours, renderDiagnostics } from '../../cli/render-diagnostic.ts';
+import { renderDiagnostics } from '../../cli/render-diagnostic.ts';
+import { plainColours } from '../../cli/terminal.ts';
 import { compileModel } from './lower-model.ts';
 
 const folder = fileURLToPath(new URL('./cases/mistakes/', import.meta.url));
