@@ -7,7 +7,7 @@ import { forwardGraph, runModelStep } from '../backends/reference/run-model.ts';
 import { initialStates, runPlanStep } from '../backends/reference/run-plan.ts';
 import { drawInteger } from '../ir/draw.ts';
 import type { Graph } from '../ir/graph.ts';
-import type { Input, Model } from '../ir/model.ts';
+import { type Input, type Model, statisticsOf, trainedParameters } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
 import { elementsOf } from '../ir/type.ts';
 import { withGradients } from '../passes/lower/gradient.ts';
@@ -15,31 +15,50 @@ import { withGradients } from '../passes/lower/gradient.ts';
 export type Comparison = {
   /** |loss - right loss| / max(1, |right loss|) */
   readonly lossError: number;
-  /** The largest error of a parameter's gradient. */
+  /** The largest error of a parameter's gradient, or of a running statistic after the step. */
   readonly gradientError: number;
   /** The parameter that has it. */
   readonly worst: string;
 };
 
-export type Truth = { readonly loss: number; readonly gradients: ReadonlyMap<string, Float64Array> };
+export type Truth = {
+  readonly loss: number;
+  readonly gradients: ReadonlyMap<string, Float64Array>;
+  /** The running statistics after the step, by parameter. */
+  readonly statistics: ReadonlyMap<string, Float64Array>;
+};
+
+/** What a plan gives of a step: `states` by buffer, which a weight has the name of. */
+export type Found = {
+  readonly loss: number;
+  readonly gradients: ReadonlyMap<string, Float64Array>;
+  readonly states: ReadonlyMap<string, Float64Array>;
+};
 
 /** Runs plan and plain network on one drawn batch, from the weights that training begins with. */
 export function comparePlan(plan: Plan): Comparison {
   const feeds = drawnFeeds(plan.model);
   const states = initialStates(plan);
   const truth = plainTruth(plan.model, feeds, states);
-  const { loss, gradients } = runPlanStep(plan, feeds, states);
-  const lossError = Math.abs(loss - truth.loss) / Math.max(1, Math.abs(truth.loss));
-  return { lossError, ...worstGradient(gradients, truth) };
+  return errorsOf(runPlanStep(plan, feeds, states), truth);
+}
+
+/** How far what a plan gives is off. */
+export function errorsOf(found: Found, truth: Truth): Comparison {
+  const lossError = Math.abs(found.loss - truth.loss) / Math.max(1, Math.abs(truth.loss));
+  const gradient = worstGradient(found.gradients, truth);
+  const statistic = worstOf(
+    [...truth.statistics].map(([name, right]) => {
+      const difference = distance(right, found.states.get(name));
+      return { worst: name, gradientError: difference / Math.max(1, norm(right)) };
+    }),
+  );
+  return { lossError, ...worstOf([gradient, statistic]) };
 }
 
 /** The model's forward graph with its backward pass, never sharded. */
 export const plainGraph = (model: Model): Graph =>
-  withGradients(
-    forwardGraph(model),
-    model.loss ?? '',
-    model.parameters.map(({ name }) => name),
-  );
+  withGradients(forwardGraph(model), model.loss ?? '', trainedParameters(model));
 
 /** Loss and gradients of the plain network on the whole batch. */
 export function plainTruth(model: Model, feeds: Feeds, weights: ReadonlyMap<string, Float64Array>): Truth {
@@ -49,8 +68,21 @@ export function plainTruth(model: Model, feeds: Feeds, weights: ReadonlyMap<stri
     if (value === undefined) throw new Error(`the plain network gives no ${name}`);
     return value;
   };
-  const gradients = model.parameters.map(({ name }): [string, Float64Array] => [name, named(`${name}~grad`)]);
-  return { loss: named(model.loss ?? '')[0] ?? Number.NaN, gradients: new Map(gradients) };
+  const gradients = trainedParameters(model).map((name): [string, Float64Array] => [
+    name,
+    named(`${name}~grad`),
+  ]);
+  const statistics = statisticsOf(model).map(
+    ({ parameter, value, momentum }): [string, Float64Array | undefined] => {
+      const next = named(value);
+      return [parameter, weights.get(parameter)?.map((old, i) => old + momentum * ((next[i] ?? 0) - old))];
+    },
+  );
+  return {
+    loss: named(model.loss ?? '')[0] ?? Number.NaN,
+    gradients: new Map(gradients),
+    statistics: new Map(statistics.flatMap(([name, after]) => (after === undefined ? [] : [[name, after]]))),
+  };
 }
 
 const norm = (values: Float64Array | readonly number[]): number =>
@@ -62,16 +94,27 @@ const norm = (values: Float64Array | readonly number[]): number =>
  */
 export function worstGradient(
   found: ReadonlyMap<string, Float64Array>,
-  truth: Truth,
-): { readonly gradientError: number; readonly worst: string } {
+  truth: Pick<Truth, 'gradients'>,
+): Worst {
   const all = norm([...truth.gradients.values()].map(norm));
-  const errors = [...truth.gradients].map(([name, right]) => {
-    const difference = norm(right.map((value, i) => value - (found.get(name)?.[i] ?? Number.NaN)));
-    return {
-      worst: name,
-      gradientError: difference === 0 ? 0 : difference / Math.max(norm(right), 1e-3 * all),
-    };
-  });
+  return worstOf(
+    [...truth.gradients].map(([name, right]) => {
+      const difference = distance(right, found.get(name));
+      return {
+        worst: name,
+        gradientError: difference === 0 ? 0 : difference / Math.max(norm(right), 1e-3 * all),
+      };
+    }),
+  );
+}
+
+/** ‖right - found‖; NaN where nothing was found. */
+const distance = (right: Float64Array, found: Float64Array | undefined): number =>
+  norm(right.map((value, i) => value - (found?.[i] ?? Number.NaN)));
+
+type Worst = Pick<Comparison, 'gradientError' | 'worst'>;
+
+function worstOf(errors: readonly Worst[]): Worst {
   // A NaN compares false with everything: it must win, so it is looked for first.
   const broken = errors.find(({ gradientError }) => Number.isNaN(gradientError));
   const none = { worst: '', gradientError: 0 };

@@ -1,6 +1,6 @@
 /** What a graph costs, counted from its ops: no machine is assumed. */
 import { type Graph, typesOf } from './graph.ts';
-import type { Model } from './model.ts';
+import { type Model, statisticsOf } from './model.ts';
 import { bytesMoved, flopsOf } from './ops/table.ts';
 import type { Plan, Role, Segment } from './plan.ts';
 import { array, product } from './type.ts';
@@ -27,8 +27,12 @@ export const forwardFlops = (model: Model): number =>
     1,
   );
 
-export const parameterCount = (model: Model): number =>
-  model.parameters.reduce((count, { dims }) => count + product(dims), 0);
+/** Numbers that are trained: running statistics are none. */
+export function parameterCount(model: Model): number {
+  const running = new Set(statisticsOf(model).map(({ parameter }) => parameter));
+  const trained = model.parameters.filter(({ name }) => !running.has(name));
+  return trained.reduce((count, { dims }) => count + product(dims), 0);
+}
 
 /** Floating-point operations of one device in one step, or for one tile. */
 export const roleFlops = (plan: Plan, role: Role): number =>

@@ -30,6 +30,13 @@ export type Init =
 
 export type Parameter = { readonly name: string; readonly dims: readonly number[]; readonly init: Init };
 
+/**
+ * A parameter that no gradient trains, but that follows a value of the network: each step leaves it at
+ * (1 - momentum) * what it was + momentum * value. `value` is a share, as gradients are: the shares of all
+ * devices and micro-batches add up.
+ */
+export type Statistic = { readonly parameter: string; readonly value: string; readonly momentum: number };
+
 /** Learning rate against the step: `peak` times a curve; the first `warmUp` steps rise linearly to it. */
 export type Rate = { readonly peak: number; readonly warmUp: number } & (
   | { readonly curve: 'constant' }
@@ -75,7 +82,25 @@ export type Model = {
   readonly ops: readonly Op[];
   /** The value (an array without dims) whose gradient training follows; absent in a model to predict with. */
   readonly loss?: string;
+  /** Running statistics of the norms over a batch; absent where there are none, as in a model to predict with. */
+  readonly statistics?: readonly Statistic[];
   /** `class` maps by target name, for metrics and masks; further named outputs. */
   readonly outputs: readonly Output[];
   readonly training?: Training;
 };
+
+export const statisticsOf = ({ statistics = [] }: Pick<Model, 'statistics'>): readonly Statistic[] =>
+  statistics;
+
+/** Every value that somebody wants: the loss, the shares of running statistics, the outputs. */
+export const resultsOf = (model: Model): string[] => [
+  ...(model.loss === undefined ? [] : [model.loss]),
+  ...statisticsOf(model).map(({ value }) => value),
+  ...model.outputs.map(({ value }) => value),
+];
+
+/** Parameters that some op uses, in the order of the model: those that gradients train. */
+export function trainedParameters({ parameters, ops }: Model): string[] {
+  const used = new Set(ops.flatMap(({ inputs }) => inputs));
+  return parameters.map(({ name }) => name).filter((name) => used.has(name));
+}

@@ -10,6 +10,7 @@ import type {
   Parameter,
   Rate,
   Source,
+  Statistic,
   Training,
 } from '../ir/model.ts';
 import { isOpKind } from '../ir/ops/table.ts';
@@ -131,6 +132,7 @@ const model = record<Model>({
   parameters: list(record<Parameter>({ name: text, dims: counts, init })),
   ops: list(op),
   loss: optional(text),
+  statistics: optional(list(record<Statistic>({ parameter: text, value: text, momentum: number }))),
   outputs: list(record<Output>({ name: text, value: text })),
   training: optional(training),
 });

@@ -67,8 +67,20 @@ def per_channel(values, x):
 
 
 def moments(a, x):
-    groups = x.reshape(x.shape[0], a["groups"], -1)
-    return torch.cat([groups.mean(2), groups.var(2, unbiased=False)], dim=1)
+    samples, over = x.shape[0], a["over"]
+    groups = x.reshape(samples // over, over, a["groups"], -1).transpose(1, 2).flatten(2)
+    both = torch.cat([groups.mean(2), groups.var(2, unbiased=False)], dim=1)
+    return both.repeat_interleave(over, dim=0)
+
+
+def running_share(a, x):
+    mean, variance = torch.zeros(2, x.shape[1], dtype=torch.float64)
+    F.batch_norm(x, mean, variance, training=True, momentum=1.0)
+    return mean if a["of"] == "mean" else variance
+
+
+def normalize_by(a, x, mean, variance):
+    return F.batch_norm(x, mean.detach(), variance.detach(), eps=a["epsilon"])
 
 
 def normalize(a, x, m):
@@ -152,6 +164,8 @@ FORWARD = {
     "mask": lambda a, x, m: x * per_channel(m, x),
     "moments": moments,
     "normalize": normalize,
+    "running_share": running_share,
+    "normalize_by": normalize_by,
     "classify": lambda a, x: x.argmax(dim=1, keepdim=True).double(),
     "cross_entropy": cross_entropy,
     "focal": focal,

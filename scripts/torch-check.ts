@@ -16,7 +16,7 @@ import type { OpAttributes, OpKind, Sides } from '../ir/ops/attributes.ts';
 import type { GradientBuilder, OpDefinition } from '../ir/ops/definition.ts';
 import { definitionOf, makeOp } from '../ir/ops/table.ts';
 import { hyper } from '../ir/rate.ts';
-import { array, dimsOf, map, type ValueType } from '../ir/type.ts';
+import { array, dimsOf, elementsOf, map, type ValueType } from '../ir/type.ts';
 
 const SEED = 7;
 const RUNS = 60;
@@ -206,11 +206,34 @@ const norms = ({ draw, tensor }: Setting): Case[] => {
   const x = tensor(4);
   const ofChannels = () => randomTensor(array([4]), 1, draw);
   const ofGroups = [1, 2, 4].flatMap((groups) => [
-    differentiated('moments', { groups }, [x], 2, draw),
-    differentiated('normalize', { epsilon: 1e-5 }, [x, apply('moments', { groups }, [x], 2)], 2, draw),
+    differentiated('moments', { groups, over: 1 }, [x], 2, draw),
+    differentiated('moments', { groups, over: 2 }, [x], 2, draw),
+    differentiated(
+      'normalize',
+      { epsilon: 1e-5 },
+      [x, apply('moments', { groups, over: 1 }, [x], 2)],
+      2,
+      draw,
+    ),
   ]);
-  return [...ofGroups, differentiated('scale_shift', {}, [x, ofChannels(), ofChannels()], 2, draw)];
+  return [
+    ...ofGroups,
+    ...runningShares(x),
+    forward('normalize_by', { epsilon: 1e-5 }, [x, ofChannels(), squared(ofChannels())], 2),
+    differentiated('scale_shift', {}, [x, ofChannels(), ofChannels()], 2, draw),
+  ];
 };
+
+const squared = (x: Tensor): Tensor => ({ ...x, values: x.values.map((value) => value ** 2) });
+
+/** Of the map itself: the check is against the running statistics that PyTorch's batch norm leaves behind. */
+const runningShares = (x: Tensor): Case[] =>
+  (['mean', 'variance'] as const).map((of) => {
+    const cells = elementsOf(x.type) / 4;
+    const moments = apply('moments', { groups: 4, over: 2 }, [x], 2);
+    const result = apply('running_share', { of, over: 2, samples: 2, cells }, [moments], 2);
+    return { kind: 'running_share', attrs: { of }, operands: [numbers(x, 2)], result: numbers(result, 2) };
+  });
 
 const vectors = ({ draw }: Setting): Case[] => {
   const vector = (channels: number) => randomTensor(map(channels, []), 2, draw);

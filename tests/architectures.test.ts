@@ -12,6 +12,7 @@ const examples = join(import.meta.dirname, '../examples');
 const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   attention: { base: '2', poolings: '2', side: '12' },
   diffusion: { base: '2', groups: '2', poolings: '1', side: '4' },
+  residual: { base: '2', poolings: '1', side: '8' },
   unet_plus_plus: { base: '2', depth: '2', side: '12' },
 };
 

@@ -59,6 +59,8 @@ const cases: readonly Case[] = [
     sets: { base: '8', side: '16' },
     pins: { devices: 2, microBatches: 4 },
   },
+  { example: 'residual', name: '1-device', pins: { devices: 1 } },
+  { example: 'residual', name: '2-replicas', sets: { base: '4', side: '64' }, pins: { devices: 2 } },
   { example: 'torchgpipe', name: '1-device', sets: small, pins: { devices: 1 } },
   { example: 'torchgpipe', name: '2-replicas', sets: small, pins: { devices: 2, microBatches: 4 } },
   { example: 'unet_plus_plus', name: '1-device', pins: { devices: 1 } },
@@ -130,6 +132,7 @@ for (const [example, sets, pins] of [
     },
   ],
   ['diffusion', { base: '4', groups: '2', poolings: '1', side: '8' }, { devices: 4, microBatches: 2 }],
+  ['residual', { base: '2', poolings: '1', side: '12' }, { devices: 2 }],
   ['unet_plus_plus', nested, { devices: 4, tiles: [2, 2], replicas: 1 }],
   ['torchgpipe', { ...small, side: '16' }, { devices: 4, microBatches: 2 }],
 ] as const)

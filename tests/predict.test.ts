@@ -18,10 +18,10 @@ function law(rank: number, numRuns: number): void {
       const drawn = networkOf(recipe);
       fc.pre(drawn !== undefined);
       const model = predicting(drawn);
+      const weights = drawnWeights(drawn);
       const { cuts = [] } = pinsFor(model, seed);
       const plan = planOf(model, { devices: 1 + (seed % 3), cuts });
       const feeds = drawFeeds(model, seed);
-      const weights = drawnWeights(model);
       const right = runModelStep(model, forwardGraph(model), feeds, weights);
       const found = runPlanPrediction(plan, feeds, weights);
       assert.is(found.size, model.outputs.length);

@@ -22,6 +22,7 @@ const recipe: Recipe = {
   up: 'up_conv',
   skip: 'concat',
   activation: 'relu',
+  norm: 'none',
   dropout: 'none',
   beside: 'nothing',
   loss: 'cross_entropy',

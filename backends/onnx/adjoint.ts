@@ -20,6 +20,7 @@ import {
   outOfGroups,
   pairOf,
   perCell,
+  shared,
 } from './moments.ts';
 import { avgPoolGradient, maxPoolGradient, resizeGradient } from './pools.ts';
 
@@ -57,18 +58,19 @@ function softmaxGradient(g: Builder, y: string, dy: string): string {
   return g.op('Mul', [y, g.op('Sub', [dy, sum])]);
 }
 
-/** dmean / N + (x - mean) * 2 dvariance / N */
+/** dmean / N + (x - mean) * 2 dvariance / N, each cotangent summed over the samples that share it. */
 function momentsGradient(
   g: Builder,
-  { types }: Site<'moments_grad'>,
+  { attrs: { over }, types }: Site<'moments_grad'>,
   x: string,
   both: string,
   d: string,
 ): string {
   const view = groupedBy(at(types, 0), at(types, 1));
-  const [stats, cotangents, cells] = [perCell(g, both, view), perCell(g, d, view), cellsOf(view)];
-  const slope = g.op('Mul', [cotangents.variance, g.float(2 / cells)]);
-  const level = g.op('Mul', [cotangents.mean, g.float(1 / cells)]);
+  const [stats, cotangents, cells] = [perCell(g, both, view), perCell(g, d, view), over * cellsOf(view)];
+  const sum = (part: string): string => shared(g, 'ReduceSum', part, over, view);
+  const slope = g.op('Mul', [sum(cotangents.variance), g.float(2 / cells)]);
+  const level = g.op('Mul', [sum(cotangents.mean), g.float(1 / cells)]);
   const away = centered(g, intoGroups(g, x, view), stats);
   return outOfGroups(g, g.op('Add', [g.op('Mul', [away, slope]), level]), view);
 }

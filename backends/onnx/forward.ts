@@ -14,8 +14,10 @@ import {
   normalOf,
   padSpace,
   sidesList,
+  slice,
   spatialAxes,
   sumOfAll,
+  sumOver,
   windowAttributes,
 } from './formulas.ts';
 import {
@@ -28,6 +30,7 @@ import {
   outOfGroups,
   pairOf,
   perCell,
+  shared,
 } from './moments.ts';
 
 /** Conv with the pads, strides and groups of ours; operands after `x` as they are. */
@@ -73,10 +76,35 @@ const blend = (g: Builder, x: string, factor: readonly number[]): string =>
 function moments(g: Builder, { attrs, types }: Site<'moments'>, x: string): string {
   const view = grouped(at(types, 0), attrs.groups);
   const seen = intoGroups(g, x, view);
-  const mean = meanOver(g, seen, axesOf(view));
+  const average = (cells: string): string =>
+    shared(g, 'ReduceMean', meanOver(g, cells, axesOf(view)), attrs.over, view);
+  const mean = average(seen);
   const away = g.op('Sub', [seen, mean]);
-  const variance = meanOver(g, g.op('Mul', [away, away]), axesOf(view));
-  return pairOf(g, { mean, variance }, view);
+  return pairOf(g, { mean, variance: average(g.op('Mul', [away, away])) }, view);
+}
+
+function runningShare(g: Builder, { attrs, types }: Site<'running_share'>, both: string): string {
+  const groups = channelsAt(types, 0) / 2;
+  const { of, samples, cells, over } = attrs;
+  const count = cells * over;
+  const from = of === 'mean' ? 0 : groups;
+  const part = slice(g, both, [{ axis: 1, from, to: from + groups }]);
+  const factor = (of === 'mean' ? 1 : count / (count - 1)) / samples;
+  return g.op('Mul', [sumOver(g, part, [0], false), g.float(factor)]);
+}
+
+/** Mean first: of numbers far from 0 a product and then a sum would lose digits. */
+function normalizeBy(
+  g: Builder,
+  { attrs: { epsilon }, types }: Site<'normalize_by'>,
+  x: string,
+  mean: string,
+  variance: string,
+): string {
+  const rank = extentAt(types, 0).length;
+  const rate = g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [variance, g.float(epsilon)])])]);
+  const away = g.op('Add', [x, overSpace(g, g.op('Neg', [mean]), rank)]);
+  return g.op('Mul', [away, overSpace(g, rate, rank)]);
 }
 
 function normalize(g: Builder, { attrs, types }: Site<'normalize'>, x: string, both: string): string {
@@ -148,7 +176,9 @@ export const forwardEmits = {
   },
   mask,
   moments,
+  running_share: runningShare,
   normalize,
+  normalize_by: normalizeBy,
   scale_shift: scaleShift,
   linear: (g, _site, ...operands) => g.op('Gemm', operands, { transB: 1 }),
   sine,

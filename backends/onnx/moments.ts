@@ -56,3 +56,21 @@ export const centered = (g: Builder, x: string, { mean }: Moments): string => g.
 /** 1 / sqrt(variance + epsilon) */
 export const inverseDeviation = (g: Builder, { variance }: Moments, epsilon: number): string =>
   g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [variance, g.float(epsilon)])])]);
+
+/**
+ * The mean, or the sum, over each `over` consecutive samples of one number a group, `[samples, groups, 1, ...]`,
+ * for each of these samples again.
+ */
+export function shared(
+  g: Builder,
+  reduce: 'ReduceMean' | 'ReduceSum',
+  x: string,
+  over: number,
+  { groups, extent }: Grouped,
+): string {
+  if (over === 1) return x;
+  const bySet = reshape(g, x, [-1, over, groups]);
+  const ofSet = g.op(reduce, [bySet, g.ints([1])], { keepdims: 1 });
+  const again = g.op('Expand', [ofSet, g.ints([1, over, 1])]);
+  return reshape(g, again, [-1, groups, ...ones(extent.length)]);
+}

@@ -60,7 +60,13 @@ test('sums over a million cells far from 0 keep their digits', async () => {
     inputs: [{ name: 'x', type: x }],
     ops: [
       far,
-      { kind: 'moments', output: 'moments', inputs: ['far'], attrs: { groups: 1 }, type: map(2, []) },
+      {
+        kind: 'moments',
+        output: 'moments',
+        inputs: ['far'],
+        attrs: { groups: 1, over: 1 },
+        type: map(2, []),
+      },
       { kind: 'channel_sum', output: 'sum', inputs: ['far'], attrs: {}, type: array([1]) },
     ],
     outputs: ['moments', 'sum'],

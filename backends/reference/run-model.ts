@@ -1,18 +1,18 @@
 /** The plain network on one device: what every plan must agree with. */
 import type { Graph } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, resultsOf } from '../../ir/model.ts';
 import { array } from '../../ir/type.ts';
 import { type Feeds, trainingOf, wholeInput } from './feeds.ts';
 import { runGraph, type Values } from './run-graph.ts';
 
-/** The forward graph of a model: inputs and parameters in, loss and outputs out. */
-export const forwardGraph = ({ inputs, parameters, ops, loss, outputs }: Model): Graph => ({
+/** The forward graph of a model: inputs and parameters in, loss, statistics and outputs out. */
+export const forwardGraph = (model: Model): Graph => ({
   inputs: [
-    ...inputs.map(({ name, type }) => ({ name, type })),
-    ...parameters.map(({ name, dims }) => ({ name, type: array(dims) })),
+    ...model.inputs.map(({ name, type }) => ({ name, type })),
+    ...model.parameters.map(({ name, dims }) => ({ name, type: array(dims) })),
   ],
-  ops,
-  outputs: [...new Set([...(loss === undefined ? [] : [loss]), ...outputs.map(({ value }) => value)])],
+  ops: model.ops,
+  outputs: [...new Set(resultsOf(model))],
 });
 
 /**

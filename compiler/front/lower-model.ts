@@ -13,8 +13,9 @@ import {
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
 import type { Op } from '../../ir/graph.ts';
-import type { Model, Output, Training } from '../../ir/model.ts';
+import type { Model, Output, Statistic, Training } from '../../ir/model.ts';
 import type { Ast, Statement } from './ast.ts';
+import { batchFault, withBatch } from './batch.ts';
 import {
   type Context,
   createAllowance,
@@ -72,7 +73,7 @@ export function lowerModel(ast: Ast, options: LowerOptions): Result<Model> {
   const context = createContext(options, reporter);
   const draft: Draft = { context, first: new Map(), name: '', outputs: [] };
   for (const statement of ast.statements) run(statement, draft, sets, options);
-  const all = [...reporter.all(), ...missingStatements(ast, options.purpose, draft)];
+  const all = [...reporter.all(), ...missingStatements(ast, options.purpose, draft), ...batchFaults(draft)];
   if (all.some(({ severity }) => severity === 'error')) return failure(...inOrder(all));
   const finished = finish(ast, draft, options.purpose);
   return success(finished.model, inOrder([...all, ...finished.warnings]));
@@ -253,15 +254,28 @@ function missingStatements(ast: Ast, purpose: Purpose, { outputs }: Draft): Diag
     );
 }
 
+/** Layers that do not fit the batch, which the text gives after them. */
+function batchFaults({ context, training }: Draft): Diagnostic[] {
+  if (training === undefined) return [];
+  const { batch } = training;
+  return context.network.parts().ops.flatMap((op) => {
+    const problem = batchFault(withBatch(op, batch), batch);
+    return problem === undefined ? [] : [diagnose(problem, { span: context.places.get(op.output) })];
+  });
+}
+
 /** The Model: what the loss and the outputs depend on, under the names the text gave it. */
 function finish(ast: Ast, draft: Draft, purpose: Purpose): { model: Model; warnings: Diagnostic[] } {
   const { context, training } = draft;
   const loss = purpose === 'train' ? totalLoss(draft) : undefined;
   const predictions = [...context.predictions].map(([name, value]): Output => ({ name, value }));
   const outputs = [...predictions, ...draft.outputs];
-  const { inputs, parameters, ops } = context.network.parts();
-  const used = needed(ops, [...outputs.map(({ value }) => value), ...(loss === undefined ? [] : [loss])]);
-  const kept = ops.filter(({ output }) => used.has(output));
+  const { inputs, parameters, statistics, ops } = context.network.parts();
+  const roots = [...outputs.map(({ value }) => value), ...(loss === undefined ? [] : [loss])];
+  const followed = followedStatistics(statistics, ops, needed(ops, roots));
+  const used = needed(ops, [...roots, ...followed.flatMap(({ parameter, value }) => [parameter, value])]);
+  const { batch = 1 } = training ?? {};
+  const kept = ops.filter(({ output }) => used.has(output)).map((op) => withBatch(op, batch));
   const model: Model = {
     name: draft.name,
     rank: context.rank,
@@ -269,10 +283,21 @@ function finish(ast: Ast, draft: Draft, purpose: Purpose): { model: Model; warni
     parameters: parameters.filter(({ name }) => used.has(name)),
     ops: kept,
     ...(loss === undefined ? {} : { loss }),
+    ...(followed.length === 0 ? {} : { statistics: followed }),
     outputs,
     ...(training === undefined || purpose === 'predict' ? {} : { training }),
   };
   return { model, warnings: purpose === 'train' ? unusedWarnings(ast, draft, used) : [] };
+}
+
+/** The statistics of the norms that are used: their shares are made of values that are. */
+function followedStatistics(
+  statistics: readonly Statistic[],
+  ops: readonly Op[],
+  used: ReadonlySet<string>,
+): Statistic[] {
+  const operands = new Map(ops.map(({ output, inputs }) => [output, inputs]));
+  return statistics.filter(({ value }) => operands.get(value)?.every((name) => used.has(name)) === true);
 }
 
 /** The value that training follows: the one loss, or the weighted sum of several. */

@@ -1,6 +1,6 @@
 /** The graph under construction: every op goes through `emit`, which infers its type by the op table. */
 import type { Op } from '../../ir/graph.ts';
-import type { Init, Input, Parameter, Source } from '../../ir/model.ts';
+import type { Init, Input, Parameter, Source, Statistic } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { type Fault, fault } from '../../ir/ops/definition.ts';
 import { makeOp } from '../../ir/ops/table.ts';
@@ -16,6 +16,8 @@ export type Network = {
   nextLayer(): number;
   input(name: string, type: ValueType, source: Source): Fault | undefined;
   parameter(name: string, dims: readonly number[], init: Init): Fault | undefined;
+  /** What a parameter of the network follows, in place of a gradient. */
+  statistic(statistic: Statistic): void;
   emit<K extends OpKind>(
     kind: K,
     name: string,
@@ -23,12 +25,20 @@ export type Network = {
     attrs: OpAttributes[K],
   ): ValueType | Fault;
   has(name: string): boolean;
-  parts(): { inputs: readonly Input[]; parameters: readonly Parameter[]; ops: readonly Op[] };
+  parts(): Parts;
+};
+
+export type Parts = {
+  readonly inputs: readonly Input[];
+  readonly parameters: readonly Parameter[];
+  readonly statistics: readonly Statistic[];
+  readonly ops: readonly Op[];
 };
 
 export function createNetwork(): Network {
   const inputs: Input[] = [];
   const parameters: Parameter[] = [];
+  const statistics: Statistic[] = [];
   const ops: Op[] = [];
   const types = new Map<string, ValueType>();
   const counters = new Map<string, number>();
@@ -66,6 +76,7 @@ export function createNetwork(): Network {
       parameters.push({ name, dims, init });
       return undefined;
     },
+    statistic: (statistic) => statistics.push(statistic),
     emit(kind, name, operands, attrs) {
       if (ops.length >= limits.ops) return fault('too-many-ops', { most: limits.ops });
       const op = makeOp(kind, name, operands, attrs, operands.map(typeOf));
@@ -76,7 +87,7 @@ export function createNetwork(): Network {
       return op.type;
     },
     has: (name) => types.has(name),
-    parts: () => ({ inputs, parameters, ops }),
+    parts: () => ({ inputs, parameters, statistics, ops }),
   };
 }
 

@@ -255,6 +255,19 @@ const shapes = {
       'In a grouped convolution each group has an equal share of input and output channels, in a group norm of the channels.',
     example: 'image |> conv(16, 3, groups = 2)   // image has 3 channels',
   },
+  'group-and-batch': {
+    message: 'groups of {group} samples do not divide the batch of {batch} evenly',
+    hint: 'choose a `group` that divides `batch`; without one the whole batch is the group',
+    explain: 'A batch norm over groups takes its statistics over each so many consecutive samples of a step.',
+    example: 'batch_norm(group = 3)   // with batch = 4',
+  },
+  'norm-of-one': {
+    message: 'a batch norm over a single cell of a single sample has no variance',
+    hint: 'use a larger batch or group, a larger image, or fewer poolings',
+    explain:
+      'The variance of one number is 0, and its unbiased estimate, which predictions would use, does not exist.',
+    example: 'batch_norm on a map of 1 x 1 cells, with batch = 1',
+  },
   'rank-differs': {
     message: '`{name}` has {rank} spatial axes, and `{first}` has {expected}',
     explain: 'All inputs and targets of a model have the same number of spatial axes: 1, 2 or 3.',

@@ -110,12 +110,20 @@ export const planDiagnostics = {
       'Each tile computes its own part of every loss and prediction. Where the cuts lie closer together than the cells of a coarse value, a tile has no part of it.',
     example: 'tiles 300 x 1 of a 256 x 256 image',
   },
+  'samples-apart': {
+    message:
+      '`{value}` joins {over} consecutive samples, and the schedule works on {samples} of the batch of {batch} at a time',
+    hint: 'samples / (replicas x micro-batches) must be a multiple of {over}: use fewer replicas or micro-batches (`--pin replicas=1 --pin micro_batches=1`), a larger batch, or for a norm `batch_norm(group = n)` with a smaller n',
+    explain:
+      'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Groups over several replicas are not there yet.',
+    example: 'batch_norm, batch = 4, and --pin micro_batches=2   // write: batch_norm(group = 2)',
+  },
   'norm-over-tiles': {
     message:
       '`{value}` needs the statistics of the whole sample, and the schedule has {tiles} tiles a sample',
     hint: 'use one tile a sample (`--pin tiles=1x1`) and share the batch over replicas instead',
     explain:
-      'An instance norm takes mean and variance over the whole extent of a sample. The tiles of a sample would each see a part of it, and the network would compute something else.',
+      'A norm takes mean and variance over the whole extent of a sample. The tiles of a sample would each see a part of it, and the network would compute something else.',
     example: 'unetc compile torchgpipe.unet --pin tiles=2x2',
   },
 } as const satisfies Record<string, Entry>;

@@ -108,7 +108,7 @@ export const adjointOps = {
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
   },
   moments_grad: {
-    doc: 'dmean / N + dvariance * 2 (x - mean) / N, N cells',
+    doc: 'dmean / N + dvariance * 2 (x - mean) / N; both cotangents summed over the `over` samples that share them, N their cells',
     operands: ['x', 'moments', 'dmoments'],
     wholeExtent: true,
     shape: like(0),

@@ -39,6 +39,9 @@ type None = Readonly<Record<never, never>>;
 /** Weight of each class; empty: all 1. Labels outside the classes are not counted. */
 type ClassWeights = { readonly weights: readonly number[] };
 
+/** How many consecutive samples share their numbers: 1 for what each sample has of its own. */
+type Over = { readonly over: number };
+
 export type OpAttributes = {
   // forward
   affine: { readonly scale: readonly number[]; readonly shift: readonly number[] };
@@ -59,9 +62,16 @@ export type OpAttributes = {
   pad: { readonly sides: readonly Sides[] };
   resize: ResizeAttributes;
   mask: None;
-  /** Equal runs of channels that share a mean and a variance. */
-  moments: { readonly groups: number };
+  /** Equal runs of channels that share a mean and a variance, and so many consecutive samples that do. */
+  moments: { readonly groups: number } & Over;
+  /** `samples` of the whole step; `cells` of one sample that `over` samples' moments are of. */
+  running_share: {
+    readonly of: 'mean' | 'variance';
+    readonly samples: number;
+    readonly cells: number;
+  } & Over;
   normalize: { readonly epsilon: number };
+  normalize_by: { readonly epsilon: number };
   scale_shift: None;
   linear: None;
   /** Radians per unit of the input. */
@@ -89,7 +99,7 @@ export type OpAttributes = {
   avg_pool_grad: Window & Like;
   channels: { readonly from: number; readonly to: number };
   resize_grad: ResizeAttributes & Like;
-  moments_grad: None;
+  moments_grad: Over;
   channel_dot: None;
   space_sum: None;
   linear_data: None;

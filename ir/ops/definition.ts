@@ -32,6 +32,8 @@ export type OpDefinition<K extends OpKind> = {
   readonly inPlace?: true;
   /** Reads all cells of its maps at once, so that tiles need an exchange of sums (`tiles` pass refuses it). */
   readonly wholeExtent?: true;
+  /** How many consecutive samples it must see at once, where that is more than one: see `Over`. */
+  together?(attrs: OpAttributes[K]): number;
   /** A sum over owned cells: a tile's result is its share. */
   readonly sumsOwnedCells?: true;
 } & (ForwardFacts<K> | AdjointFacts);

@@ -1,6 +1,16 @@
 /** Models as text. */
 import type { Op } from '../graph.ts';
-import type { Init, Input, Model, Output, Parameter, Source, Training } from '../model.ts';
+import {
+  type Init,
+  type Input,
+  type Model,
+  type Output,
+  type Parameter,
+  type Source,
+  type Statistic,
+  statisticsOf,
+  type Training,
+} from '../model.ts';
 import type { Cursor } from './cursor.ts';
 import { type Data, printData, printName, readRecord } from './data.ts';
 import { printOp, printType, readOp, readType } from './graph.ts';
@@ -21,6 +31,10 @@ export const printModelLines = (model: Model): string[] => [
     ),
     ...model.ops.map((op) => `let ${printOp(op)}`),
     ...(model.loss === undefined ? [] : [`loss ${printName(model.loss)}`]),
+    ...statisticsOf(model).map(
+      ({ parameter, value, momentum }) =>
+        `statistic ${printName(parameter)} ${printName(value)} ${printData({ momentum })}`,
+    ),
     ...model.outputs.map(({ name, value }) => `output ${printName(name)} ${printName(value)}`),
     ...(model.training === undefined ? [] : [`training ${printData(model.training as unknown as Data)}`]),
   ]),
@@ -36,6 +50,7 @@ type Draft = {
   ops: Op[];
   outputs: Output[];
   loss?: string;
+  statistics?: Statistic[];
   training?: Training;
 };
 
@@ -59,6 +74,11 @@ const lines: { readonly [word: string]: (cursor: Cursor, draft: Draft) => void }
   },
   loss: (cursor, draft) => {
     draft.loss = cursor.name();
+  },
+  statistic: (cursor, draft) => {
+    const [parameter, value] = [cursor.name(), cursor.name()];
+    const { momentum } = readRecord(cursor) as Pick<Statistic, 'momentum'>;
+    draft.statistics = [...(draft.statistics ?? []), { parameter, value, momentum }];
   },
   output: (cursor, draft) => {
     draft.outputs.push({ name: cursor.name(), value: cursor.name() });

@@ -3,6 +3,7 @@
  * and before anything uses the sum; every parameter is updated from its gradient once.
  */
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { statisticsOf, trainedParameters } from '../model.ts';
 import type { Instruction, Plan, Role } from '../plan.ts';
 import { usesOf } from './instruction.ts';
 import { placeOf } from './lives.ts';
@@ -60,16 +61,17 @@ export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
   return [...faults, ...updateFaults(plan, role)];
 }
 
-/** Every weight that has a gradient is written by an update, once. */
+/** Every weight that has a gradient, and every running statistic, is written by an update, once. */
 function updateFaults(plan: Plan, role: Role): Diagnostic[] {
   const updates = role.instructions.flatMap((instruction) =>
     instruction.do === 'run' && instruction.why === 'update' ? instruction.writes : [],
   );
+  const changing = new Set([
+    ...trainedParameters(plan.model),
+    ...statisticsOf(plan.model).map(({ parameter }) => parameter),
+  ]);
   return plan.states
-    .filter(({ parameter, slot }) => slot !== 'weight' || isTrained(plan, parameter))
+    .filter(({ parameter, slot }) => slot !== 'weight' || changing.has(parameter))
     .filter(({ buffer }) => updates.filter((name) => name === buffer).length !== 1)
     .map(({ buffer }) => notReduced(role.name, buffer, 'is not updated exactly once a step'));
 }
-
-const isTrained = (plan: Plan, parameter: string): boolean =>
-  plan.model.ops.some(({ inputs }) => inputs.includes(parameter));

@@ -3,7 +3,7 @@
  * worked through once, its parts are added once, and clipping, metrics and the loss are those of the model.
  */
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Model } from '../model.ts';
+import { type Model, statisticsOf } from '../model.ts';
 import type { Instruction, Plan, Role } from '../plan.ts';
 import { placeOf } from './lives.ts';
 
@@ -129,8 +129,11 @@ function endFaults(plan: Plan, role: Role): Diagnostic[] {
   const updates = every(role, 'run').filter(({ it }) => it.why === 'update');
   const states = new Set(plan.states.map(({ buffer }) => buffer));
   const rates = new Set(every(role, 'rate').map(({ it }) => it.into));
+  const shares = new Set(statisticsOf(model).map(({ value }) => value));
   const gradients = updates.flatMap(({ it }) =>
-    it.reads.filter((name) => !states.has(name) && !rates.has(name)),
+    it.reads.filter(
+      (name) => !states.has(name) && !rates.has(name) && !shares.has(valueHeld(role, name) ?? ''),
+    ),
   );
   const clips = every(role, 'clip');
   const norm = model.training?.clip;

@@ -6,7 +6,7 @@
 import { at } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, trainedParameters } from '../../ir/model.ts';
 import type { Gradient, Program } from '../../ir/module.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import type { GradientBuilder, OpDefinition } from '../../ir/ops/definition.ts';
@@ -35,12 +35,6 @@ export const gradient: Pass<'sharded', 'differentiated'> = {
 };
 
 const gradientName = (parameter: string): string => `${parameter}~grad`;
-
-/** Parameters that some op uses: all that a model declares, unless its text leaves one idle. */
-function trainedParameters(model: Model): string[] {
-  const used = new Set(model.ops.flatMap(({ inputs }) => inputs));
-  return model.parameters.map(({ name }) => name).filter((name) => used.has(name));
-}
 
 function differentiate(program: Program, model: Model): Program {
   const present = new Set(program.graph.inputs.map(({ name }) => name));

@@ -8,7 +8,7 @@
 import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { workspaceOf } from '../../ir/liveness.ts';
-import type { Input, Model, Training } from '../../ir/model.ts';
+import { type Input, type Model, statisticsOf, type Training } from '../../ir/model.ts';
 import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Buffer, Instruction, Plan, Role, Segment, State } from '../../ir/plan.ts';
@@ -187,26 +187,37 @@ function trainingRole(
   const trained = model.parameters.filter(({ name }) =>
     gradients.some(({ parameter }) => parameter === name),
   );
+  const dimsOf = (name: string) => model.parameters.find((one) => one.name === name)?.dims ?? [];
   for (const state of statesOf(model, training, gradients))
-    script.buffer(state.buffer, state.parameter, typeOf(state.parameter), true);
+    script.buffer(state.buffer, state.parameter, array(dimsOf(state.parameter)), true);
   countDenominators(step);
   for (let micro = 0; micro < schedule.microBatches; micro++) microBatch(step, micro);
-  const sums = [...gradients.map(({ value }) => value), model.loss as string];
+  const statistics = statisticsOf(model).map((one) => ({ ...one, dims: dimsOf(one.parameter) }));
+  const sums = [...summedOver(model, gradients)];
   if (schedule.devices > 1) script.do({ do: 'all_reduce', buffers: sums });
   const reduced = gradients.map(({ value }) => value);
   if (training.clip !== undefined) script.do({ do: 'clip', buffers: reduced, norm: training.clip });
   script.do({ do: 'rate', into: script.buffer(hyperName, hyperName, array([3])) });
-  const { graph } = updateGraph(training.optimizer, trained, gradientOf(gradients));
+  const { graph } = updateGraph(training.optimizer, trained, gradientOf(gradients), statistics);
   const update = segments.named('update', graph);
-  const writes = trained.flatMap(({ name }) =>
-    slotsOf(training.optimizer).map((slot) => stateName(name, slot)),
-  );
+  const writes = [
+    ...trained.flatMap(({ name }) => slotsOf(training.optimizer).map((slot) => stateName(name, slot))),
+    ...statistics.map(({ parameter }) => parameter),
+  ];
   const reads = graph.inputs.map(({ name }) => name);
   script.do({ do: 'run', segment: update.name, why: 'update', micro: 0, reads, writes });
   script.do({ do: 'report', from: model.loss as string });
   script.free(...countsOf(model).map(({ name }) => name), ...sums, hyperName);
   return script.role(program);
 }
+
+/** Values that are shares: summed over micro-batches and devices once a step. */
+const summedOver = (model: Model, gradients: readonly Gradient[]): Set<string> =>
+  new Set([
+    ...gradients.map(({ value }) => value),
+    ...statisticsOf(model).map(({ value }) => value),
+    model.loss as string,
+  ]);
 
 const gradientOf =
   (gradients: readonly Gradient[]) =>
@@ -258,7 +269,7 @@ function microBatch({ script, model, schedule, segment, gradients, typeOf }: Ste
   const targets = inputsFrom(model, 'target').map(({ name }) => name);
   const varying = new Set([...perMicro.map(({ name }) => name), ...targets]);
   const reads = inputs.map(({ name }) => (varying.has(name) ? ofMicro(name, micro) : name));
-  const summed = new Set([...gradients.map(({ value }) => value), model.loss]);
+  const summed = summedOver(model, gradients);
   const alone = schedule.microBatches === 1;
   const own = (name: string) => (alone && summed.has(name) ? name : ofMicro(name, micro));
   const writes = outputs.map((name) => script.buffer(own(name), name, typeOf(name)));

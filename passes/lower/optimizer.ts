@@ -1,8 +1,8 @@
-/** The update of all parameters as one graph: gradients and state in, next weights and state out. */
+/** The update of all parameters as one graph: gradients, statistics and state in, next weights and state out. */
 import { at } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
-import type { Optimizer } from '../../ir/model.ts';
+import type { Optimizer, Statistic } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import type { Slot } from '../../ir/plan.ts';
@@ -49,11 +49,15 @@ const sgd =
     return [emit('sgd_step', [p, direction, hyperName], { decay: 0 }), momentum];
   };
 
-/** `gradientOf` names the input that holds the reduced gradient of a parameter. */
+/**
+ * `gradientOf` names the input that holds the reduced gradient of a parameter. The running statistics come
+ * last, in their order; the inputs that hold the new ones have the names of their values.
+ */
 export function updateGraph(
   optimizer: Optimizer,
   parameters: readonly { readonly name: string; readonly dims: readonly number[] }[],
   gradientOf: (parameter: string) => string,
+  statistics: readonly (Statistic & { readonly dims: readonly number[] })[],
 ): UpdateGraph {
   const rule = optimizer.kind === 'sgd' ? sgd(optimizer) : adam(optimizer);
   const inputs: Value[] = [{ name: hyperName, type: array([3]) }];
@@ -61,10 +65,13 @@ export function updateGraph(
     const states = slotsOf(optimizer).map((slot) => stateName(name, slot));
     inputs.push(...[...states, gradientOf(name)].map((input) => ({ name: input, type: array(dims) })));
   }
+  for (const { parameter, value, dims } of statistics)
+    inputs.push(...[parameter, value].map((input) => ({ name: input, type: array(dims) })));
   const types = new Map<string, ValueType>(inputs.map(({ name, type }) => [name, type]));
   const ops: Op[] = [];
-  const next = parameters.flatMap(({ name }) => {
-    const emit: Emit = (kind, operands, attrs) => {
+  const emitFor =
+    (name: string): Emit =>
+    (kind, operands, attrs) => {
       const output = `${name}~next${ops.length}`;
       const operandTypes = operands.map((operand) => types.get(operand) ?? array([]));
       const op = makeOp(kind, output, operands, attrs, operandTypes);
@@ -73,7 +80,10 @@ export function updateGraph(
       types.set(output, op.type);
       return output;
     };
-    return rule(emit, name, gradientOf(name));
-  });
+  const trained = parameters.flatMap(({ name }) => rule(emitFor(name), name, gradientOf(name)));
+  const followed = statistics.map(({ parameter, value, momentum }) =>
+    emitFor(parameter)('moving_average', [parameter, value], { beta: 1 - momentum }),
+  );
+  const next = [...trained, ...followed];
   return { graph: { inputs, ops, outputs: next }, next: next.map((_, i) => at(next, i)) };
 }

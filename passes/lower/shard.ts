@@ -9,7 +9,7 @@ import { at, type Box, length, type Range, range, sameBox, shiftBox, volume } fr
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
 import { extentOf, insideImage, isSpatial, modelTypes, neededRanges, regionOf } from '../../ir/intervals.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, resultsOf } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
 import type { OpAttributes, OpKind, Sides } from '../../ir/ops/attributes.ts';
 import type { OpDefinition } from '../../ir/ops/definition.ts';
@@ -29,7 +29,10 @@ export const shard: Pass<'scheduled', 'sharded'> = {
   to: 'sharded',
   run({ model, schedule }) {
     const owners = ownership(model, schedule.cuts);
-    const refusal = wholeExtentFault(model, schedule) ?? emptyTileFault(model, owners, schedule);
+    const refusal =
+      wholeExtentFault(model, schedule) ??
+      splitGroupFault(model, schedule) ??
+      emptyTileFault(model, owners, schedule);
     if (refusal !== undefined) return refusal;
     const layouts = schedule.cuts.map((cuts, axis) => layoutAxis(model, owners, axis, cuts));
     const beyond = paddingFault(model, owners, layouts);
@@ -46,6 +49,18 @@ function wholeExtentFault(model: Model, schedule: Schedule): Fault | undefined {
   if (product(tilesOf(schedule)) === 1) return undefined;
   const op = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
   return op && fault('norm-over-tiles', { value: op.output, tiles: tilesOf(schedule).join(' x ') });
+}
+
+/** Samples that share statistics must be together in one micro-batch of one replica. */
+function splitGroupFault(model: Model, schedule: Schedule): Fault | undefined {
+  if (model.training === undefined || model.loss === undefined) return undefined;
+  const { batch } = model.training;
+  const samples = batch / (schedule.replicas * schedule.microBatches);
+  for (const op of model.ops) {
+    const over = definition(op).together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
+    if (samples % over !== 0) return fault('samples-apart', { value: op.output, over, samples, batch });
+  }
+  return undefined;
 }
 
 /** A tile must own a cell of everything that is summed or given out. */
@@ -215,11 +230,6 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
     graph: inTileCoordinates(graph, tile, building.whole),
   };
 }
-
-const resultsOf = (model: Model): string[] => [
-  ...(model.loss === undefined ? [] : [model.loss]),
-  ...model.outputs.map(({ value }) => value),
-];
 
 /** Appends the local form of one op, and a crop before each operand of which more is held than it reads. */
 function addLocal(building: Building, tile: Tile, op: Op): void {

@@ -1,5 +1,6 @@
 /** A step whose loss or gradients are not finite must not reach the weights. */
 import { fault } from '../../ir/diagnostics/diagnostic.ts';
+import { statisticsOf } from '../../ir/model.ts';
 import type { Plan, Role } from '../../ir/plan.ts';
 import type { Arena } from './arena.ts';
 import { DeviceFault } from './fault.ts';
@@ -10,13 +11,15 @@ import { DeviceFault } from './fault.ts';
  */
 export function gradientBuffers(plan: Plan, role: Role): Map<string, string> {
   const parameters = new Map(plan.states.map(({ buffer, parameter }) => [buffer, parameter]));
+  const running = new Set(statisticsOf(plan.model).map(({ parameter }) => parameter));
   const gradients = new Map<string, string>();
   for (const instruction of role.instructions) {
     if (instruction.do !== 'run' || instruction.why !== 'update') continue;
     let current: string | undefined;
     for (const name of instruction.reads) {
       const parameter = parameters.get(name);
-      if (parameter === undefined && current !== undefined) gradients.set(current, name);
+      if (parameter === undefined && current !== undefined && !running.has(current))
+        gradients.set(current, name);
       current = parameter;
     }
   }

@@ -63,9 +63,14 @@ function feedOf(model: Model, { inputs }: Feeds): FeedSpec {
   return { kind: 'batch', inputs: Object.fromEntries(entries) };
 }
 
-export type Step = { readonly loss: number; readonly gradients: Map<string, Float64Array> };
+export type Step = {
+  readonly loss: number;
+  readonly gradients: Map<string, Float64Array>;
+  /** Weights and running statistics after the step. */
+  readonly states: Map<string, Float64Array>;
+};
 
-/** One step on all devices: the loss, and the reduced gradients before clipping and update. */
+/** One step on all devices: the loss, the reduced gradients before clipping and update, and what came of them. */
 export async function stepOn(plan: Plan, devices: Devices, step: number): Promise<Step> {
   const role = at(plan.roles, 0);
   const buffers = gradientBuffers(plan, role);
@@ -81,5 +86,8 @@ export async function stepOn(plan: Plan, devices: Devices, step: number): Promis
     parameter,
     Float64Array.from(probed[buffer] ?? []),
   ]);
-  return { loss, gradients: new Map(gradients) };
+  const states = valueIn(await devices.states(0)).flatMap(({ parameter, slot, values }) =>
+    slot === 'weight' ? [[parameter, Float64Array.from(values)] as const] : [],
+  );
+  return { loss, gradients: new Map(gradients), states: new Map(states) };
 }

@@ -3,7 +3,7 @@
 import { runPasses } from '../../compiler/pass-manager.ts';
 import { planPipeline } from '../../compiler/pipelines.ts';
 import { initialWeights } from '../../ir/draw.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, statisticsOf } from '../../ir/model.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Pins } from '../../ir/schedule.ts';
 import { elementsOf } from '../../ir/type.ts';
@@ -26,14 +26,18 @@ export function drawFeeds(model: Model, seed: number, unlabelled = 0.2): Feeds {
   return { step: 0, inputs: new Map(inputs) };
 }
 
-export const drawnWeights = (model: Model): Map<string, Float64Array> =>
-  new Map(
-    model.parameters.map((parameter, i) => [
-      parameter.name,
+export function drawnWeights(model: Model): Map<string, Float64Array> {
+  const running = new Set(statisticsOf(model).map(({ parameter }) => parameter));
+  return new Map(
+    model.parameters.map((parameter, i) => {
       // Biases too get values, so that a wrong one shows.
-      Float64Array.from(initialWeights({ ...parameter, init: { kind: 'he_uniform', fanIn: 6 + i } }, 1)),
-    ]),
+      const init = { kind: 'he_uniform', fanIn: 6 + i } as const;
+      const values = Float64Array.from(initialWeights({ ...parameter, init }, 1));
+      // No variance is below 0.
+      return [parameter.name, running.has(parameter.name) ? values.map(Math.abs) : values];
+    }),
   );
+}
 
 export function planOf(model: Model, pins: Pins): Plan {
   const result = runPasses(planPipeline, { stage: 'model', model, pins });

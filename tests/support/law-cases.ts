@@ -44,6 +44,7 @@ export const exactCases = (count: number, seed: number): Generator<LawCase> =>
 const exact = (recipe: Recipe): Recipe => ({
   ...recipe,
   activation: 'relu',
+  norm: 'none',
   dropout: 'none',
   loss: 'mse',
   beside: 'nothing',

@@ -1,6 +1,6 @@
 /** The laws of plans as functions of a drawn case: what a test asserts and `scripts/law.ts` repeats. */
 import { initialStates, runPlanStep } from '../../backends/reference/run-plan.ts';
-import { plainTruth, type Truth, worstGradient } from '../../compiler/compare.ts';
+import { errorsOf as compared, type Found, plainTruth, type Truth } from '../../compiler/compare.ts';
 import { onDevices, stepOn } from './devices.ts';
 import type { LawCase } from './law-cases.ts';
 
@@ -11,8 +11,6 @@ export type Errors = {
   readonly gradient: number;
   readonly worst: string;
 };
-
-export type Found = { readonly loss: number; readonly gradients: ReadonlyMap<string, Float64Array> };
 
 /** What is compared: the plan, and the plain network in float64 on the same batch. */
 export type Pair = { readonly found: Found; readonly truth: Truth };
@@ -32,9 +30,8 @@ export const onRealDevices = async (one: LawCase): Promise<Pair> => ({
 });
 
 export function errorsOf({ found, truth }: Pair): Errors {
-  const { gradientError, worst } = worstGradient(found.gradients, truth);
-  const loss = Math.abs(found.loss - truth.loss) / Math.max(1, Math.abs(truth.loss));
-  return { loss, gradient: gradientError, worst };
+  const { lossError, gradientError, worst } = compared(found, truth);
+  return { loss: lossError, gradient: gradientError, worst };
 }
 
 /** The first number that is not, bit for bit, the right one; undefined where all are. */

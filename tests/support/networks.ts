@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { at, extents, wholeBox } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Op } from '../../ir/graph.ts';
-import type { Input, Model, Output, Parameter, Training } from '../../ir/model.ts';
+import type { Input, Model, Output, Parameter, Statistic, Training } from '../../ir/model.ts';
 import type { OpAttributes, OpKind, Sides } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import { array, map, product, type ValueType } from '../../ir/type.ts';
@@ -23,6 +23,7 @@ export class NetworkBuilder {
   readonly parameters: Parameter[] = [];
   readonly ops: Op[] = [];
   readonly outputs: Output[] = [];
+  readonly statistics: Statistic[] = [];
   readonly rank: number;
   private readonly types = new Map<string, ValueType>();
 
@@ -151,6 +152,27 @@ export class NetworkBuilder {
     return this.op('scale_shift', [x, ...numbers], {});
   }
 
+  /** Groups of channels to mean 0 and variance 1, of each sample or of so many together. */
+  norm(x: string, groups: number, over = 1): string {
+    const moments = this.op('moments', [x], { groups, over });
+    // An epsilon so large keeps the slopes of tiny images small.
+    return this.op('normalize', [x, moments], { epsilon: 0.1 });
+  }
+
+  /** With its running statistics; `samples` are those of the batch. */
+  batchNorm(x: string, over: number, samples: number): string {
+    const y = this.norm(x, this.channels(x), over);
+    const moments = `moments[${this.ops.length - 2}]`;
+    const cells = product(this.sizes(x));
+    if (over * cells === 1) throw new Error('one number has no variance');
+    for (const of of ['mean', 'variance'] as const) {
+      const parameter = this.parameter(`${y}.${of}`, [this.channels(x)]);
+      const value = this.op('running_share', [moments], { of, over, samples, cells });
+      this.statistics.push({ parameter, value, momentum: 0.25 });
+    }
+    return y;
+  }
+
   /** Brings `x` to the sizes of `like`, by zeros on the high sides or a centred crop. */
   fit(x: string, like: string): string {
     const difference = this.sizes(like).map((size, axis) => size - at(this.sizes(x), axis));
@@ -200,7 +222,7 @@ export class NetworkBuilder {
   }
 
   model(name: string, loss: string, training: Partial<Training> = {}): Model {
-    const { rank, inputs, parameters, ops, outputs } = this;
+    const { rank, inputs, parameters, ops, outputs, statistics } = this;
     return {
       name,
       rank,
@@ -209,6 +231,7 @@ export class NetworkBuilder {
       ops,
       outputs,
       loss,
+      ...(statistics.length === 0 ? {} : { statistics }),
       training: { ...plainTraining, ...training },
     };
   }
@@ -235,6 +258,7 @@ export type Recipe = {
   readonly up: 'up_conv' | 'resize' | 'bilinear' | 'up_conv_3_2';
   readonly skip: 'concat' | 'add' | 'gated' | 'product';
   readonly activation: 'relu' | 'leaky_relu' | 'silu' | 'gelu' | 'sigmoid' | 'softmax';
+  readonly norm: 'none' | 'instance' | 'group' | 'batch' | 'pairs';
   readonly dropout: 'none' | 'cell' | 'channel';
   readonly loss: 'cross_entropy' | 'weighted' | 'mse' | 'two' | 'l1' | 'focal' | 'binary';
   /** A vector beside the image: turned into numbers added to, or learned scales and shifts of, each channel. */
@@ -263,6 +287,7 @@ export const recipes = (rank = 2): fc.Arbitrary<Recipe> =>
       'sigmoid',
       'softmax',
     ),
+    norm: fc.constantFrom<Recipe['norm']>('none', 'none', 'none', 'instance', 'group', 'batch', 'pairs'),
     dropout: fc.constantFrom<Recipe['dropout']>('none', 'none', 'cell', 'channel'),
     loss: fc.constantFrom<Recipe['loss']>('cross_entropy', 'weighted', 'mse', 'two', 'l1', 'focal', 'binary'),
     beside: fc.constantFrom<Recipe['beside']>('nothing', 'nothing', 'time', 'scales'),
@@ -309,6 +334,15 @@ const losses = {
     b.op('weighted_sum', [losses.cross_entropy(b, x), losses.mse(b, x)], { weights: [1, 0.25] }),
 };
 
+/** Batch norms over the whole batch, or over each two samples of it. */
+const norms = {
+  none: (_b: NetworkBuilder, x: string) => x,
+  instance: (b: NetworkBuilder, x: string) => b.norm(x, b.channels(x)),
+  group: (b: NetworkBuilder, x: string) => b.norm(x, 1),
+  batch: (b: NetworkBuilder, x: string, batch: number) => b.batchNorm(x, batch, batch),
+  pairs: (b: NetworkBuilder, x: string, batch: number) => b.batchNorm(x, Math.min(2, batch), batch),
+};
+
 /** The network of a recipe, or undefined where its image is too small for it. */
 export function networkOf(recipe: Recipe): Model | undefined {
   try {
@@ -348,7 +382,8 @@ function buildNetwork(recipe: Recipe): Model {
     for (let i = 0; i < recipe.convs; i++) {
       const pad = recipe.same ? {} : { pad: 0 };
       const options = { kernel: recipe.kernel, dilation: recipe.dilation, ...pad };
-      const convolved = besides[recipe.beside](b.conv(value, width, options));
+      const normal = norms[recipe.norm](b, b.conv(value, width, options), recipe.batch);
+      const convolved = besides[recipe.beside](normal);
       value = activate(recipe.dropout === 'none' ? convolved : b.dropout(convolved, recipe.dropout));
     }
     return value;

@@ -1,10 +1,12 @@
 /** Schedules drawn over everything that can be decided today, for the laws. */
 import { at } from '../../ir/box.ts';
+import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Model } from '../../ir/model.ts';
-import type { Pins } from '../../ir/schedule.ts';
+import type { Pins, Schedule } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { divisorsOf } from '../../passes/decide/grid.ts';
+import { shard } from '../../passes/lower/shard.ts';
 
 /** A small generator of whole numbers from a seed (a linear congruence of Knuth's): tests only. */
 export function numbers(seed: number): (below: number) => number {
@@ -15,15 +17,28 @@ export function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** Uneven cuts anywhere, replicas, micro-batches. */
+type Drawn = Omit<Schedule, 'name' | 'halo'>;
+
+/** Uneven cuts anywhere, replicas, micro-batches: what the model allows of them, drawn until it does. */
 export function pinsFor(model: Model, seed: number): Pins {
   const draw = numbers(seed);
+  // What norms and losses that see whole samples refuse are mostly tiles: half of the tries have none.
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const pins = drawn(model, draw, attempt < 6 ? 3 : 1);
+    const schedule: Schedule = { name: model.name, halo: 'overlap', ...pins };
+    if (!isFault(shard.run({ stage: 'scheduled', model, schedule }))) return pins;
+  }
+  const cuts = tiledExtents(model).map((extent) => [0, extent]);
+  return { devices: 1, replicas: 1, microBatches: 1, cuts };
+}
+
+function drawn(model: Model, draw: (below: number) => number, mostTiles: number): Drawn {
   const batch = model.training?.batch ?? 1;
   const pick = <T>(list: readonly T[]): T => at(list, draw(list.length));
   const replicas = pick(divisorsOf(batch));
   const microBatches = pick(divisorsOf(batch / replicas));
   const cuts = tiledExtents(model).map((extent) => {
-    const tiles = Math.min(extent, 1 + draw(3));
+    const tiles = Math.min(extent, 1 + draw(mostTiles));
     const marks = new Set<number>([0]);
     while (marks.size < tiles) marks.add(1 + draw(extent - 1));
     return [...[...marks].sort((a, b) => a - b), extent];

@@ -185,7 +185,9 @@ const groupsOf = (w: World): number => (w.flag ? w.cin : w.groups);
 const channelsOf = (w: World): number => w.groups * w.cin;
 const normalized = (w: World): ValueType => of(w, w.flag ? w.cin : channelsOf(w));
 const momentsOperands = (w: World): Operands => ({ x: real(normalized(w)) });
-const moments = (w: World) => step('moments', { groups: groupsOf(w) }, ['x'], 'moments');
+/** All samples together, or each by itself. */
+const momentsAttributes = (w: World) => ({ groups: groupsOf(w), over: w.seed % 2 ? w.samples : 1 });
+const moments = (w: World) => step('moments', momentsAttributes(w), ['x'], 'moments');
 const frequencies = (w: World) => ({ frequencies: w.weights.slice(0, w.cout) });
 const epsilon = 1e-3;
 
@@ -256,7 +258,22 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
       : undefined,
   mask: (w) =>
     graphOf(w, { x: real(of(w)), m: real(w.flag ? of(w) : vector(w.cin)) }, step('mask', {}, ['x', 'm'])),
-  moments: (w) => graphOf(w, momentsOperands(w), step('moments', { groups: groupsOf(w) }, ['x'])),
+  moments: (w) => graphOf(w, momentsOperands(w), step('moments', momentsAttributes(w), ['x'])),
+  running_share: (w) =>
+    graphOf(
+      w,
+      momentsOperands(w),
+      moments(w),
+      step('running_share', { of: w.flag ? 'mean' : 'variance', over: 2, samples: 4, cells: w.cout }, [
+        'moments',
+      ]),
+    ),
+  normalize_by: (w) =>
+    graphOf(
+      w,
+      { x: real(of(w)), mean: real(array([w.cin])), variance: { type: array([w.cin]), fill: 'positive' } },
+      step('normalize_by', { epsilon }, ['x', 'mean', 'variance']),
+    ),
   scale_shift: (w) =>
     graphOf(
       w,
@@ -371,7 +388,7 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
       w,
       { ...momentsOperands(w), d: real(vector(2 * groupsOf(w))) },
       moments(w),
-      step('moments_grad', {}, ['x', 'moments', 'd']),
+      step('moments_grad', { over: momentsAttributes(w).over }, ['x', 'moments', 'd']),
     ),
   normalize_grad: (w) =>
     withCotangent(
