@@ -18,7 +18,7 @@ import type { ArmForms } from './builtin.ts';
 import { builtins } from './builtins.ts';
 import type { Reporter, UserFunction } from './context.ts';
 import { bindArguments, type Signature } from './signature.ts';
-import { nearest, suggestion } from './suggest.ts';
+import { suggestion } from './suggest.ts';
 import { trainStatement } from './training.ts';
 import { valueWords } from './value.ts';
 
@@ -287,16 +287,8 @@ function reportUnknown({ callee, at }: Call, scope: Scope | undefined, resolver:
     ...builtins.keys(),
     ...[...defined].filter(([, d]) => d.function !== undefined).map(([name]) => name),
   ];
-  const hint = definedBelow(callee, resolver) ?? suggestion(callee, functions) ?? notYet(callee);
+  const hint = definedBelow(callee, resolver) ?? suggestion(callee, functions);
   report(diagnose(fault('unknown-function', { name: callee }), { span: at, hint }));
-}
-
-const planned = ['batch_norm', 'dice'];
-
-/** What the language is designed to have, but this version does not. */
-function notYet(name: string): string | undefined {
-  const near = nearest(name, planned);
-  return near === undefined ? undefined : `\`${near}\` is not in this version yet`;
 }
 
 /** The functions on a way from `name` back to itself. */
