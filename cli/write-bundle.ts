@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleFiles } from '../compiler/bundle.ts';
 import { bundlePaths, segmentPath } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
+import { makePrivateFolder, type PrivateFolder } from '../runtime/local/folder.ts';
 import { version } from './version.ts';
 
 export type BundleSource = {
@@ -34,19 +34,17 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
 
 /** Bundles in folders of their own, all gone after `remove`. */
 export function temporaryBundles() {
-  const folders: string[] = [];
-  const remove = () => {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  };
-  // Whatever ends the process, a signal too.
-  process.once('exit', remove);
+  const folders: PrivateFolder[] = [];
   return {
     async open(plan: Plan, origin: BundleSource): Promise<Result<Bundle>> {
-      const folder = mkdtempSync(join(tmpdir(), 'unetc-'));
-      folders.push(folder);
-      const written = writeBundle(plan, origin, folder);
-      return written.ok ? openBundle(folder) : written;
+      const folder = await makePrivateFolder();
+      if (!folder.ok) return folder;
+      folders.push(folder.value);
+      const written = writeBundle(plan, origin, folder.value.path);
+      return written.ok ? openBundle(folder.value.path) : written;
     },
-    remove,
+    remove() {
+      for (const folder of folders) folder.remove();
+    },
   };
 }

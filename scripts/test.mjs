@@ -13,6 +13,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const rooms = ['ir', 'passes', 'backends', 'compiler', 'runtime', 'cli', 'tests'];
 /** No test file may take longer than this. */
 const limit = 8 * 60_000;
+/** ONNX Runtime reports to its makers unless told not to. */
+const env = { ORT_DISABLE_TELEMETRY: '1', ...process.env };
 
 const chosen = process.argv.slice(2);
 const files = rooms
@@ -44,7 +46,7 @@ async function worker() {
 function runJob({ args }) {
   return new Promise((resolve) => {
     const began = performance.now();
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), limit);
     let output = '';
     child.stdout.on('data', (data) => {

@@ -61,6 +61,8 @@ async function onnxRuntime(): Promise<Finding> {
   const name = 'ONNX Runtime';
   const remedy = 'npm ci --ignore-scripts (the CPU library is inside the package)';
   try {
+    // Else it would report to its makers, over the network.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     const runtime = await import('onnxruntime-node');
     const backends = runtime.listSupportedBackends().map((backend) => backend.name);
     const versions = runtime.env.versions.node ?? 'unknown version';

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { at } from '../../ir/box.ts';
 import {
@@ -19,7 +18,7 @@ import type { Plan } from '../../ir/plan.ts';
 import { type Board, openBoard } from './board.ts';
 import { DeviceFault } from './fault.ts';
 import type { FeedSpec } from './feeds.ts';
-import { boardPath, makeRunFolder } from './folder.ts';
+import { boardPath, makePrivateFolder } from './folder.ts';
 import type { Job } from './interpreter.ts';
 import { awaitPeer, startSeconds } from './patience.ts';
 import { placeText } from './place-text.ts';
@@ -56,13 +55,18 @@ const defaultTimeoutSeconds = 300;
 /** Seconds in which the end of a device may still explain why another one lost it. */
 const graceSeconds = 1.5;
 
-/** Starts `plan.schedule.devices` devices, connected and with their weights in place. */
+/**
+ * Starts `plan.schedule.devices` devices, connected and with their weights in place. Errors: `write-failed` (no
+ * room for the folder of the run), `device-*`.
+ */
 export async function startDevices(options: DevicesOptions): Promise<Result<Devices>> {
   const { plan, timeoutSeconds = defaultTimeoutSeconds, hold } = options;
   const size = plan.schedule.devices;
-  const folder = await makeRunFolder();
+  const made = await makePrivateFolder();
+  if (!made.ok) return made;
+  const folder = made.value.path;
   const board = openBoard(boardPath(folder), 0);
-  const crew = new Crew(plan, size, board, timeoutSeconds);
+  const crew = new Crew({ plan, folder, board, seconds: timeoutSeconds });
   const common = { kind: 'start', size, plan, folder, segments: options.segments } as const;
   const { threads, feed, states = [] } = options;
   const rest = { threads, feed, states, timeoutSeconds, ...(hold === undefined ? {} : { hold }) };
@@ -72,7 +76,7 @@ export async function startDevices(options: DevicesOptions): Promise<Result<Devi
   const close = async () => {
     await crew.end();
     board.close();
-    await rm(folder, { recursive: true, force: true });
+    made.value.remove();
   };
   for (const order of [
     (rank: number): Order => ({ ...common, rank, ...rest }),
@@ -116,27 +120,32 @@ type Member = {
   ended: boolean;
 };
 
+type RunOfDevices = {
+  readonly plan: Plan;
+  readonly folder: string;
+  readonly board: Board;
+  /** That a device may stand still. */
+  readonly seconds: number;
+};
+
 /** The processes, and the first thing that went wrong with any of them. */
 class Crew {
-  private readonly plan: Plan;
-  private readonly board: Board;
-  private readonly seconds: number;
+  private readonly run: RunOfDevices;
   private readonly members: readonly Member[];
   private readonly failed: Promise<Diagnostic>;
   private fail: (diagnostic: Diagnostic) => void = () => undefined;
   private closing = false;
   private readonly timers: NodeJS.Timeout[] = [];
 
-  constructor(plan: Plan, size: number, board: Board, timeoutSeconds: number) {
-    this.plan = plan;
-    this.board = board;
-    this.seconds = timeoutSeconds;
+  constructor(run: RunOfDevices) {
+    this.run = run;
     this.failed = new Promise((resolve) => {
       this.fail = (diagnostic) => {
         resolve(diagnostic);
         this.kill();
       };
     });
+    const size = run.plan.schedule.devices;
     this.members = Array.from({ length: size }, (_, rank) => this.hire(rank));
   }
 
@@ -145,7 +154,7 @@ class Crew {
   }
 
   whereIs(rank: number): string {
-    return placeText(this.plan, this.board.read(rank));
+    return placeText(this.run.plan, this.run.board.read(rank));
   }
 
   /** Sends an order and waits for its report, or for the failure of any device. */
@@ -158,8 +167,8 @@ class Crew {
     // A device may rightly wait for others, so only when none of them moves has it stopped.
     const allowed = order.kind === 'start' || order.kind === 'connect' ? startSeconds : 0;
     const patience = {
-      seconds: Math.max(allowed, 2 * this.seconds),
-      progressOf: () => this.members.reduce((sum, _, one) => sum + this.board.read(one).count, 0),
+      seconds: Math.max(allowed, 2 * this.run.seconds),
+      progressOf: () => this.members.reduce((sum, _, one) => sum + this.run.board.read(one).count, 0),
       whereIs: (one: number) => this.whereIs(one),
     };
     const ends = [answer.then(success), this.failed.then((diagnostic) => failure(diagnostic))];
@@ -189,7 +198,7 @@ class Crew {
    * which then ends the run in order.
    */
   private hire(rank: number): Member {
-    const child = fork(devicePath(), [], {
+    const child = fork(devicePath(), [this.run.folder], {
       serialization: 'advanced',
       detached: true,
       execArgv: [...process.execArgv, '--expose-gc'],
@@ -236,12 +245,13 @@ class Crew {
 
 /**
  * Segments take and return large blocks at every run, and a sixth of their time went into clearing small
- * pages: glibc can ask for huge ones. Other C libraries do not look at it.
+ * pages: glibc can ask for huge ones. Other C libraries do not look at it. ONNX Runtime would report to its
+ * makers over the network, and leave a file in the temporary folder for each process, unless told not to.
  */
 function deviceEnvironment(): NodeJS.ProcessEnv {
   const given = process.env.GLIBC_TUNABLES;
   const tunables = [...(given ? [given] : []), 'glibc.malloc.hugetlb=1'].join(':');
-  return { ...process.env, GLIBC_TUNABLES: tunables };
+  return { ORT_DISABLE_TELEMETRY: '1', ...process.env, GLIBC_TUNABLES: tunables };
 }
 
 const lastLine = (words: string): string => words.trim().split('\n').at(-1) ?? '';

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 
 export const root = join(import.meta.dirname, '../..');
 
@@ -16,13 +17,15 @@ export type Running = {
   readonly process: ChildProcess;
   /** Resolves with the line of stdout that `wanted` accepts first; rejects if the process ends before it. */
   line(wanted: (line: string) => boolean): Promise<string>;
+  /** The same for stderr. */
+  remark(wanted: (line: string) => boolean): Promise<string>;
   readonly ended: Promise<Ended>;
 };
 
 /** Starts `unetc` with the arguments in `words`, separated by blanks. */
-export function start(words: string): Running {
+export function start(words: string, environment: Readonly<Record<string, string>> = {}): Running {
   const args = ['--import', 'tsx', 'cli/unetc.ts', ...words.split(' ')];
-  const env = { ...process.env, NO_COLOR: '1' };
+  const env = { ...process.env, NO_COLOR: '1', ...environment };
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
@@ -33,19 +36,21 @@ export function start(words: string): Running {
     stderr += data;
   });
   const ended = once(child, 'close').then(([status, signal]): Ended => ({ status, signal, stdout, stderr }));
+  const firstLine = (stream: Readable, text: () => string, wanted: (line: string) => boolean) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const found = text().split('\n').slice(0, -1).find(wanted);
+        if (found !== undefined) resolve(found);
+      };
+      stream.on('data', look);
+      look();
+      void ended.then(({ stderr: said }) => reject(new Error(`unetc ${words} ended: ${said}`)));
+    });
   return {
     process: child,
     ended,
-    line: (wanted) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          const found = stdout.split('\n').slice(0, -1).find(wanted);
-          if (found !== undefined) resolve(found);
-        };
-        child.stdout.on('data', look);
-        look();
-        void ended.then(({ stderr: said }) => reject(new Error(`unetc ${words} ended: ${said}`)));
-      }),
+    line: (wanted) => firstLine(child.stdout, () => stdout, wanted),
+    remark: (wanted) => firstLine(child.stderr, () => stderr, wanted),
   };
 }
 
