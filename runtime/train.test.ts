@@ -11,7 +11,7 @@ import { bestFile, readCheckpoint } from './files/checkpoint.ts';
 import { scoreOf } from './metrics.ts';
 import { type TinyOptions, tinyOptions, tinyPrediction, tinyTraining } from './tests/tiny-plan.ts';
 import { writeTinyBundle } from './tests/tiny-segments.ts';
-import { cells, refusal, tinyFeed, valueIn } from './tests/with-devices.ts';
+import { cells, image, land, refusal, tinyFeed, valueIn } from './tests/with-devices.ts';
 import { type TrainEvent, type Trained, type TrainOptions, train } from './train.ts';
 import type { Weights } from './weights.ts';
 
@@ -164,16 +164,44 @@ test('a device killed in the middle of a step: named, the checkpoint intact, and
   ));
 
 test('a loss that is not finite stops the run, with step, parameter and the last good checkpoint', () =>
-  withBundle(
-    async (bundle, directory) => {
-      const checkpoints = { directory, every: 1, resume: false };
-      const { code, message, hint } = refusal((await run(bundle, { steps: 20, checkpoints })).result);
-      assert.is(code, 'loss-not-finite');
-      assert.match(message, /^the loss of step \d+ is (NaN|Infinity); the (gradient|weights) of `w`/);
-      assert.match(hint ?? '', /last good checkpoint is `.*`/);
-    },
-    { rate: 1e39 },
-  ));
+  withBundle(async (bundle, directory) => {
+    const checkpoints = { directory, every: 1, resume: false };
+    await run(bundle, { steps: 2, checkpoints });
+    const spoilt = tinyFeed(land, image.with(7, Number.NaN));
+    const resumed = { ...checkpoints, resume: true };
+    const ran = await run(bundle, { steps: 20, checkpoints: resumed, feed: spoilt });
+    const { code, message, hint } = refusal(ran.result);
+    assert.is(code, 'loss-not-finite');
+    assert.match(message, /^the loss of step 2 is NaN; the gradient of `w` is not finite/);
+    assert.match(hint ?? '', /last good checkpoint is `.*step-000002.safetensors`/);
+  }));
+
+// With so high a rate the first update makes the weights infinite, and its loss is fine. That was saved, and
+// called the last good checkpoint when the next step found out.
+test('weights that an update has spoilt are not saved, at whatever step that shows', async () => {
+  const rate = 1e39;
+  const score = async () => scored(1);
+  for (const [steps, every, validation] of [
+    [20, 1, undefined],
+    [1, 100, undefined],
+    [20, 100, { every: 1, score }],
+  ] as const)
+    await withBundle(
+      async (bundle, directory) => {
+        const ran = await run(bundle, {
+          steps,
+          checkpoints: { directory, every, resume: false },
+          ...(validation === undefined ? {} : { validation }),
+        });
+        const { code, message, hint } = refusal(ran.result);
+        assert.is(code, 'state-not-finite');
+        assert.is(message, 'after 1 steps the weights of `w` are not finite');
+        assert.match(hint ?? '', 'there is no checkpoint yet');
+        assert.equal(await readdir(directory), []);
+      },
+      { rate },
+    );
+});
 
 test('given weights are the first ones', () =>
   withBundle(async (bundle) => {

@@ -24,6 +24,7 @@ import {
 } from './files/checkpoint.ts';
 import { type Devices, startDevices } from './local/devices.ts';
 import type { FeedSpec } from './local/feeds.ts';
+import { allFinite } from './local/finite.ts';
 import { tileOf } from './local/placement.ts';
 import type { Done, Hold, StateValues } from './local/protocol.ts';
 import { type Confusion, meanIou, type Score } from './metrics.ts';
@@ -101,7 +102,8 @@ export type Trained = {
 
 /**
  * Runs the training of a bundle. Errors: those of the devices (`device-*`), `loss-not-finite`,
- * `checkpoints-exist`, `checkpoint-of-another-model`, `weights-differ`, `write-failed`, `bundle-purpose`.
+ * `state-not-finite`, `checkpoints-exist`, `checkpoint-of-another-model`, `checkpoint-version`, `weights-differ`,
+ * `write-failed`, `bundle-purpose`.
  */
 export async function train(bundle: Bundle, options: TrainOptions): Promise<Result<Trained>> {
   const { plan, directory: path } = bundle;
@@ -194,11 +196,12 @@ async function steps(run: Run, beginning: Beginning): Promise<Result<Trained>> {
     best = validated.value;
     if (isDue(options, step) && step < total) {
       const file = await save(run, step);
-      if (!file.ok) return file;
+      if (!file.ok) return withCheckpoint(file.diagnostics, saved);
       saved = file.value;
     }
   }
-  return end(run, step, step < total);
+  const ended = await end(run, step, step < total);
+  return ended.ok ? ended : withCheckpoint(ended.diagnostics, saved);
 }
 
 const isDue = ({ checkpoints }: TrainOptions, step: number): boolean =>
@@ -215,7 +218,7 @@ const withCheckpoint = (diagnostics: readonly Diagnostic[], saved: string | unde
   );
 
 async function end(run: Run, step: number, stopped: boolean): Promise<Result<Trained>> {
-  const states = await run.devices.states(0);
+  const states = await soundStates(run, step);
   if (!states.ok) return states;
   const weights = weightsOf(states.value);
   if (run.options.checkpoints === undefined) return success({ step, stopped, weights });
@@ -223,16 +226,25 @@ async function end(run: Run, step: number, stopped: boolean): Promise<Result<Tra
   return file.ok ? success({ step, stopped, weights, checkpoint: file.value }) : file;
 }
 
-async function save(run: Run, step: number): Promise<Result<string>> {
+/** What is trained, as it is after `step` steps. Errors: `state-not-finite`, and those of the devices. */
+async function soundStates({ devices }: Run, steps: number): Promise<Result<readonly StateValues[]>> {
   // All devices hold the same states: they came from the same sums.
-  const states = await run.devices.states(0);
+  const states = await devices.states(0);
+  const spoilt = states.ok ? states.value.find(({ values }) => !allFinite(values)) : undefined;
+  if (spoilt === undefined) return states;
+  const what = spoilt.slot === 'weight' ? 'the weights' : `the states (${spoilt.slot})`;
+  return failure(diagnose(fault('state-not-finite', { steps, what, parameter: spoilt.parameter })));
+}
+
+async function save(run: Run, step: number): Promise<Result<string>> {
+  const states = await soundStates(run, step);
   return states.ok ? write(run, step, states.value) : states;
 }
 
 /** Scores the weights after `step` steps; gives the score that is to be beaten from now on. */
 async function validate(run: Run, step: number, best: number): Promise<Result<number>> {
   const { validation, checkpoints, onEvent } = run.options;
-  const states = await run.devices.states(0);
+  const states = await soundStates(run, step);
   if (!states.ok) return states;
   const score = await validation?.score(weightsOf(states.value));
   if (score?.ok === false) return score;

@@ -1,7 +1,7 @@
 /** Scores during training: on what, how often, and which weights were the best so far. */
 import { existsSync } from 'node:fs';
-import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
-import { bestFile, type Checkpoint, readCheckpoint, saveBest } from './files/checkpoint.ts';
+import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import { bestFile, type Checkpoint, saveBest, wholeCheckpoint } from './files/checkpoint.ts';
 import type { Score } from './metrics.ts';
 import type { Weights } from './weights.ts';
 
@@ -20,18 +20,15 @@ const NOTE = 'mean-iou';
 
 /**
  * The mean intersection over union that the best checkpoint of a directory had, if there is one. A damaged
- * one counts as none, with the warning `checkpoint-torn`. Errors: `checkpoint-of-another-model`.
+ * one counts as none, with the warning `checkpoint-torn`. Errors: `checkpoint-of-another-model`,
+ * `checkpoint-version`.
  */
 export function bestScore(directory: string, model: string): Result<number> {
   const file = bestFile(directory);
   if (!existsSync(file)) return success(Number.NEGATIVE_INFINITY);
-  const read = readCheckpoint(file);
-  if (!read.ok) {
-    const reason = read.diagnostics.map(({ message }) => message).join('; ');
-    return success(Number.NEGATIVE_INFINITY, [diagnose(fault('checkpoint-torn', { file, reason }))]);
-  }
-  if (read.value.model !== model) return failure(diagnose(fault('checkpoint-of-another-model', { file })));
-  return success(Number(read.value.notes?.get(NOTE) ?? Number.NEGATIVE_INFINITY));
+  const read = wholeCheckpoint(file, model);
+  if (!read.ok) return read;
+  return success(Number(read.value?.notes?.get(NOTE) ?? Number.NEGATIVE_INFINITY), read.warnings);
 }
 
 /** Keeps a checkpoint as the best one, with its score. Errors: `write-failed`. */

@@ -166,4 +166,12 @@ export const dataDiagnostics = {
       'A run resumes only the training of the same model; a checkpoint holds the hash of its model. Another plan or another number of devices is fine.',
     example: 'unetc run changed.plan --checkpoint old --resume',
   },
+  'checkpoint-version': {
+    exit: 1,
+    message: '`{file}` is a checkpoint of another version of unetc ({found}, and this one writes {expected})',
+    hint: 'go on with the version that wrote it, or give another `--checkpoint` directory',
+    explain:
+      'Going on from an older checkpoint beside it would throw away what the other version trained since, so that is not done.',
+    example: 'unetc run BUNDLE --checkpoint runs/1 --resume   // after a newer unetc had trained there',
+  },
 } as const satisfies Record<string, Entry>;

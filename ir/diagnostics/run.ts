@@ -34,6 +34,13 @@ export const runDiagnostics = {
       'A loss that is not a number cannot be followed any further, so the run was stopped before it could spoil the weights.',
     example: 'train sgd(constant(100))',
   },
+  'state-not-finite': {
+    message: 'after {steps} steps {what} of `{parameter}` are not finite',
+    hint: 'lower the learning rate, or clip the gradients (`clip = NORM`)',
+    explain:
+      'The update of the last step has spoilt what is trained, although its loss was finite. Nothing of it is saved: a checkpoint always holds a state that training can go on from.',
+    example: 'train sgd(constant(1e30)), ...',
+  },
   'checkpoints-exist': {
     exit: 1,
     message: '`{directory}` already holds checkpoints (`{file}`)',

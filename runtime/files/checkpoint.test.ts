@@ -1,22 +1,32 @@
 import { spawnSync } from 'node:child_process';
 import * as system from 'node:fs';
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { codesOf, emptyDirectory, good } from '../tests/test-data.ts';
+import { codesOf, emptyDirectory, good, messagesOf } from '../tests/test-data.ts';
+import { bestScore } from '../validation.ts';
 import {
   bestFile,
   type Checkpoint,
   newestCheckpoint,
+  prepareDirectory,
   readCheckpoint,
   saveBest,
   saveCheckpoint,
   stateName,
 } from './checkpoint.ts';
-import { f32, readTensors } from './safetensors.ts';
+import { encodeTensors, f32, readTensors } from './safetensors.ts';
 import type { FileSystem } from './write-safely.ts';
 
 const weights = (count: number, seed: number) =>
@@ -102,6 +112,71 @@ test('any single changed byte shows', () => {
   );
   truncateSync(path, bytes.length - 1);
   assert.equal(codesOf(readCheckpoint(path)), ['weights-invalid']);
+});
+
+test('nothing, garbage, weights of other programs and a folder of that name are skipped and named', () => {
+  const directory = emptyDirectory();
+  good(saveCheckpoint(directory, checkpointAt(1)));
+  const { tensors } = checkpointAt(2);
+  const contents: readonly [Uint8Array, RegExp][] = [
+    [new Uint8Array(), /it has only 0 bytes/],
+    [Buffer.from('not at all what it should be'), /does not begin as such a file does/],
+    [new Uint8Array(50_000), /JSON/],
+    [
+      Buffer.concat([...encodeTensors({ tensors, metadata: new Map() })]),
+      /no checksum, so it is no checkpoint/,
+    ],
+  ];
+  for (const [bytes, said] of contents) {
+    writeFileSync(join(directory, 'step-000002.safetensors'), bytes);
+    const found = newestCheckpoint(directory, 'abc');
+    assert.is(good(found)?.checkpoint.step, 1);
+    assert.match(found.ok ? (found.warnings[0]?.message ?? '') : '', said);
+  }
+  rmSync(join(directory, 'step-000002.safetensors'));
+  mkdirSync(join(directory, 'step-000002.safetensors'));
+  assert.is(stepOf(directory), 1);
+});
+
+// Whoever went on from an older one would throw away what the newer program trained.
+test('a checkpoint of a newer format is refused, not skipped', () => {
+  const directory = emptyDirectory();
+  good(saveCheckpoint(directory, checkpointAt(1)));
+  const { tensors } = checkpointAt(2);
+  const metadata = new Map([['format', 'unetc-checkpoint-2']]);
+  const newer = Buffer.concat([...encodeTensors({ tensors, metadata })]);
+  writeFileSync(join(directory, 'step-000002.safetensors'), newer);
+  const found = newestCheckpoint(directory, 'abc');
+  assert.equal(codesOf(found), ['checkpoint-version']);
+  assert.match(
+    messagesOf(found),
+    /step-000002.*\(unetc-checkpoint-2, and this one writes unetc-checkpoint-1\)/,
+  );
+  rmSync(join(directory, 'step-000002.safetensors'));
+  writeFileSync(bestFile(directory), newer);
+  assert.equal(codesOf(bestScore(directory, 'abc')), ['checkpoint-version']);
+});
+
+// A torn one of step 9 counted as the newest, and the one just written, of step 8, was deleted as too old.
+test('a torn newer one costs no good one its place', () => {
+  const directory = emptyDirectory();
+  for (const step of [6, 9]) good(saveCheckpoint(directory, checkpointAt(step)));
+  truncateSync(join(directory, 'step-000009.safetensors'), 4096);
+  for (const step of [7, 8]) {
+    good(saveCheckpoint(directory, checkpointAt(step), { keep: 1 }));
+    assert.is(stepOf(directory), step);
+  }
+  good(saveCheckpoint(directory, checkpointAt(9), { keep: 1 }));
+  assert.equal(readdirSync(directory), ['step-000009.safetensors']);
+});
+
+test('what a run left in the middle of writing is cleared away by the next one, and nothing else', () => {
+  const directory = emptyDirectory();
+  good(saveCheckpoint(directory, checkpointAt(1)));
+  for (const name of ['step-000002.safetensors.tmp', 'best.safetensors.tmp', 'notes.tmp'])
+    writeFileSync(join(directory, name), 'half');
+  good(prepareDirectory(directory));
+  assert.equal(readdirSync(directory).sort(), ['notes.tmp', 'step-000001.safetensors']);
 });
 
 test('a checkpoint of another model is refused', () => {

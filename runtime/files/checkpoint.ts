@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import {
   type Diagnostic,
   diagnose,
+  type Fault,
   failure,
   fault,
   type Result,
@@ -37,6 +38,8 @@ export type Checkpoint = {
 export type Found = { readonly file: string; readonly checkpoint: Checkpoint };
 
 const FORMAT = 'unetc-checkpoint-1';
+/** What a later version of this program may write. A damaged digit looks like one too, and is refused as such. */
+const newerFormat = /^unetc-checkpoint-(?!1$)\d+$/;
 
 /** The name of a parameter's state in a checkpoint; the weights have the parameter's own. */
 export const stateName = (slot: Slot, parameter: string): string =>
@@ -45,12 +48,16 @@ export const stateName = (slot: Slot, parameter: string): string =>
 const fileName = (step: number): string => `step-${String(step).padStart(6, '0')}.safetensors`;
 
 const numbered = /^step-(\d{6,})\.safetensors$/;
+const unfinished = /^(step-\d{6,}|best)\.safetensors\.tmp$/;
 
 /** The best one by score lies beside the numbered ones, and is not counted among them. */
 export const bestFile = (directory: string): string => join(directory, 'best.safetensors');
 
 export type SaveOptions = {
-  /** How many numbered ones are kept; the oldest are deleted when a new one is complete. */
+  /**
+   * How many numbered ones are kept; the oldest are deleted when a new one is complete, so there is room for one
+   * more while it is written.
+   */
   readonly keep?: number;
   readonly files?: FileSystem;
 };
@@ -62,19 +69,34 @@ export function saveCheckpoint(
   { keep = 3, files }: SaveOptions = {},
 ): Result<string> {
   const written = saveAs(join(directory, fileName(checkpoint.step)), directory, checkpoint, files);
-  if (written.ok) for (const { file } of list(directory).slice(keep)) rmSync(file, { force: true });
+  // Newer ones are torn, or the run would have gone on from them: they do not count.
+  const reached = list(directory).filter(({ step }) => step <= checkpoint.step);
+  if (written.ok) for (const { file } of reached.slice(keep)) removeIfPossible(file);
   return written;
+}
+
+function removeIfPossible(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // One too many does no harm.
+  }
 }
 
 /** Keeps a checkpoint as the best one so far. Errors: `write-failed`; the one before stays. */
 export const saveBest = (directory: string, checkpoint: Checkpoint, files?: FileSystem): Result<string> =>
   saveAs(bestFile(directory), directory, checkpoint, files);
 
-/** Makes the directory and sees that it can be written to. Errors: `write-failed`. */
+/**
+ * Makes the directory, sees that it can be written to, and removes what a run that was killed in the middle of
+ * writing left there. Errors: `write-failed`.
+ */
 export function prepareDirectory(directory: string): Result<undefined> {
   try {
     mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.W_OK);
+    for (const name of readdirSync(directory))
+      if (unfinished.test(name)) removeIfPossible(join(directory, name));
     return success(undefined);
   } catch (error) {
     return failure(diagnose(fault('write-failed', { file: directory, reason: reasonOf(error) })));
@@ -109,33 +131,49 @@ function list(directory: string): { readonly file: string; readonly step: number
 
 /**
  * The newest complete checkpoint of a directory, if it has one; `checkpoint-torn` warnings name those that
- * were skipped. Errors: `checkpoint-of-another-model`.
+ * were skipped. Errors: `checkpoint-of-another-model`, `checkpoint-version`.
  */
 export function newestCheckpoint(directory: string, model: string): Result<Found | undefined> {
   const warnings: Diagnostic[] = [];
   for (const { file } of list(directory)) {
-    const read = readCheckpoint(file);
-    if (read.ok) return ofModel({ file, checkpoint: read.value }, model, warnings);
-    const reason = read.diagnostics.map(({ message }) => message).join('; ');
-    warnings.push(diagnose(fault('checkpoint-torn', { file, reason })));
+    const read = wholeCheckpoint(file, model);
+    if (!read.ok) return failure(...warnings, ...read.diagnostics);
+    if (read.value !== undefined) return success({ file, checkpoint: read.value }, warnings);
+    warnings.push(...read.warnings);
   }
   return success(undefined, warnings);
 }
 
-const ofModel = (found: Found, model: string, warnings: readonly Diagnostic[]): Result<Found> =>
-  found.checkpoint.model === model
-    ? success(found, warnings)
-    : failure(...warnings, diagnose(fault('checkpoint-of-another-model', { file: found.file })));
+/**
+ * The checkpoint of a model in a file; undefined, with the warning `checkpoint-torn`, where that is incomplete
+ * or damaged. One that is whole but cannot be used is an error: going on from an older one would be worse than
+ * to ask. Errors: `checkpoint-of-another-model`, `checkpoint-version`.
+ */
+export function wholeCheckpoint(file: string, model: string): Result<Checkpoint | undefined> {
+  const read = readCheckpoint(file);
+  if (read.ok)
+    return read.value.model === model
+      ? read
+      : failure(diagnose(fault('checkpoint-of-another-model', { file })));
+  if (read.diagnostics.some(({ code }) => code === 'checkpoint-version')) return read;
+  const reason = read.diagnostics.map(({ message }) => message).join('; ');
+  return success(undefined, [diagnose(fault('checkpoint-torn', { file, reason }))]);
+}
 
-/** Reads one file and checks that it is complete. Errors: `weights-invalid`. */
+/** Reads one file and checks that it is complete. Errors: `weights-invalid`, `checkpoint-version`. */
 export function readCheckpoint(file: string): Result<Checkpoint> {
   const read = readTensors(file);
   if (!read.ok) return read;
   const checkpoint = checkpointOf(read.value);
-  if (checkpoint !== undefined) return success(checkpoint);
-  const reason = 'its contents do not match its checksum';
-  return failure(diagnose(fault('weights-invalid', { file, reason })));
+  return typeof checkpoint === 'string'
+    ? failure(diagnose(problemOf(checkpoint, file)))
+    : success(checkpoint);
 }
+
+const problemOf = (found: string, file: string): Fault =>
+  newerFormat.test(found)
+    ? fault('checkpoint-version', { file, found, expected: FORMAT })
+    : fault('weights-invalid', { file, reason: found });
 
 const ownKeys: ReadonlySet<string> = new Set(['format', 'step', 'position', 'seed', 'model', 'checksum']);
 
@@ -165,14 +203,18 @@ function checksumOf({ tensors, metadata }: TensorFile): string {
 const byName = <T>(entries: ReadonlyMap<string, T>): [string, T][] =>
   [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 
-function checkpointOf({ tensors, metadata }: TensorFile): Checkpoint | undefined {
+/** The checkpoint, or the format where that is not ours, or else what is wrong. */
+function checkpointOf({ tensors, metadata }: TensorFile): Checkpoint | string {
+  const format = metadata.get('format') ?? '';
+  if (newerFormat.test(format)) return format;
+  if (!metadata.has('checksum')) return 'it has no checksum, so it is no checkpoint';
   const rest = new Map([...metadata].filter(([key]) => key !== 'checksum'));
   const whole = metadata.get('checksum') === checksumOf({ tensors, metadata: rest });
   const [step, position, seed] = ['step', 'position', 'seed'].map((key) => Number(metadata.get(key)));
   const model = metadata.get('model');
-  if (!whole || metadata.get('format') !== FORMAT) return undefined;
+  if (!whole || format !== FORMAT) return 'its contents do not match its checksum';
   if (step === undefined || position === undefined || seed === undefined || model === undefined)
-    return undefined;
+    return 'it does not say how far the training was';
   const notes = [...rest].filter(([key]) => !ownKeys.has(key));
   return {
     step,

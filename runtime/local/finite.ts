@@ -26,7 +26,7 @@ export function gradientBuffers(plan: Plan, role: Role): Map<string, string> {
   return gradients;
 }
 
-const allFinite = (values: Float32Array): boolean => {
+export const allFinite = (values: Float32Array): boolean => {
   let sum = 0;
   // Any infinity or NaN makes the sum of zeros NaN.
   for (let i = 0; i < values.length; i++) sum += (values[i] ?? 0) * 0;

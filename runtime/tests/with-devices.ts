@@ -27,10 +27,10 @@ export const image = Float32Array.from(
 export const land = Uint8Array.from(image, (v) => Number(v > 0));
 
 /** The same batch in every step. */
-export const tinyFeed = (labels: Uint8Array = land): FeedSpec => ({
+export const tinyFeed = (labels: Uint8Array = land, images: Float32Array = image): FeedSpec => ({
   kind: 'batch',
   inputs: {
-    image: { dims: [batch, 1, ...extents], data: image },
+    image: { dims: [batch, 1, ...extents], data: images },
     land: { dims: [batch, 1, ...extents], data: labels },
   },
 });

@@ -70,6 +70,6 @@ export function devicesOf(running: Running): number[] {
   const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
   return processes.split('\n').flatMap((line) => {
     const [pid, ppid, ...args] = line.trim().split(/\s+/);
-    return Number(ppid) === parent && /device\.[tj]s$/.test(args.join(' ')) ? [Number(pid)] : [];
+    return Number(ppid) === parent && /device\.[tj]s( |$)/.test(args.join(' ')) ? [Number(pid)] : [];
   });
 }

@@ -93,7 +93,7 @@ export async function killAndResume(training: Training, kill: Kill, name: string
   const running = startTraining(training, name);
   const watch = watchDevices(running);
   const hit = await moment[kill.moment](training, running, kill)
-    .then(() => aim(running, kill))
+    .then(() => shoot(running, kill))
     .catch((error: Error) => `missed: ${error.message.split('\n')[0]}`);
   const began = performance.now();
   const { status, signal, stderr } = await running.ended;
@@ -105,7 +105,7 @@ export async function killAndResume(training: Training, kill: Kill, name: string
     ...(kill.victim !== 'parent' && hit === '' && status !== 3
       ? [`exit code ${status}, not 3: ${stderr}`]
       : []),
-    ...(took > milliseconds.grace ? [`it took ${(took / 1000).toFixed(1)} s to end`] : []),
+    ...(hit === '' && took > milliseconds.grace ? [`it took ${(took / 1000).toFixed(1)} s to end`] : []),
     ...left.map((pid) => `device process ${pid} is still there`),
     ...(again.status === 0 ? [] : [`--resume ended with ${again.status}: ${again.stderr}`]),
     ...differences(training, name),
@@ -136,14 +136,24 @@ const moment: Readonly<Record<Moment, Wait>> = {
   },
 };
 
-/** Gives what went wrong, '' if nothing. */
-function aim(running: Running, { moment: when, victim }: Kill): string {
-  const devices = victim === 'parent' ? [] : devicesOf(running);
-  const scoring = when === 'validation' && devices.length > 2 ? devices.slice(2) : devices;
-  const pid = victim === 'parent' ? running.process.pid : scoring[victim % Math.max(1, scoring.length)];
-  if (pid === undefined || running.process.exitCode !== null) return 'missed: it was not there';
-  process.kill(pid, 'SIGKILL');
-  return '';
+/** Kills the victim as soon as it is there. Gives what went wrong, '' if nothing. */
+async function shoot(running: Running, kill: Kill): Promise<string> {
+  while (running.process.exitCode === null) {
+    const pid = victimOf(running, kill);
+    if (pid !== undefined) {
+      process.kill(pid, 'SIGKILL');
+      return '';
+    }
+    await sleep(20);
+  }
+  return 'missed: the run was over';
+}
+
+function victimOf(running: Running, { moment: when, victim, share }: Kill): number | undefined {
+  if (victim === 'parent') return running.process.pid;
+  const devices = devicesOf(running);
+  // The devices of the training rest during a validation: half of the time one of those that score.
+  return (when === 'validation' && share < 0.5 ? devices.slice(2) : devices)[victim];
 }
 
 /** All device processes that a run ever had. */
