@@ -1,15 +1,26 @@
 #!/usr/bin/env node
 /** The command line. Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 the run failed, 70 our bug. */
+import { diagnose, fault } from '../ir/diagnostics/diagnostic.ts';
+import { complain } from './command.ts';
 import { createProgram } from './program.ts';
+import { askToStop } from './stop-signals.ts';
 
 const program = createProgram();
-/** A reader that goes away (`unetc ... | head`) is no error: long work ends in order, the rest at once. */
-let readerIsGone = false;
+/**
+ * What is printed can be printed no more: long work ends in order, the rest at once. A reader that goes away
+ * (`unetc ... | head`) is no error, a full disk is.
+ */
+let ending = false;
 const onError = (error: NodeJS.ErrnoException): void => {
-  if (error.code !== 'EPIPE') throw error;
-  if (readerIsGone) return;
-  readerIsGone = true;
-  if (!process.emit('SIGTERM')) process.exit(0);
+  if (ending) return;
+  ending = true;
+  if (error.code !== 'EPIPE') {
+    complain([diagnose(fault('write-failed', { file: 'standard output', reason: error.message }))]);
+    process.on('exit', () => {
+      process.exitCode ||= 3;
+    });
+  }
+  if (!askToStop()) process.exit();
 };
 process.stdout.on('error', onError);
 process.stderr.on('error', onError);

@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleFiles } from '../compiler/bundle.ts';
-import { bundlePaths, segmentPath } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
@@ -14,22 +13,39 @@ export type BundleSource = {
   readonly threads: number;
 };
 
-/** Writes a bundle into a folder, in place of what stood under the same names. Gives the paths written. */
+/**
+ * Writes a bundle into a folder, in place of what stood under the same names; that stays until all of the new
+ * one is on the disk. Gives the paths written. Errors: `write-failed`.
+ */
 export function writeBundle(plan: Plan, origin: BundleSource, folder: string): Result<string[]> {
   const files = bundleFiles(plan, { ...origin, version: version() });
+  const fresh = join(folder, '.new');
   try {
-    // What an earlier plan left would lie beside the manifest without being in it.
-    if (existsSync(join(folder, bundlePaths.manifest)))
-      rmSync(join(folder, dirname(segmentPath(''))), { recursive: true, force: true });
+    rmSync(fresh, { recursive: true, force: true });
     for (const [path, bytes] of files) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), bytes);
+      mkdirSync(dirname(join(fresh, path)), { recursive: true });
+      writeFileSync(join(fresh, path), bytes);
+    }
+    // Folders as a whole: what an earlier plan left in them would lie beside the manifest without being in it.
+    for (const name of readdirSync(fresh)) {
+      rmSync(join(folder, name), { recursive: true, force: true });
+      renameSync(join(fresh, name), join(folder, name));
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return failure(diagnose(fault('write-failed', { file: folder, reason })));
+  } finally {
+    removeQuietly(fresh);
   }
   return success([...files.keys()].map((path) => join(folder, path)));
+}
+
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Where nothing could be written nothing is left over either.
+  }
 }
 
 /** Bundles in folders of their own, all gone after `remove`. */

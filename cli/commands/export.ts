@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exportOnnx } from '../../backends/onnx/export.ts';
@@ -7,6 +7,7 @@ import { bundlePaths } from '../../ir/bundle.ts';
 import { type Diagnostic, diagnose, fault } from '../../ir/diagnostics/diagnostic.ts';
 import { showBytes } from '../../ir/units.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
+import { writeSafely } from '../../runtime/files/write-safely.ts';
 import { weightNamesText } from '../../runtime/weight-names.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { findWeights } from '../run-inputs.ts';
@@ -60,12 +61,8 @@ function trainedNetwork(bundle: Bundle, path: string): Exported {
 }
 
 function write(file: string, contents: Uint8Array | string): ExitCode {
-  try {
-    writeFileSync(file, contents);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return complain([diagnose(fault('write-failed', { file, reason }))], new Map(), 3);
-  }
+  const written = writeSafely(file, [typeof contents === 'string' ? Buffer.from(contents) : contents]);
+  if (!written.ok) return complain(written.diagnostics, new Map(), 3);
   print(file);
   if (typeof contents !== 'string') note(showBytes(contents.length));
   return 0;

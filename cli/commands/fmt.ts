@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatModel } from '../../compiler/front/format-model.ts';
+import { writeSafely } from '../../runtime/files/write-safely.ts';
 import { complain, type ExitCode, guarded, note } from '../command.ts';
 import { readSource } from '../inputs.ts';
 
@@ -20,7 +20,7 @@ export function registerFmt(program: Command): void {
 
 async function runFmt(files: readonly string[], { check }: Options): Promise<ExitCode> {
   const codes = files.map((file) => formatFile(file, check === true));
-  return codes.includes(1) ? 1 : 0;
+  return codes.reduce((most, code) => (code > most ? code : most), 0);
 }
 
 function formatFile(file: string, checkOnly: boolean): ExitCode {
@@ -29,8 +29,12 @@ function formatFile(file: string, checkOnly: boolean): ExitCode {
   const formatted = formatModel(source.value, file);
   if (!formatted.ok) return complain(formatted.diagnostics, new Map([[file, source.value]]));
   if (formatted.value === source.value) return 0;
-  note(`${file}: ${checkOnly ? 'is not formatted' : 'formatted'}`);
-  if (checkOnly) return 1;
-  writeFileSync(file, formatted.value);
+  if (checkOnly) {
+    note(`${file}: is not formatted`);
+    return 1;
+  }
+  const written = writeSafely(file, [Buffer.from(formatted.value)]);
+  if (!written.ok) return complain(written.diagnostics, new Map(), 3);
+  note(`${file}: formatted`);
   return 0;
 }

@@ -2,11 +2,10 @@
  * A PNG file that is written row by row, so that a mask of any size takes the memory of a few rows.
  * PNG specification, third edition (W3C 2025): chunks in 5.3, filters in 9.2, image data in 10.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { crc32, createDeflate, type Deflate } from 'node:zlib';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { reasonOf } from './reason.ts';
-import { writeFully } from './write-safely.ts';
+import { type OpenFile, openSafely, writeFully } from './write-safely.ts';
 
 export type PngLayout = {
   readonly width: number;
@@ -34,13 +33,14 @@ const UP = 2;
 
 /** Begins a file. Errors, here and in the writer: `write-failed`. */
 export function createPng(path: string, layout: PngLayout): Result<PngWriter> {
-  const temporary = `${path}.tmp`;
+  let file: OpenFile | undefined;
   try {
-    const descriptor = openSync(temporary, 'w');
-    writeFully(descriptor, SIGNATURE);
-    writeChunk(descriptor, 'IHDR', headerOf(layout));
-    return success(writerTo({ path, temporary, descriptor, layout }));
+    file = openSafely(path);
+    writeFully(file.descriptor, SIGNATURE);
+    writeChunk(file.descriptor, 'IHDR', headerOf(layout));
+    return success(writerTo(path, file, layout));
   } catch (error) {
+    file?.abandon();
     return writeFailed(path, error);
   }
 }
@@ -79,15 +79,8 @@ function writeChunk(descriptor: number, name: string, bytes: Uint8Array): void {
   for (const part of [head, bytes, tail]) writeFully(descriptor, part);
 }
 
-type Target = {
-  readonly path: string;
-  readonly temporary: string;
-  readonly descriptor: number;
-  readonly layout: PngLayout;
-};
-
-function writerTo(target: Target): PngWriter {
-  const { path, temporary, descriptor, layout } = target;
+function writerTo(path: string, file: OpenFile, layout: PngLayout): PngWriter {
+  const { descriptor } = file;
   const deflate = createDeflate({ level: 6 });
   const problem = forward(deflate, descriptor);
   const stride = layout.width * layout.channels;
@@ -104,13 +97,9 @@ function writerTo(target: Target): PngWriter {
       return writeFailed(path, error);
     }
   };
-  let open = true;
   const abandon = (): void => {
-    if (!open) return;
-    open = false;
     deflate.destroy();
-    closeSync(descriptor);
-    rmSync(temporary, { force: true });
+    file.abandon();
   };
   return {
     push: (rows) => {
@@ -127,10 +116,7 @@ function writerTo(target: Target): PngWriter {
       return guarded(async () => {
         await finish(deflate);
         writeChunk(descriptor, 'IEND', new Uint8Array());
-        fsyncSync(descriptor);
-        closeSync(descriptor);
-        open = false;
-        renameSync(temporary, path);
+        file.commit();
       });
     },
     abandon,

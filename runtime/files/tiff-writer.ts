@@ -2,12 +2,12 @@
  * A TIFF file that is written row by row: 8 bits a channel, strips compressed by deflate, and whatever tags say
  * where on Earth it lies. TIFF 6.0; BigTIFF where offsets may exceed 32 bits.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { deflateSync } from 'node:zlib';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { PngWriter } from './png.ts';
 import { reasonOf } from './reason.ts';
-import { writeFully } from './write-safely.ts';
+import { type OpenFile, openSafely, writeFully } from './write-safely.ts';
 
 /** An entry of the directory as it is in the file, little-endian. */
 export type RawTag = {
@@ -34,10 +34,8 @@ const MOST_SMALL = 2 ** 31;
 
 /** Begins a file. Errors, here and in the writer: `write-failed`. */
 export function createTiff(path: string, layout: TiffLayout): Result<PngWriter> {
-  const temporary = `${path}.tmp`;
   try {
-    const descriptor = openSync(temporary, 'w');
-    return success(writerTo(path, temporary, descriptor, layout));
+    return success(writerTo(path, openSafely(path), layout));
   } catch (error) {
     return writeFailed(path, error);
   }
@@ -46,14 +44,15 @@ export function createTiff(path: string, layout: TiffLayout): Result<PngWriter> 
 const writeFailed = (file: string, error: unknown): Result<never> =>
   failure(diagnose(fault('write-failed', { file, reason: reasonOf(error) })));
 
-function writerTo(path: string, temporary: string, descriptor: number, layout: TiffLayout): PngWriter {
+function writerTo(path: string, file: OpenFile, layout: TiffLayout): PngWriter {
+  const { descriptor } = file;
   const { width, height, channels } = layout;
   const stride = width * channels;
   const big = stride * height > MOST_SMALL;
   const rowsPerStrip = Math.max(1, Math.floor(STRIP / stride));
   const strips: { readonly offset: number; readonly length: number }[] = [];
   const pending = new Uint8Array(rowsPerStrip * stride);
-  let [held, written, end, open] = [0, 0, big ? 16 : 8, true];
+  let [held, written, end] = [0, 0, big ? 16 : 8];
   const append = (bytes: Uint8Array): number => {
     const offset = end;
     writeFully(descriptor, bytes);
@@ -67,18 +66,12 @@ function writerTo(path: string, temporary: string, descriptor: number, layout: T
     strips.push({ offset: append(bytes), length: bytes.length });
     held = 0;
   };
-  const abandon = (): void => {
-    if (!open) return;
-    open = false;
-    closeSync(descriptor);
-    rmSync(temporary, { force: true });
-  };
   const guarded = async (work: () => void): Promise<Result<undefined>> => {
     try {
       work();
       return success(undefined);
     } catch (error) {
-      abandon();
+      file.abandon();
       return writeFailed(path, error);
     }
   };
@@ -105,13 +98,10 @@ function writerTo(path: string, temporary: string, descriptor: number, layout: T
         const placed = tags.toSorted((a, b) => a.tag - b.tag).map((tag) => placeTag(tag, big, append));
         const directory = append(directoryOf(placed, big));
         writeSync(descriptor, headerOf(directory, big), 0, undefined, 0);
-        fsyncSync(descriptor);
-        closeSync(descriptor);
-        open = false;
-        renameSync(temporary, path);
+        file.commit();
       });
     },
-    abandon,
+    abandon: file.abandon,
   };
 }
 

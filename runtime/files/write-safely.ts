@@ -12,42 +12,81 @@ export type FileSystem = Pick<
   readonly writeSync: (descriptor: number, bytes: Uint8Array, offset: number, length: number) => number;
 };
 
+/** A file that is being written. Until `commit` nothing is there under its name but what was there before. */
+export type OpenFile = {
+  readonly descriptor: number;
+  /** Has the disk store it, and gives it its name. Throws; then `abandon` clears up. */
+  commit(): void;
+  /** Gives up and removes what was written. Does nothing after `commit` or a second time. */
+  abandon(): void;
+};
+
 /**
- * Writes the pieces under a new name beside `path`, has the disk store them, renames, and has the disk store
- * the directory. Errors: `write-failed`; then `path` is as it was.
+ * Begins a file under a new name beside `path`, or beside what a link of that name leads to. What is no plain
+ * file (`/dev/stdout`, a pipe) is written into as it is. Throws what the system says.
  */
+export function openSafely(path: string, files: FileSystem = system): OpenFile {
+  const found = system.statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile()) return openInPlace(path, files);
+  const target = found === undefined ? path : system.realpathSync(path);
+  const temporary = `${target}.tmp`;
+  const descriptor = files.openSync(temporary, 'w');
+  let [open, there] = [true, true];
+  const close = () => {
+    if (open) files.closeSync(descriptor);
+    open = false;
+  };
+  return {
+    descriptor,
+    commit() {
+      files.fsyncSync(descriptor);
+      close();
+      files.renameSync(temporary, target);
+      there = false;
+      syncDirectory(dirname(target), files);
+    },
+    abandon() {
+      quietly(close);
+      if (there) quietly(() => files.rmSync(temporary, { force: true }));
+      there = false;
+    },
+  };
+}
+
+function openInPlace(path: string, files: FileSystem): OpenFile {
+  const descriptor = files.openSync(path, 'w');
+  let open = true;
+  const close = () => {
+    if (open) files.closeSync(descriptor);
+    open = false;
+  };
+  return { descriptor, commit: close, abandon: () => quietly(close) };
+}
+
+/** Where nothing could be written nothing is left over either. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // What went wrong before is what is told.
+  }
+}
+
+/** Writes the pieces into a file. Errors: `write-failed`; then `path` is as it was. */
 export function writeSafely(
   path: string,
   pieces: Iterable<Uint8Array>,
   files: FileSystem = system,
 ): Result<undefined> {
-  const temporary = `${path}.tmp`;
+  let file: OpenFile | undefined;
   try {
-    writeAll(temporary, pieces, files);
-    files.renameSync(temporary, path);
-    syncDirectory(dirname(path), files);
+    file = openSafely(path, files);
+    for (const piece of pieces) writeFully(file.descriptor, piece, files);
+    file.commit();
     return success(undefined);
   } catch (error) {
-    removeIfThere(temporary, files);
+    file?.abandon();
     return failure(diagnose(fault('write-failed', { file: path, reason: reasonOf(error) })));
-  }
-}
-
-function removeIfThere(path: string, files: FileSystem): void {
-  try {
-    files.rmSync(path, { force: true });
-  } catch {
-    // Where nothing could be written nothing is left over either.
-  }
-}
-
-function writeAll(path: string, pieces: Iterable<Uint8Array>, files: FileSystem): void {
-  const descriptor = files.openSync(path, 'w');
-  try {
-    for (const piece of pieces) writeFully(descriptor, piece, files);
-    files.fsyncSync(descriptor);
-  } finally {
-    files.closeSync(descriptor);
   }
 }
 

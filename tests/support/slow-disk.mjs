@@ -22,10 +22,9 @@ fs.openSync = (path, flags, ...rest) => {
   return descriptor;
 };
 
-fs.writeSync = (descriptor, bytes, offset, length) => {
-  if (!watched.has(descriptor)) return writeSync(descriptor, bytes, offset, length);
-  const half = Math.ceil(length / 2);
-  const written = writeSync(descriptor, bytes, offset, half);
+fs.writeSync = (descriptor, bytes, offset, length, ...rest) => {
+  if (!watched.has(descriptor)) return writeSync(descriptor, bytes, offset, length, ...rest);
+  const written = writeSync(descriptor, bytes, offset, Math.ceil(length / 2), ...rest);
   if (length > 2 ** 12) sleep();
   return written;
 };
