@@ -24,6 +24,7 @@ type Options = ValidationOptions & {
   readonly initNames?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery: string;
+  readonly keep: string;
   readonly resume?: true;
   readonly timeout: string;
   readonly curve?: string;
@@ -43,6 +44,7 @@ export function registerRun(program: Command): void {
     .option('--init-names <file>', 'their names, where another program trained them: see export --names')
     .option('--checkpoint <folder>', 'where checkpoints go (default: checkpoints/ in the bundle)')
     .option('--checkpoint-every <n>', 'steps between two checkpoints', '50')
+    .option('--keep <n>', 'how many checkpoints are kept, the best one by validation apart', '3')
     .option('--validation <split>', 'score that part of the data between steps, and keep the best weights')
     .option('--validate-every <n>', 'steps between two scores (default: 50)')
     .option('--resume', 'go on from the newest valid checkpoint')
@@ -109,6 +111,8 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
   if (steps?.ok === false) return steps;
   const every = wholeNumber('--checkpoint-every', options.checkpointEvery);
   if (!every.ok) return every;
+  const keep = wholeNumber('--keep', options.keep);
+  if (!keep.ok) return keep;
   const timeout = wholeNumber('--timeout', options.timeout);
   if (!timeout.ok) return timeout;
   const unserved = servingFault(plan.model);
@@ -130,6 +134,7 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
     checkpoints: {
       directory: options.checkpoint ?? checkpointFolder(bundle.value),
       every: every.value,
+      keep: keep.value,
       resume: options.resume === true,
     },
   };
@@ -187,7 +192,11 @@ const listeners: {
     const accuracy = Object.fromEntries(
       Object.entries(confusion).map(([name, counts]) => [name, scoreOf(counts)]),
     );
-    if (json) print(JSON.stringify({ step, loss, seconds, samplesPerSecond, peakBytes, metrics: accuracy }));
+    const { secondsLeft } = progress;
+    if (json)
+      print(
+        JSON.stringify({ step, loss, seconds, samplesPerSecond, secondsLeft, peakBytes, metrics: accuracy }),
+      );
     else line.show(progress, inWords(event));
   },
 };

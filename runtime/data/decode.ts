@@ -176,24 +176,44 @@ function plain(image: Sharp, { gray, element }: Layout): Sharp {
 async function roomFor(bytes: number, path: string): Promise<Result<undefined>> {
   const { bavail, bsize } = await statfs(dirname(path));
   if (bavail * bsize > bytes) return success(undefined);
-  const reason = `it takes ${bytes} bytes, and ${bavail * bsize} are free`;
-  return failure(diagnose(fault('write-failed', { file: path, reason })));
+  return writeFailed(path, `it takes ${bytes} bytes, and ${bavail * bsize} are free`);
 }
 
 async function write(source: string, path: string, image: Sharp): Promise<Result<Raster>> {
   // The suffix tells libvips the format.
   const temporary = `${path}.${randomUUID()}.tmp.v`;
+  removeAbandoned(source, dirname(path));
   try {
     await image.toFile(temporary);
     syncFile(temporary);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    return unreadable(source, reasonOf(error));
+    const reason = reasonOf(error);
+    return noRoom.test(reason) ? writeFailed(path, reason) : unreadable(source, reason);
   }
   removeOutdated(source, path);
   const raster = readHeader(source, path);
   return raster === undefined ? unreadable(source, 'its decoded form is incomplete') : success(raster);
+}
+
+/** How the system, in libvips' words or Node's, says that the disk does not take more. */
+const noRoom = /No space left|ENOSPC|File too large|EFBIG|[Qq]uota|EDQUOT|EIO/;
+
+const writeFailed = (file: string, reason: string): Result<never> =>
+  failure(diagnose(fault('write-failed', { file, reason })));
+
+/** Milliseconds after which a half-decoded file that does not grow belongs to nobody. */
+const ABANDONED = 600_000;
+
+/** What processes that were killed left of this source. */
+function removeAbandoned(source: string, directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(namePart(source)) || !name.endsWith('.tmp.v')) continue;
+    const file = join(directory, name);
+    const changed = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - changed > ABANDONED) rmSync(file, { force: true });
+  }
 }
 
 function syncFile(path: string): void {

@@ -22,11 +22,28 @@ export type Running = {
   readonly ended: Promise<Ended>;
 };
 
+export type Surroundings = {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Largest file that it may write, in KiB: as if the disk were full from there on. */
+  readonly largestFile?: number;
+  /** A file that its stdout goes to; `Ended` and `line` have nothing then. */
+  readonly stdout?: string;
+};
+
 /** Starts `unetc` with the arguments in `words`, separated by blanks. */
-export function start(words: string, environment: Readonly<Record<string, string>> = {}): Running {
+export function start(
+  words: string,
+  { environment, largestFile, stdout: target }: Surroundings = {},
+): Running {
+  const limit = largestFile === undefined ? [] : [`ulimit -f ${largestFile}`];
+  const command = [...limit, `exec "$0" "$@"${target === undefined ? '' : ` > ${target}`}`].join('; ');
   const args = ['--import', 'tsx', 'cli/unetc.ts', ...words.split(' ')];
   const env = { ...process.env, NO_COLOR: '1', ...environment };
-  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('bash', ['-c', command, process.execPath, ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {
@@ -55,7 +72,8 @@ export function start(words: string, environment: Readonly<Record<string, string
 }
 
 /** Runs `unetc` to its end. */
-export const unetc = (words: string): Promise<Ended> => start(words).ended;
+export const unetc = (words: string, surroundings?: Surroundings): Promise<Ended> =>
+  start(words, surroundings).ended;
 
 /** Runs it and expects that all goes well; gives what it wrote to stdout. */
 export async function succeeding(words: string): Promise<string> {

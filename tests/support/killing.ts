@@ -70,9 +70,11 @@ function smallData(): Promise<string> {
 
 const startTraining = ({ command, temporary, folder }: Training, name: string, more = ''): Running =>
   start(`${command} --checkpoint ${join(folder, name)}${more}`, {
-    TMPDIR: temporary,
-    SLOW_DISK: String(milliseconds.slowDisk),
-    NODE_OPTIONS: `--import ${pathToFileURL(join(root, 'tests/support/slow-disk.mjs'))}`,
+    environment: {
+      TMPDIR: temporary,
+      SLOW_DISK: String(milliseconds.slowDisk),
+      NODE_OPTIONS: `--import ${pathToFileURL(join(root, 'tests/support/slow-disk.mjs'))}`,
+    },
   });
 
 async function expectDone(running: Running): Promise<Ended> {
