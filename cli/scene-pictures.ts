@@ -80,7 +80,7 @@ function drawOverlay(path: string, classes: Uint8Array, options: SceneOptions): 
   return writeOverlay(path, {
     height,
     width,
-    scene: (rows) => readImage(data, window, band(rows)).map((value) => value * bright),
+    scene: async (rows) => (await readImage(data, window, band(rows))).map((value) => value * bright),
     predicted: (rows) => classes.subarray(rows.from * width, rows.to * width),
     labelled: (rows) => readLabels(data, window, [height, width], band(rows)),
     names: namesOf(options),

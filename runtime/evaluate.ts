@@ -69,7 +69,7 @@ export async function evaluateAreas(
     const confusion = emptyConfusion(map.classes);
     for (const [index, area] of areas.entries()) {
       const visit = async (tile: ClassTile): Promise<Result<undefined>> => {
-        const labels = readLabels(options.data, at(windows, index), map.extents, tile.box);
+        const labels = await readLabels(options.data, at(windows, index), map.extents, tile.box);
         addPixels(confusion, labels, tile.classes);
         return (await options.onTile?.(area, tile)) ?? success(undefined);
       };

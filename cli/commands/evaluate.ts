@@ -80,8 +80,8 @@ async function runEvaluate(folder: string, options: Options): Promise<ExitCode> 
   const baseline =
     options.baseline === undefined
       ? undefined
-      : evaluateColourTable(
-          fitColourTable(data.value, options.baseline, classes),
+      : await evaluateColourTable(
+          await fitColourTable(data.value, options.baseline, classes),
           data.value,
           options.split,
           classes,

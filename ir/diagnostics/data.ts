@@ -49,10 +49,17 @@ export const dataDiagnostics = {
   },
   'image-format-unknown': {
     message: '`{file}` holds {depth} numbers in a form that cannot be read',
-    hint: 'whole numbers of 8 or 16 bits can be read, 32-bit floats from NPY and TIFF (plain, LZW or deflate)',
+    hint: 'whole numbers of 8 or 16 bits can be read, 32-bit floats from NPY, Zarr and TIFF (plain, LZW or deflate)',
     explain:
       'Pixels are whole numbers of 8 or 16 bits a channel, or floats of 32 bits; the model scales them.',
     example: 'a TIFF of 64-bit floats',
+  },
+  'image-colours-unknown': {
+    message: '`{file}` holds {space} colours, neither gray nor red, green and blue',
+    hint: 'convert it to RGB, as PNG say; the network then sees what you see',
+    explain:
+      'Amounts of ink (CMYK) or other coordinates of colours are nothing that other images of a data set could be compared with, and how they turn into red, green and blue depends on a profile.',
+    example: 'a JPEG that was made for a printer',
   },
   'image-turned': {
     message: '`{file}` is stored turned (EXIF orientation {orientation})',
@@ -69,7 +76,7 @@ export const dataDiagnostics = {
   },
   'label-not-gray': {
     message: '`{file}` has {channels} channels, and a label has one number a pixel',
-    hint: 'store class indices as a gray PNG; a palette PNG gives colours, not indices',
+    hint: 'store class indices as a gray PNG; the pixels of a palette PNG are colours (with Pillow: `Image.fromarray(np.array(Image.open(file))).save(file)` keeps its indices)',
     explain: 'The label of a pixel is one number. Colours do not say which class they mean.',
     example: 'labels/a.png saved as RGB',
   },

@@ -21,13 +21,13 @@ test('majority of each colour, overall majority for colours that do not occur', 
     },
   );
   const data = good(await openData(directory));
-  const table = fitColourTable(data, 'train', 2);
-  assert.equal([...evaluateColourTable(table, data, 'test', 2).counts], [4, 1, 2, 2]);
+  const table = await fitColourTable(data, 'train', 2);
+  assert.equal([...(await evaluateColourTable(table, data, 'test', 2)).counts], [4, 1, 2, 2]);
 });
 
 test('coastline: fitted on the western half, measured on the eastern', async () => {
   const data = good(await openData(coastline));
-  const score = scoreOf(evaluateColourTable(fitColourTable(data, 'train', 2), data, 'test', 2));
+  const score = scoreOf(await evaluateColourTable(await fitColourTable(data, 'train', 2), data, 'test', 2));
   assert.is(score.pixels, 2048 * 2048);
   assert.is(score.accuracy.toFixed(4), '0.9842');
   assert.is(score.iou.map((share) => share.toFixed(4)).join(' '), '0.9735 0.9623');

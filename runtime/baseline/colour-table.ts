@@ -23,11 +23,16 @@ const BAND = 128;
  * Fits the table to a split whose labels have `classes` classes: the majority for each colour (the lowest
  * class if several have most), the overall majority for colours that do not occur.
  */
-export function fitColourTable(data: Data, split: string, classes: number, bins = 32): ColourTable {
+export async function fitColourTable(
+  data: Data,
+  split: string,
+  classes: number,
+  bins = 32,
+): Promise<ColourTable> {
   const areas = areasOf(data, split);
   const channels = Math.max(...areas.map(({ pair }) => pairOf(data, pair).image.channels));
   const counts = new Float64Array(bins ** channels * classes);
-  visit(data, areas, bins, (colours, labels) => {
+  await visit(data, areas, bins, (colours, labels) => {
     for (let i = 0; i < colours.length; i++) {
       const label = labels[i] ?? classes;
       if (label >= classes) continue;
@@ -53,14 +58,14 @@ const largest = (numbers: Float64Array): number =>
   numbers.reduce((best, number, i) => (number > (numbers[best] ?? 0) ? i : best), 0);
 
 /** Labelled against predicted classes over a whole split. */
-export function evaluateColourTable(
+export async function evaluateColourTable(
   table: ColourTable,
   data: Data,
   split: string,
   classes: number,
-): Confusion {
+): Promise<Confusion> {
   const confusion = emptyConfusion(classes);
-  visit(data, areasOf(data, split), table.bins, (colours, labels) => {
+  await visit(data, areasOf(data, split), table.bins, (colours, labels) => {
     addPixels(
       confusion,
       labels,
@@ -73,7 +78,7 @@ export function evaluateColourTable(
 type Visit = (colours: Uint32Array, labels: Uint8Array) => void;
 
 /** Calls `look` with the colours and labels of one band of rows after another. */
-function visit(data: Data, areas: readonly Area[], bins: number, look: Visit): void {
+async function visit(data: Data, areas: readonly Area[], bins: number, look: Visit): Promise<void> {
   for (const area of areas) {
     const window = plainWindow(area.pair, area.box);
     const sizes = extents(area.box);
@@ -81,14 +86,14 @@ function visit(data: Data, areas: readonly Area[], bins: number, look: Visit): v
     const [rows = 0] = sizes;
     for (let row = 0; row < rows; row += BAND) {
       const box = [range(row, Math.min(rows, row + BAND)), columns];
-      look(coloursOf(data, window, box, bins), readLabels(data, window, sizes, box));
+      look(await coloursOf(data, window, box, bins), await readLabels(data, window, sizes, box));
     }
   }
 }
 
-function coloursOf(data: Data, window: Window, box: Box, bins: number): Uint32Array {
+async function coloursOf(data: Data, window: Window, box: Box, bins: number): Promise<Uint32Array> {
   const raster = pairOf(data, window.pair).image;
-  const pixels = readImage(data, window, box);
+  const pixels = await readImage(data, window, box);
   const cells = pixels.length / raster.channels;
   const width = (fullScale(raster) + 1) / bins;
   const colours = new Uint32Array(cells);

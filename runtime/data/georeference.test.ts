@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { range } from '../../ir/box.ts';
 import { createTiff, type RawTag } from '../files/tiff-writer.ts';
 import { emptyDirectory, good } from '../tests/test-data.ts';
+import { stateOf } from './file-state.ts';
 import { georeferenceOf } from './georeference.ts';
 import { readRectangle } from './raster.ts';
 import { readTiffIndex } from './tiff.ts';
@@ -54,6 +55,7 @@ for (const channels of [1, 3] as const)
     const raster = {
       source: path,
       path,
+      state: stateOf(path),
       form: 'tiff',
       offset: 0,
       width,
@@ -61,7 +63,7 @@ for (const channels of [1, 3] as const)
       channels,
       element: 'u8',
     } as const;
-    assert.equal(readRectangle(raster, range(0, height), range(0, width)), pixels);
+    assert.equal(await readRectangle(raster, range(0, height), range(0, width)), pixels);
     assert.equal(georeferenceOf(path), tags);
   });
 

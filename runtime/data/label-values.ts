@@ -8,8 +8,8 @@ import { bands, type Pixels, type Raster, readRectangle } from './raster.ts';
 type Entry = readonly [value: number, x: number, y: number];
 
 /** The values that occur, each with the first pixel in row-major order that has it; kept in the file `path`. */
-export function labelValues(raster: Raster, path: string): ReadonlyMap<number, Position> {
-  const entries = readEntries(path) ?? writeEntries(path, scan(raster));
+export async function labelValues(raster: Raster, path: string): Promise<ReadonlyMap<number, Position>> {
+  const entries = readEntries(path) ?? writeEntries(path, await scan(raster));
   return new Map(entries.map(([value, x, y]) => [value, { x, y }]));
 }
 
@@ -40,11 +40,11 @@ function writeEntries(path: string, entries: readonly Entry[]): readonly Entry[]
 /** Values of a 16-bit label at most; each slot holds 1 + the position of the first pixel. */
 const VALUES = 65536;
 
-function scan(raster: Raster): Entry[] {
+async function scan(raster: Raster): Promise<Entry[]> {
   const first = new Float64Array(VALUES);
   const columns = range(0, raster.width);
   for (const rows of bands(range(0, raster.height), Math.max(1, Math.floor(2 ** 22 / raster.width))))
-    note(first, readRectangle(raster, rows, columns), rows.from * raster.width);
+    note(first, await readRectangle(raster, rows, columns), rows.from * raster.width);
   return [...first.entries()]
     .filter(([, place]) => place > 0)
     .map(([value, place]) => [value, (place - 1) % raster.width, Math.floor((place - 1) / raster.width)]);

@@ -2,11 +2,11 @@
  * NPY files of NumPy: a header as text, then the numbers as they are, so any part is read by position.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { closeSync, fstatSync, openSync } from 'node:fs';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { readFully } from '../files/read-fully.ts';
 import { reasonOf } from '../files/reason.ts';
 import type { Element } from './element.ts';
+import { stateOf, withFile } from './file-state.ts';
 import { type Raster, rasterBytes } from './raster.ts';
 
 const MAGIC = '\x93NUMPY';
@@ -23,7 +23,8 @@ export function openNpy(source: string): Result<Raster> {
   const unreadable = (reason: string): Result<never> =>
     failure(diagnose(fault('image-unreadable', { file: source, reason })));
   try {
-    const { header, offset, size } = readHeader(source);
+    const state = stateOf(source);
+    const { header, offset, size } = readHeader(source, state);
     const [, type = ''] = /'descr'\s*:\s*'([^']*)'/.exec(header) ?? [];
     const [, shape = ''] = /'shape'\s*:\s*\(([^)]*)\)/.exec(header) ?? [];
     const sizes = shape.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
@@ -35,7 +36,10 @@ export function openNpy(source: string): Result<Raster> {
     const fits = sizes.length === 2 || sizes.length === 3;
     if (!fits || !sizes.every((one) => Number.isSafeInteger(one) && one > 0))
       return unreadable(`its shape is (${shape}), not (rows, columns) or (rows, columns, channels)`);
-    const raster: Raster = { source, path: source, form: 'rows', offset, width, height, channels, element };
+    const raster: Raster = {
+      ...{ source, path: source, state, form: 'rows', offset },
+      ...{ width, height, channels, element },
+    };
     const bytes = rasterBytes(raster) + offset;
     return bytes > size ? unreadable(`it has ${size} of ${bytes} bytes`) : success(raster);
   } catch (error) {
@@ -45,10 +49,8 @@ export function openNpy(source: string): Result<Raster> {
 
 type Header = { readonly header: string; readonly offset: number; readonly size: number };
 
-function readHeader(path: string): Header {
-  const descriptor = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
+function readHeader(path: string, state: string): Header {
+  return withFile(path, state, ({ descriptor, size }) => {
     const start = Buffer.alloc(12);
     if (size >= start.length) readFully(descriptor, start, 0, path);
     if (start.toString('latin1', 0, MAGIC.length) !== MAGIC)
@@ -58,7 +60,5 @@ function readHeader(path: string): Header {
     const text = Buffer.alloc(length);
     readFully(descriptor, text, begin, path);
     return { header: text.toString('latin1'), offset: begin + length, size };
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }

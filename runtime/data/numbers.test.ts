@@ -19,7 +19,7 @@ writeFileSync(join(folder, 'a.npy'), npyFile('<f4', [height, width, channels], v
 writeFileSync(join(folder, 'data.json'), JSON.stringify({ pairs: [{ image: 'a.npy', label: 'a.npy' }] }));
 const data = good(await openData(folder, { targets: 'numbers' }));
 
-test('numbers are read where the pixels of the window are, and no augmentation changes them', () => {
+test('numbers are read where the pixels of the window are, and no augmentation changes them', async () => {
   const augment = { ...noAugment, flips: true, quarterTurns: true, brightness: 0.3, contrast: 0.3 };
   const drawn = fc.record({
     step: fc.nat(200),
@@ -29,29 +29,29 @@ test('numbers are read where the pixels of the window are, and no augmentation c
     h: fc.nat(4),
     w: fc.nat(4),
   });
-  fc.assert(
-    fc.property(drawn, ({ step, sample, y, x, h, w }) => {
+  await fc.assert(
+    fc.asyncProperty(drawn, async ({ step, sample, y, x, h, w }) => {
       const draw = { seed: 1, step, sample, batch: 4, extents: [12, 12] };
       const window: Window = sampleWindow({ ...data, augment }, 'train', draw);
       // The target is the middle 8 x 8 of the window of 12 x 12.
       const box = [range(y, y + h), range(x, x + w)];
-      const plain = readImage(data, { ...window, gain: 1, offset: 0 }, shiftBox(box, [2, 2]));
-      assert.equal(readNumbers(data, window, [8, 8], box), plain);
+      const plain = await readImage(data, { ...window, gain: 1, offset: 0 }, shiftBox(box, [2, 2]));
+      assert.equal(await readNumbers(data, window, [8, 8], box), plain);
     }),
     { numRuns: 60 },
   );
 });
 
-test('floats are brightened around the middle of 0 to 1, and not held there', () => {
+test('floats are brightened around the middle of 0 to 1, and not held there', async () => {
   const window: Window = {
     ...sampleWindow(data, 'train', { seed: 1, step: 0, sample: 0, batch: 1, extents: [4, 4] }),
     gain: 2,
     offset: 0.25,
   };
   const box = [range(0, 4), range(0, 4)];
-  const plain = readImage(data, { ...window, gain: 1, offset: 0 }, box);
+  const plain = await readImage(data, { ...window, gain: 1, offset: 0 }, box);
   assert.equal(
-    readImage(data, window, box),
+    await readImage(data, window, box),
     plain.map((v) => (v - 0.5) * 2 + 0.75),
   );
 });

@@ -22,8 +22,9 @@ import {
   type PairEntry,
   readDataFile,
 } from './data-file.ts';
-import { type DecodeOptions, decode, placeOf } from './decode.ts';
+import { type DecodeOptions, decode } from './decode.ts';
 import { labelValues } from './label-values.ts';
+import { placeIn } from './tiled-cache.ts';
 
 export type OpenOptions = Partial<DecodeOptions> & {
   /** What labels hold: `classes` (by default), of which all values are looked at, or `numbers` to regress. */
@@ -90,7 +91,7 @@ function fromFile(file: string): Result<Described> {
   return success({ directory: dirname(file), description: description.value });
 }
 
-const imageFile = /^[^.].*\.(png|jpe?g|tiff?|webp|npy)$/i;
+const imageFile = /^[^.].*\.(png|jpe?g|tiff?|webp|npy|zarr)$/i;
 
 const imagesIn = (directory: string): string[] =>
   statSync(directory, { throwIfNoEntry: false })?.isDirectory()
@@ -171,10 +172,11 @@ async function openLabel(source: string, options: PairOptions): Promise<Result<L
   if (options.targets === 'numbers') return success({ raster: raster.value, values: new Map() });
   if (channels !== 1) return failure(diagnose(fault('label-not-gray', { file: source, channels })));
   if (element === 'f32') return failure(diagnose(fault('label-not-whole', { file: source })));
-  const place = placeOf(source, options.cache);
+  const place = placeIn(options.cache, source);
   if (!place.ok) return place;
   try {
-    return success({ raster: raster.value, values: labelValues(raster.value, `${place.value}.values.json`) });
+    const values = await labelValues(raster.value, `${place.value.path}.values.json`);
+    return success({ raster: raster.value, values });
   } catch (error) {
     // All of a label is read here, so a damaged block shows.
     return failure(diagnose(fault('image-unreadable', { file: source, reason: reasonOf(error) })));

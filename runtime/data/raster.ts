@@ -1,17 +1,22 @@
 /** An image on disk of which any rectangle is read without the rest: plain rows of interleaved channels, or blocks. */
-import { closeSync, openSync } from 'node:fs';
 import { isEmpty, length, type Range } from '../../ir/box.ts';
 import { readFully } from '../files/read-fully.ts';
+import { type Blocks, readBlocks } from './blocks.ts';
 import { bytesOfElement, type Element } from './element.ts';
-import { readTiffRectangle } from './tiff-blocks.ts';
+import { withFile } from './file-state.ts';
+import { createRecent } from './recent.ts';
+import { tiffBlocks } from './tiff-blocks.ts';
+import { zarrBlocks } from './zarr.ts';
 
 export type Raster = {
   /** The image file it was decoded from: what diagnostics name. */
   readonly source: string;
-  /** The file that holds the pixels: a decoded one, or the image file itself. */
+  /** The file (of a Zarr array: the folder) that holds the pixels: a decoded one, or the image itself. */
   readonly path: string;
-  /** `rows`: pixel after pixel, from `offset` on. `tiff`: blocks, as the file itself says. */
-  readonly form: 'rows' | 'tiff';
+  /** Of that file when it was looked at: one that has changed since is not read. */
+  readonly state: string;
+  /** `rows`: pixel after pixel, from `offset` on. `tiff`, `zarr`: blocks, as the file itself says. */
+  readonly form: 'rows' | 'tiff' | 'zarr';
   /** Bytes before the first pixel. */
   readonly offset: number;
   readonly width: number;
@@ -38,8 +43,11 @@ const pixelsOf: { readonly [K in Element]: (bytes: Uint8Array<ArrayBuffer>) => P
   f32: ({ buffer }) => new Float32Array(buffer),
 };
 
-/** `[rows, columns, channels]` of the rectangle; only its bytes are read. */
-export function readRectangle(raster: Raster, rows: Range, columns: Range): Pixels {
+/**
+ * `[rows, columns, channels]` of the rectangle; only its bytes, or the blocks it touches, are read. Throws an
+ * error with the reason where they are damaged or the file is not the one it was.
+ */
+export async function readRectangle(raster: Raster, rows: Range, columns: Range): Promise<Pixels> {
   if (rows.from < 0 || rows.to > raster.height || columns.from < 0 || columns.to > raster.width)
     throw new RangeError(
       `rows ${rows.from}..${rows.to}, columns ${columns.from}..${columns.to} of ${raster.source}, ` +
@@ -47,30 +55,40 @@ export function readRectangle(raster: Raster, rows: Range, columns: Range): Pixe
     );
   const pixel = raster.channels * bytesOfElement[raster.element];
   const bytes = new Uint8Array(length(rows) * length(columns) * pixel);
-  if (bytes.length > 0) readers[raster.form](raster, rows, columns, bytes);
+  if (bytes.length > 0) await readers[raster.form](raster, rows, columns, bytes);
   return pixelsOf[raster.element](bytes);
 }
 
-type Reader = (raster: Raster, rows: Range, columns: Range, into: Uint8Array) => void;
+type Reader = (raster: Raster, rows: Range, columns: Range, into: Uint8Array) => Promise<void>;
+
+const inBlocks =
+  (open: (path: string, state: string) => Promise<Blocks>): Reader =>
+  async (raster, rows, columns, into) => {
+    const name = `${raster.path}\n${raster.state}`;
+    const blocks = opened.get(name) ?? (await open(raster.path, raster.state));
+    opened.set(name, blocks);
+    await readBlocks(name, blocks, { rows, columns }, into);
+  };
+
+/** What files say of their blocks. A process opens few files, and each many times. */
+const opened = createRecent<Blocks>(256, () => 1);
 
 const readers: { readonly [K in Raster['form']]: Reader } = {
   rows: readRows,
-  tiff: ({ path }, rows, columns, into) => readTiffRectangle(path, rows, columns, into),
+  tiff: inBlocks(tiffBlocks),
+  zarr: inBlocks(zarrBlocks),
 };
 
-function readRows(raster: Raster, rows: Range, columns: Range, into: Uint8Array): void {
+async function readRows(raster: Raster, rows: Range, columns: Range, into: Uint8Array): Promise<void> {
   const pixel = raster.channels * bytesOfElement[raster.element];
   const whole = length(columns) === raster.width;
   const chunk = whole ? into.length : length(columns) * pixel;
-  const descriptor = openSync(raster.path, 'r');
-  try {
+  withFile(raster.path, raster.state, ({ descriptor }) => {
     for (let row = rows.from, start = 0; start < into.length; row++, start += chunk) {
       const position = raster.offset + (row * raster.width + columns.from) * pixel;
       readFully(descriptor, into.subarray(start, start + chunk), position, raster.path);
     }
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** Bands of at most `most` rows that cover `rows`, first to last. */

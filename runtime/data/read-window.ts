@@ -12,7 +12,12 @@ const BAND = 64;
  * Pixels `[channels, rows, columns]` of the box, which counts from the window's first cell. `into`, where
  * given, is filled and returned.
  */
-export function readImage(data: Data, window: Window, box: Box, into?: Float32Array): Float32Array {
+export async function readImage(
+  data: Data,
+  window: Window,
+  box: Box,
+  into?: Float32Array,
+): Promise<Float32Array> {
   const raster = pairOf(data, window.pair).image;
   return readPlanes(raster, window, box, shadeOf(window, raster), into);
 }
@@ -21,31 +26,31 @@ export function readImage(data: Data, window: Window, box: Box, into?: Float32Ar
  * Numbers `[channels, rows, columns]` of a box of a target that is regressed: of the middle part, of the given
  * extents, of the window. They are as stored, whatever is done to the pixels of the image.
  */
-export function readNumbers(
+export async function readNumbers(
   data: Data,
   window: Window,
   targetExtents: readonly number[],
   box: Box,
   into?: Float32Array,
-): Float32Array {
+): Promise<Float32Array> {
   const { label, name } = pairOf(data, window.pair);
   if (label === undefined) throw new Error(`pair ${name} has no label: checkData names it first`);
   const middle = centredBox(extents(window.box), targetExtents).map(({ from }) => from);
   return readPlanes(label.raster, window, shiftBox(box, middle), keep, into);
 }
 
-function readPlanes(
+async function readPlanes(
   raster: Raster,
   window: Window,
   box: Box,
   shade: (value: number) => number,
   into: Float32Array | undefined,
-): Float32Array {
+): Promise<Float32Array> {
   const [height = 0, width = 0] = extents(box);
   const out = into ?? new Float32Array(raster.channels * height * width);
   if (out.length !== raster.channels * height * width)
     throw new RangeError(`${out.length} places for ${raster.channels} x ${height} x ${width} pixels`);
-  walkBands(raster, window, box, (pixels, walk, row, rows) => {
+  await walkBands(raster, window, box, (pixels, walk, row, rows) => {
     for (let channel = 0; channel < raster.channels; channel++)
       for (let i = 0; i < rows; i++) {
         let from = (walk.start + i * walk.byRow) * raster.channels + channel;
@@ -61,20 +66,20 @@ function readPlanes(
  * Classes `[rows, columns]` of a box of the label map: the middle part, of the given extents, of the window
  * (all of it, unless valid convolutions make the output smaller than the image). 255 is not labelled.
  */
-export function readLabels(
+export async function readLabels(
   data: Data,
   window: Window,
   labelExtents: readonly number[],
   box: Box,
   into?: Uint8Array,
-): Uint8Array {
+): Promise<Uint8Array> {
   const { label, name } = pairOf(data, window.pair);
   if (label === undefined) throw new Error(`pair ${name} has no label: checkData names it first`);
   const [height = 0, width = 0] = extents(box);
   const out = into ?? new Uint8Array(height * width);
   const middle = centredBox(extents(window.box), labelExtents).map(({ from }) => from);
   const classes = classTable(data, fullScale(label.raster));
-  walkBands(label.raster, window, shiftBox(box, middle), (pixels, walk, row, rows) => {
+  await walkBands(label.raster, window, shiftBox(box, middle), (pixels, walk, row, rows) => {
     for (let i = 0; i < rows; i++) {
       let from = walk.start + i * walk.byRow;
       const start = (row + i) * width;
@@ -94,7 +99,7 @@ const classTable = ({ classes }: Data, largest: number): Uint8Array =>
 type Visit = (pixels: Pixels, walk: Walk, row: number, rows: number) => void;
 
 /** Calls `visit` with the stored pixels of one band of output rows after another; `row` counts from the box. */
-function walkBands(raster: Raster, window: Window, box: Box, visit: Visit): void {
+async function walkBands(raster: Raster, window: Window, box: Box, visit: Visit): Promise<void> {
   const [rows, columns] = [at(box, 0), at(box, 1)];
   const [windowRows, windowColumns] = [at(window.box, 0), at(window.box, 1)];
   const sizes = [length(windowRows), length(windowColumns)] as const;
@@ -107,7 +112,7 @@ function walkBands(raster: Raster, window: Window, box: Box, visit: Visit): void
       shift(stored.columns, windowColumns.from),
     ];
     const walk = walkOf(window.symmetry, length(atRows), length(atColumns));
-    visit(readRectangle(raster, atRows, atColumns), walk, band.from - rows.from, length(band));
+    visit(await readRectangle(raster, atRows, atColumns), walk, band.from - rows.from, length(band));
   }
 }
 

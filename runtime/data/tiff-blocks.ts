@@ -1,9 +1,10 @@
-/** Pixels of a TIFF file, block by block; the last blocks that were decoded are kept. */
-import { closeSync, openSync } from 'node:fs';
+/** Pixels of a TIFF file, block by block. */
 import { inflateSync } from 'node:zlib';
-import type { Range } from '../../ir/box.ts';
 import { readFully } from '../files/read-fully.ts';
+import { reasonOf } from '../files/reason.ts';
+import type { BlockPlace, Blocks } from './blocks.ts';
 import { bytesOfElement } from './element.ts';
+import { type OpenFile, withFile } from './file-state.ts';
 import { decodeLzw } from './lzw.ts';
 import {
   blockBytes,
@@ -15,119 +16,47 @@ import {
   type TiffIndex,
 } from './tiff.ts';
 
-/** Bytes of decoded blocks that a process keeps, of all files together; a single row of blocks may exceed it. */
-const KEPT = 2 ** 25;
-
-/** Indices by path: a process opens few files, and each many times. */
-const indices = new Map<string, TiffIndex>();
-/** Decoded blocks by path and number, the one that was used last at the end. */
-const blocks = new Map<string, Uint8Array>();
-let keptBytes = 0;
-
-function indexOfFile(path: string): TiffIndex {
-  const found = indices.get(path) ?? readTiffIndex(path);
-  if (found === undefined) throw new Error(`${path} is no TIFF any more: it was changed while in use`);
-  indices.set(path, found);
-  return found;
+/** The blocks of a file that is in the given state. Throws an error with the reason where it is not. */
+export async function tiffBlocks(path: string, state: string): Promise<Blocks> {
+  const index = readTiffIndex(path, state);
+  if (index === undefined) throw new Error(`${path} is no TIFF that can be read by blocks`);
+  const { channels, element, blockHeight, blockWidth, interleaved } = index;
+  return {
+    ...{ channels, element, blockHeight, blockWidth, blockChannels: interleaved },
+    read: async (place) => {
+      const number = numberOf(index, place);
+      return withFile(path, state, (file) => decodeBlock(file, path, index, number));
+    },
+  };
 }
 
-/** Forgets what was read of a file: it may have changed. */
-export function forgetTiff(path: string): void {
-  indices.delete(path);
-  for (const [key, bytes] of blocks)
-    if (key.startsWith(`${path}\n`)) {
-      blocks.delete(key);
-      keptBytes -= bytes.length;
-    }
-}
-
-/**
- * Fills `into` with `[rows, columns, channels]` of a rectangle, in the byte order of this machine. Throws an
- * error with the reason where a block is damaged.
- */
-export function readTiffRectangle(path: string, rows: Range, columns: Range, into: Uint8Array): void {
-  const index = indexOfFile(path);
-  const { blockWidth, blockHeight, channels, interleaved } = index;
+function numberOf(index: TiffIndex, { x, y, plane }: BlockPlace): number {
   const across = blocksAcross(index);
-  const plane = across * blocksDown(index);
-  const descriptor = openSync(path, 'r');
-  try {
-    for (let first = 0; first < channels; first += interleaved)
-      for (let y = Math.floor(rows.from / blockHeight); y * blockHeight < rows.to; y++)
-        for (let x = Math.floor(columns.from / blockWidth); x * blockWidth < columns.to; x++) {
-          const number = (first / interleaved) * plane + y * across + x;
-          const block = blockOf(descriptor, path, index, number);
-          paste(index, block, { x, y, first }, { rows, columns }, into);
-        }
-  } finally {
-    closeSync(descriptor);
-  }
+  return (plane * blocksDown(index) + y) * across + x;
 }
 
-type Place = { readonly x: number; readonly y: number; readonly first: number };
-
-/** Copies what a block and the rectangle have in common. */
-function paste(
-  { blockWidth, blockHeight, channels, interleaved, element }: TiffIndex,
-  block: Uint8Array,
-  { x, y, first }: Place,
-  { rows, columns }: { readonly rows: Range; readonly columns: Range },
-  into: Uint8Array,
-): void {
-  const sample = bytesOfElement[element];
-  const width = columns.to - columns.from;
-  const [left, right] = [Math.max(columns.from, x * blockWidth), Math.min(columns.to, (x + 1) * blockWidth)];
-  const [top, bottom] = [Math.max(rows.from, y * blockHeight), Math.min(rows.to, (y + 1) * blockHeight)];
-  const piece = interleaved * sample;
-  for (let row = top; row < bottom; row++) {
-    let from = ((row - y * blockHeight) * blockWidth + left - x * blockWidth) * piece;
-    let to = (((row - rows.from) * width + left - columns.from) * channels + first) * sample;
-    if (interleaved === channels) {
-      into.set(block.subarray(from, from + (right - left) * piece), to);
-      continue;
-    }
-    for (let column = left; column < right; column++, from += sample, to += channels * sample)
-      for (let byte = 0; byte < sample; byte++) into[to + byte] = block[from + byte] ?? 0;
-  }
-}
-
-function blockOf(descriptor: number, path: string, index: TiffIndex, number: number): Uint8Array {
-  const key = `${path}\n${number}`;
-  const found = blocks.get(key);
-  if (found !== undefined) {
-    blocks.delete(key);
-    blocks.set(key, found);
-    return found;
-  }
-  const decoded = decodeBlock(descriptor, path, index, number);
-  blocks.set(key, decoded);
-  keptBytes += decoded.length;
-  for (const [oldest, bytes] of blocks) {
-    if (keptBytes <= KEPT) break;
-    blocks.delete(oldest);
-    keptBytes -= bytes.length;
-  }
-  return decoded;
-}
-
-function decodeBlock(descriptor: number, path: string, index: TiffIndex, number: number): Uint8Array {
+function decodeBlock({ descriptor }: OpenFile, path: string, index: TiffIndex, number: number): Uint8Array {
   const [offset = 0, length = 0] = [index.offsets[number], index.lengths[number]];
   const out = new Uint8Array(blockBytes(index));
   if (length === 0) return out;
+  if (length > 2 * out.length + SPARE)
+    throw new Error(`block ${number} of ${path} has ${length} bytes, for ${out.length} of pixels`);
   const stored = new Uint8Array(length);
   readFully(descriptor, stored, offset, path);
   const wanted = out.subarray(0, rowsIn(index, number) * rowBytes(index));
   try {
     decoders[index.compression](stored, wanted);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`block ${number} of ${path} cannot be decoded: ${reason}`);
+    throw new Error(`block ${number} of ${path} cannot be decoded: ${reasonOf(error)}`);
   }
   if (!index.littleEndian && index.predictor !== 'float-differences')
     swapBytes(out, bytesOfElement[index.element]);
   undo[index.predictor](out, index);
   return out;
 }
+
+/** Bytes that a compressed block may be longer than twice its pixels, or its pixels longer than they have to be. */
+const SPARE = 2 ** 20;
 
 const rowBytes = (index: TiffIndex): number => blockBytes(index) / index.blockHeight;
 
@@ -141,7 +70,7 @@ function rowsIn(index: TiffIndex, number: number): number {
 const decoders: { readonly [K in Compression]: (stored: Uint8Array, into: Uint8Array) => void } = {
   none: (stored, into) => fill(into, stored),
   lzw: decodeLzw,
-  deflate: (stored, into) => fill(into, inflateSync(stored, { maxOutputLength: into.length + 2 ** 24 })),
+  deflate: (stored, into) => fill(into, inflateSync(stored, { maxOutputLength: into.length + SPARE })),
 };
 
 function fill(into: Uint8Array, bytes: Uint8Array): void {

@@ -33,10 +33,10 @@ const boxIn = (sizes: readonly number[]): fc.Arbitrary<Box> =>
     .tuple(...sizes.map((size) => fc.tuple(fc.nat(size - 1), fc.nat(size - 1))))
     .map((ends) => ends.map(([a, b]) => range(Math.min(a, b), Math.max(a, b) + 1)));
 
-test('any box of an image, by the definition', () => {
-  fc.assert(
-    fc.property(boxIn([height, width]), (box) => {
-      const pixels = readImage(data, plainWindow(0, wholeBox([height, width])), box);
+test('any box of an image, by the definition', async () => {
+  await fc.assert(
+    fc.asyncProperty(boxIn([height, width]), async (box) => {
+      const pixels = await readImage(data, plainWindow(0, wholeBox([height, width])), box);
       const [h = 0, w = 0] = extents(box);
       const expected = Float32Array.from({ length: 3 * h * w }, (_, i) => {
         const [channel, cell] = [Math.floor(i / (h * w)), i % (h * w)];
@@ -58,17 +58,18 @@ const changedWindow = (symmetry: Symmetry): Window => ({
   offset: -0.1,
 });
 
-test('a box of a changed window is that part of the whole changed window, image and labels', () => {
-  fc.assert(
-    fc.property(changes, boxIn([40, 40]), boxIn([33, 31]), ({ turns, rows, columns }, box, labelBox) => {
+test('a box of a changed window is that part of the whole changed window, image and labels', async () => {
+  const boxes = fc.tuple(boxIn([40, 40]), boxIn([33, 31]));
+  await fc.assert(
+    fc.asyncProperty(changes, boxes, async ({ turns, rows, columns }, [box, labelBox]) => {
       const window = changedWindow(symmetryOf(turns, [rows, columns]));
       assert.equal(
-        [...readImage(data, window, box)],
-        cut(readImage(data, window, wholeBox([40, 40])), 3, 40, box),
+        [...(await readImage(data, window, box))],
+        cut(await readImage(data, window, wholeBox([40, 40])), 3, 40, box),
       );
       assert.equal(
-        [...readLabels(data, window, [33, 31], labelBox)],
-        cut(readLabels(data, window, [33, 31], wholeBox([33, 31])), 1, 31, labelBox),
+        [...(await readLabels(data, window, [33, 31], labelBox))],
+        cut(await readLabels(data, window, [33, 31], wholeBox([33, 31])), 1, 31, labelBox),
       );
     }),
     { numRuns: 60 },
@@ -87,12 +88,16 @@ function cut(whole: Float32Array | Uint8Array, channels: number, width: number, 
   return cells;
 }
 
-test('quarter turns and flips are what they are called', () => {
-  const show = (turns: number, flips: readonly [boolean, boolean]) =>
-    [...readLabels(data, changedWindow(symmetryOf(turns, flips)), [40, 40], wholeBox([40, 40]))].map(String);
-  const plain = show(0, [false, false]);
+test('quarter turns and flips are what they are called', async () => {
+  const show = async (turns: number, flips: readonly [boolean, boolean]) => {
+    const window = changedWindow(symmetryOf(turns, flips));
+    return [...(await readLabels(data, window, [40, 40], wholeBox([40, 40])))].map(String);
+  };
+  const plain = await show(0, [false, false]);
   const cell = (list: readonly string[], y: number, x: number) => list[y * 40 + x];
-  const [once, twice, up] = [show(1, [false, false]), show(2, [false, false]), show(1, [true, false])];
+  const once = await show(1, [false, false]);
+  const twice = await show(2, [false, false]);
+  const up = await show(1, [true, false]);
   for (const [y, x] of [
     [0, 0],
     [3, 17],
@@ -102,16 +107,16 @@ test('quarter turns and flips are what they are called', () => {
     assert.is(cell(twice, y, x), cell(plain, 39 - y, 39 - x));
     assert.is(cell(up, y, x), cell(once, 39 - y, x), 'the turned picture upside down');
   }
-  const all = [0, 1, 2, 3].flatMap((turns) => [false, true].map((flip) => show(turns, [flip, false]).join()));
-  assert.is(new Set(all).size, 8);
+  const all = [0, 1, 2, 3].flatMap((turns) => [false, true].map((flip) => show(turns, [flip, false])));
+  assert.is(new Set((await Promise.all(all)).map((one) => one.join())).size, 8);
 });
 
-test('image and label stay together under every change: the label is the middle of the image', () => {
-  fc.assert(
-    fc.property(changes, ({ turns, rows, columns }) => {
+test('image and label stay together under every change: the label is the middle of the image', async () => {
+  await fc.assert(
+    fc.asyncProperty(changes, async ({ turns, rows, columns }) => {
       const window = { ...plainWindow(0, square), symmetry: symmetryOf(turns, [rows, columns]) };
-      const image = readImage(data, window, wholeBox([40, 40]));
-      const labels = readLabels(data, window, [37, 36], wholeBox([37, 36]));
+      const image = await readImage(data, window, wholeBox([40, 40]));
+      const labels = await readLabels(data, window, [37, 36], wholeBox([37, 36]));
       for (let y = 0; y < 37; y += 9)
         for (let x = 0; x < 36; x += 7) {
           const pixel = (y + 1) * 40 + x + 2;
@@ -199,7 +204,7 @@ test('the grid of a scene: windows side by side', () => {
   assert.equal([...seen].sort(), ['0,0', '0,20', '0,40', '16,0', '16,20', '16,40', '32,0', '32,20', '32,40']);
 });
 
-test('changes are drawn only where declared, and keep pixels in range', () => {
+test('changes are drawn only where declared, and keep pixels in range', async () => {
   const changed: Data = {
     ...data,
     augment: { flips: true, quarterTurns: true, brightness: 0.3, contrast: 0.5 },
@@ -209,7 +214,8 @@ test('changes are drawn only where declared, and keep pixels in range', () => {
   );
   assert.is(new Set(drawn.map(({ symmetry }) => JSON.stringify(symmetry))).size, 8);
   assert.ok(drawn.every(({ gain, offset }) => Math.abs(gain - 1) <= 0.5 && Math.abs(offset) <= 0.3));
-  const pixels = drawn.slice(0, 50).flatMap((window) => [...readImage(changed, window, wholeBox([20, 20]))]);
+  const read = drawn.slice(0, 50).map((window) => readImage(changed, window, wholeBox([20, 20])));
+  const pixels = (await Promise.all(read)).flatMap((one) => [...one]);
   assert.is(Math.min(...pixels), 0);
   assert.is(Math.max(...pixels), 255);
   const plain = sampleWindow({ ...data, augment: noAugment }, 'square', { ...draw, extents: [20, 20] });

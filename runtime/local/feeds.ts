@@ -36,17 +36,17 @@ export type FeedSpec =
 
 type SpecOf<K extends FeedSpec['kind']> = Extract<FeedSpec, { kind: K }>;
 
-type Loader = (request: Request, into: Elements) => void;
+type Loader = (request: Request, into: Elements) => Promise<void>;
 
 const loaders: { readonly [K in FeedSpec['kind']]: (spec: SpecOf<K>) => Loader } = {
   batch:
     ({ inputs }) =>
-    (request, into) =>
+    async (request, into) =>
       into.set(cutBatch(inputs, request)),
-  windows: (spec) => (request, into) => {
+  windows: (spec) => async (request, into) => {
     const { step, sample } = request;
     const window = sampleWindow(spec.data, spec.split, { ...spec, step, sample });
-    readInput(spec, window, request, into);
+    await readInput(spec, window, request, into);
   },
   areas: (spec) => (request, into) => readInput(spec, at(spec.windows, request.step), request, into),
 };
@@ -55,23 +55,22 @@ const loaderOf = <K extends FeedSpec['kind']>(spec: SpecOf<K> & { kind: K }): Lo
   loaders[spec.kind](spec);
 
 export function openFeed(spec: FeedSpec): Feed {
-  const load = loaderOf(spec);
-  return { load: async (request, into) => load(request, into) };
+  return { load: loaderOf(spec) };
 }
 
 /** Classes (bytes) or numbers where the input is one of the targets; else pixels. */
-function readInput(
+async function readInput(
   { data, targets }: SpecOf<'areas' | 'windows'>,
   window: Window,
   { source, box }: Request,
   into: Elements,
-): void {
+): Promise<void> {
   const labelExtents = targets[source];
-  if (into instanceof Float32Array && labelExtents === undefined) readImage(data, window, box, into);
+  if (into instanceof Float32Array && labelExtents === undefined) await readImage(data, window, box, into);
   else if (into instanceof Uint8Array && labelExtents !== undefined)
-    readLabels(data, window, labelExtents, box, into);
+    await readLabels(data, window, labelExtents, box, into);
   else if (into instanceof Float32Array && labelExtents !== undefined)
-    readNumbers(data, window, labelExtents, box, into);
+    await readNumbers(data, window, labelExtents, box, into);
   else throw new TypeError(`input ${source} is neither of floats nor of classes`);
 }
 

@@ -9,7 +9,7 @@ import { createPng, type PngWriter } from '../files/png.ts';
 import { drawing, drawText, rasterize, rectangle, textWidth } from './svg.ts';
 
 /** Reads a band of rows of something, all columns. */
-export type Rows<T> = (rows: Range) => T;
+export type Rows<T> = (rows: Range) => T | Promise<T>;
 
 export type Overlay = {
   readonly height: number;
@@ -69,15 +69,18 @@ async function pushScene(writer: PngWriter, overlay: Overlay, factor: number): P
   // Bands begin at whole pixels of the picture.
   const most = factor * Math.max(1, Math.floor(128 / factor));
   for (const rows of bands(range(0, overlay.height), most)) {
-    const pushed = await writer.push(reduce(drawBand(overlay, rows), overlay.width, factor));
+    const pushed = await writer.push(reduce(await drawBand(overlay, rows), overlay.width, factor));
     if (!pushed.ok) return pushed;
   }
   return success(undefined);
 }
 
 /** RGB `[rows, width, 3]` in full size. */
-function drawBand({ width, scene, predicted, labelled }: Overlay, rows: Range): Uint8Array {
-  const [pixels, classes, labels] = [scene(rows), predicted(rows), labelled?.(rows)];
+async function drawBand(
+  { width, scene, predicted, labelled }: Overlay,
+  rows: Range,
+): Promise<Uint8Array> {
+  const [pixels, classes, labels] = [await scene(rows), await predicted(rows), await labelled?.(rows)];
   const cells = (rows.to - rows.from) * width;
   const channels = pixels.length / cells;
   const out = new Uint8Array(cells * 3);
