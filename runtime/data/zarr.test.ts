@@ -1,5 +1,5 @@
 /** Arrays that zarr-python 3.1 wrote (`scripts/zarr-fixtures.py`), and the same when they are damaged. */
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -83,6 +83,19 @@ test('a chunk that is not there holds the fill value, as the format has it', asy
   const pixels = await whole(good(await open(folder)));
   assert.is(pixels[0], 0);
   assert.is(pixels[width * 5 * 3], smooth(5, 0, 0));
+});
+
+test('a chunk, or the description, that is written to after the array was opened is not read', async () => {
+  for (const file of ['0.0.0', '.zarray']) {
+    const folder = spoilt('v2-blosc', () => undefined);
+    const raster = good(await open(folder));
+    const later = Date.now() / 1000 + 5;
+    utimesSync(join(folder, file), later, later);
+    await whole(raster).then(
+      () => assert.unreachable(),
+      (error) => assert.match(String(error), /was changed while in use/),
+    );
+  }
 });
 
 const described = (folder: string, change: (text: string) => string): void => {

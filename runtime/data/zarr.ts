@@ -3,7 +3,7 @@
  * names of the dimensions may put the channels elsewhere. Each chunk is a file (or a part of one: shards), so
  * any rectangle is read without the rest.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AbsolutePath, AsyncReadable, DataType, Array as ZarrArray } from 'zarrita';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
@@ -14,6 +14,7 @@ import type { BlockPlace, Blocks } from './blocks.ts';
 import { bytesOfElement, type Element } from './element.ts';
 import { stateOf, withFile } from './file-state.ts';
 import type { Raster } from './raster.ts';
+import { loadZarr } from './zarr-library.ts';
 
 /** What describes an array: that of version 3, or of version 2. */
 const descriptions = ['zarr.json', '.zarray', '.zgroup'];
@@ -32,11 +33,14 @@ const elements: Readonly<Record<string, Element>> = {
 /** Bytes of the largest chunk that is read. */
 const MOST_CHUNK = 2 ** 28;
 
-/** An array as an image. Errors: `image-unreadable`, `image-format-unknown`. */
+/**
+ * An array as an image. Its state is that of its description, and the time: a chunk that is written to after it
+ * is not read. Errors: `image-unreadable`, `image-format-unknown`.
+ */
 export async function openZarr(source: string): Promise<Result<Raster>> {
   try {
-    const state = stateOf(descriptionIn(source) ?? source);
-    const array = await openArray(source);
+    const state = `${stateOf(descriptionIn(source) ?? source)} ${performance.timeOrigin + performance.now()}`;
+    const array = await openArray(source, state);
     const element = elements[array.dtype];
     if (element === undefined)
       return failure(diagnose(fault('image-format-unknown', { file: source, depth: array.dtype })));
@@ -53,8 +57,9 @@ export async function openZarr(source: string): Promise<Result<Raster>> {
 
 /** The chunks of an array that is in the given state. Throws an error with the reason where it is not. */
 export async function zarrBlocks(path: string, state: string): Promise<Blocks> {
-  if (stateOf(descriptionIn(path) ?? path) !== state) throw new Error(`${path} was changed while in use`);
-  const array = await openArray(path);
+  if (!state.startsWith(`${stateOf(descriptionIn(path) ?? path)} `))
+    throw new Error(`${path} was changed while in use`);
+  const array = await openArray(path, state);
   const axes = axesOf(array);
   const { height, width, channels } = sizesOf(array.chunks, axes);
   const blocks = {
@@ -67,10 +72,9 @@ export async function zarrBlocks(path: string, state: string): Promise<Blocks> {
 
 type Opened = ZarrArray<DataType, AsyncReadable>;
 
-async function openArray(path: string): Promise<Opened> {
-  // Loaded only where there is such an image.
-  const { open } = await import('zarrita');
-  const opened = await open(storeIn(path));
+async function openArray(path: string, state: string): Promise<Opened> {
+  const { open } = await loadZarr();
+  const opened = await open(storeIn(path, Number(state.split(' ').at(-1))));
   if (opened.kind === 'array') return opened;
   throw new Error('it is a group of arrays; name the one that holds the image, such as `scene.zarr/0`');
 }
@@ -122,7 +126,7 @@ const causeOf = (error: unknown): string =>
   reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 
 async function bytesIn(data: unknown): Promise<Uint8Array> {
-  const { BoolArray } = await import('zarrita');
+  const { BoolArray } = await loadZarr();
   if (ArrayBuffer.isView(data) || data instanceof BoolArray)
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   throw new TypeError('the numbers of a chunk are not in memory as bytes');
@@ -147,14 +151,15 @@ function inOrder(
 }
 
 /**
- * The files of an array. Unlike the library's own, a part of a file that is not there as a whole is an error:
+ * The files of an array, as they were at a time in milliseconds. Unlike the library's own, a part of a file that is not there as a whole is an error:
  * zeros would be taken for pixels.
  */
-function storeIn(folder: string): AsyncReadable {
+function storeIn(folder: string, time: number): AsyncReadable {
   const read = (key: AbsolutePath, part: (size: number) => { from: number; length: number }) => {
     const path = join(folder, key);
     if (!existsSync(path)) return undefined;
     return withFile(path, undefined, ({ descriptor, size }) => {
+      if (fstatSync(descriptor).mtimeMs > time) throw new Error(`${path} was changed while in use`);
       const { from, length } = part(size);
       if (from < 0 || length > MOST_STORED || from + length > size)
         throw new Error(`${path} ends after ${size} bytes, in the middle of its contents`);
