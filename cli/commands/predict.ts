@@ -25,7 +25,7 @@ export function registerPredict(program: Command): void {
       'Compiles a forward-only plan for the size of the image and segments it tile by tile. Memory is bounded by the tile, and the mask is that of the untiled network.',
     )
     .argument('<bundle>', 'a folder that `unetc compile` wrote')
-    .argument('<image>', 'PNG, JPEG, TIFF (also GeoTIFF), WebP or NPY')
+    .argument('<image>', 'PNG, JPEG, TIFF (also GeoTIFF), WebP, NPY or Zarr')
     .requiredOption('--weights <path>', 'weights (safetensors), or a folder of checkpoints')
     .requiredOption(
       '-o, --output <file>',
