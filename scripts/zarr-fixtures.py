@@ -1,4 +1,4 @@
-"""Writes the arrays that runtime/data/zarr.test.ts reads. Needs zarr >= 3: python scripts/zarr-fixtures.py runtime/tests/zarr"""
+"""Writes the arrays that runtime/data/zarr.test.ts reads. Needs zarr >= 3: python scripts/zarr-fixtures.py runtime/data/cases/zarr"""
 
 import sys
 from pathlib import Path

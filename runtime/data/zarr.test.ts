@@ -11,7 +11,7 @@ import { decode } from './decode.ts';
 import { openData } from './open-data.ts';
 import { type Raster, readRectangle } from './raster.ts';
 
-const arrays = fileURLToPath(new URL('../tests/zarr', import.meta.url));
+const arrays = fileURLToPath(new URL('cases/zarr', import.meta.url));
 const [height, width] = [13, 11];
 const cache = emptyDirectory();
 const open = (path: string) => decode(path, { cache });
