@@ -127,7 +127,7 @@ test('a source that changes does not take the decoded form from who reads it, an
   );
 });
 
-test('what ended processes left is removed after a day, what others are writing is not', async () => {
+test('what ended processes left is removed after some minutes, what others are writing is not', async () => {
   const { cache, open } = await scene();
   const { path } = good(await open());
   const [old, fresh] = [`${path}.1.tmp.tif`, `${path}.2.tmp.tif`];

@@ -97,6 +97,7 @@ export function decodedBytes({ width, height, channels, element }: Layout): numb
 /** Decodes a picture. Errors: `image-unreadable`, `write-failed`. */
 export async function makeDecoded(place: Place, { layout, pixels }: Picture): Promise<Result<Raster>> {
   const { source, path, time } = place;
+  removeUnused(source, path);
   const room = await roomFor(decodedBytes(layout), path);
   if (!room.ok) return room;
   // The suffix tells libvips the format.
@@ -113,7 +114,6 @@ export async function makeDecoded(place: Place, { layout, pixels }: Picture): Pr
     rmSync(temporary, { force: true });
     return failure(diagnose(faultOf(error, temporary, place)));
   }
-  removeOutdated(source, path);
   const raster = findDecoded(place);
   if (raster !== undefined) return success(raster);
   const reason = 'its decoded form was removed at once';
@@ -154,11 +154,11 @@ function complete(path: string, time: number): void {
   }
 }
 
-/** Milliseconds after which a file under way belongs to a process that was ended. */
-const ABANDONED = 24 * 3600 * 1000;
+/** Milliseconds after which a file that does not grow belongs to a process that was ended. */
+const ABANDONED = 600_000;
 
-/** Decoded forms of earlier states of the source, and what ended processes left. */
-function removeOutdated(source: string, path: string): void {
+/** Decoded forms of earlier states of the source, and what ended processes left of it. */
+function removeUnused(source: string, path: string): void {
   const [directory, current, prefix] = [dirname(path), basename(path, '.tif'), namePart(source)];
   for (const name of readdirSync(directory).filter((one) => one.startsWith(prefix))) {
     const file = join(directory, name);
