@@ -76,10 +76,7 @@ async function pushScene(writer: PngWriter, overlay: Overlay, factor: number): P
 }
 
 /** RGB `[rows, width, 3]` in full size. */
-async function drawBand(
-  { width, scene, predicted, labelled }: Overlay,
-  rows: Range,
-): Promise<Uint8Array> {
+async function drawBand({ width, scene, predicted, labelled }: Overlay, rows: Range): Promise<Uint8Array> {
   const [pixels, classes, labels] = [await scene(rows), await predicted(rows), await labelled?.(rows)];
   const cells = (rows.to - rows.from) * width;
   const channels = pixels.length / cells;
