@@ -114,6 +114,24 @@ def binary_cross_entropy(a, logits, target, count):
     return F.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum") / count
 
 
+def dice_sums(_, logits, target):
+    classes = logits.shape[1]
+    labels = target.squeeze(1).long()
+    if classes == 1:
+        p, t, counted = torch.sigmoid(logits), (target == 1).double(), target <= 1
+    else:
+        p, counted = F.softmax(logits, dim=1), target < classes
+        t = F.one_hot(torch.where(labels < classes, labels, 0), classes).movedim(-1, 1)
+    return torch.cat([(part * counted).flatten(2).sum(2) for part in (p * t, p, t)], dim=1)
+
+
+def dice(a, sums):
+    over = a["over"]
+    pt, p, t = sums.reshape(sums.shape[0] // over, over, 3, -1).sum(1).unbind(1)
+    terms = 1 - (2 * pt + a["smooth"]) / (p + t + a["smooth"])
+    return terms.sum() * over / (a["samples"] * pt.shape[1])
+
+
 def scale_shift(_, x, scale, shift):
     return x * per_channel(scale[None], x) + per_channel(shift[None], x)
 
@@ -170,6 +188,8 @@ FORWARD = {
     "cross_entropy": cross_entropy,
     "focal": focal,
     "binary_cross_entropy": binary_cross_entropy,
+    "dice_sums": dice_sums,
+    "dice": dice,
     "l1": lambda a, x, target, count: F.l1_loss(x, target, reduction="sum") / count,
     "mse": lambda a, x, target, count: F.mse_loss(x, target, reduction="sum") / count,
     "weighted_sum": lambda a, *losses: sum(w * loss for w, loss in zip(a["weights"], losses)),

@@ -247,6 +247,7 @@ const vectors = ({ draw }: Setting): Case[] => {
 const losses = ({ draw, sizes, tensor }: Setting): Case[] => {
   const labels = randomTensor(map(1, wholeBox(sizes), 'u8'), 2, () => Math.floor((draw() + 1) * 2));
   const count = arrayOf([], [draw() + 3]);
+  const ofSums = () => randomTensor(map(9, []), 2, draw);
   const scalar = () => randomTensor(array([]), 1, draw);
   return [
     differentiated('cross_entropy', { weights: [] }, [tensor(3), labels, count], 2, draw),
@@ -256,6 +257,11 @@ const losses = ({ draw, sizes, tensor }: Setting): Case[] => {
     ),
     differentiated('binary_cross_entropy', { weights: [] }, [tensor(1), labels, count], 2, draw),
     differentiated('binary_cross_entropy', { weights: [3, 0.5] }, [tensor(1), labels, count], 2, draw),
+    differentiated('dice_sums', {}, [tensor(3), labels], 2, draw),
+    differentiated('dice_sums', {}, [tensor(1), labels], 2, draw),
+    ...[1, 2].map((over) =>
+      differentiated('dice', { smooth: 0.5, over, samples: 6 }, [squared(ofSums())], 2, draw),
+    ),
     differentiated('l1', {}, [tensor(2), tensor(2), count], 2, draw),
     differentiated('mse', {}, [tensor(2), tensor(2), count], 2, draw),
     differentiated('weighted_sum', { weights: [1, 0.5] }, [scalar(), scalar()], 2, draw),

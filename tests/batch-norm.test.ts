@@ -38,13 +38,7 @@ const inPairs = modelOf('batch_norm(group = 2, momentum = 0.5)');
 const replicas = { devices: 2, replicas: 2 };
 const feeds = drawFeeds(inPairs, 1);
 
-test('the whole batch is one group unless the text says otherwise', () => {
-  const overOf = (norm: string) =>
-    modelOf(norm).ops.flatMap((op) => (op.kind === 'moments' ? [op.attrs.over] : []));
-  assert.equal(overOf('batch_norm'), [4]);
-  assert.equal(overOf('batch_norm(group = 1)'), [1]);
-  assert.equal(overOf('group_norm(2)'), [1]);
-  assert.equal(codesOf('batch_norm(group = 3)'), ['group-and-batch']);
+test('a variance of one number is refused', () => {
   assert.ok(codesOf('max_pool([8, 10]) |> batch_norm(group = 1)').includes('norm-of-one'));
 });
 

@@ -7,6 +7,7 @@ import { floatTensor } from './builder.ts';
 import { crossEntropyGradient } from './classes.ts';
 import { convData } from './conv-data.ts';
 import { convWeight } from './conv-weight.ts';
+import { diceGradient, diceSumsGradient } from './dice.ts';
 import { channelsAt, type EmitTable, extentAt, type Site } from './emitter.ts';
 import { binaryCrossEntropyGradient, focalGradient } from './entropies.ts';
 import { inverseCount, normalOf, slice, spatialAxes, sumOver } from './formulas.ts';
@@ -167,6 +168,8 @@ export const adjointEmits = {
     const side = g.op('Sign', [g.op('Sub', [x, target])]);
     return g.op('Mul', [side, g.op('Mul', [inverseCount(g, count), dloss])]);
   },
+  dice_sums_grad: diceSumsGradient,
+  dice_grad: diceGradient,
   mse_grad(g, _site, x, target, count, dloss) {
     const factor = g.op('Mul', [g.op('Mul', [inverseCount(g, count), dloss]), g.float(2)]);
     return g.op('Mul', [g.op('Sub', [x, target]), factor]);

@@ -3,6 +3,7 @@ import { at } from '../../ir/box.ts';
 import type { ConvAttributes, OpKind, PoolAttributes } from '../../ir/ops/attributes.ts';
 import type { Builder } from './builder.ts';
 import { classify, crossEntropy } from './classes.ts';
+import { dice, diceSums } from './dice.ts';
 import { channelsAt, type EmitTable, extentAt, type Site } from './emitter.ts';
 import { binaryCrossEntropy, focalLoss } from './entropies.ts';
 import { fitWindow } from './fit-window.ts';
@@ -208,6 +209,8 @@ export const forwardEmits = {
     const sum = sumOfAll(g, g.op('Mul', [away, away]), extentAt(types, 0).length);
     return g.op('Mul', [sum, inverseCount(g, count)]);
   },
+  dice_sums: diceSums,
+  dice,
   weighted_sum: (g, { attrs }, ...losses) =>
     losses
       .map((loss, i) =>

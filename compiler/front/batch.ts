@@ -16,6 +16,8 @@ export function withBatch(op: Op, batch: number): Op {
       return { ...op, attrs: { ...op.attrs, over: settled(op.attrs.over, batch) } };
     case 'running_share':
       return { ...op, attrs: { ...op.attrs, over: settled(op.attrs.over, batch), samples: batch } };
+    case 'dice':
+      return { ...op, attrs: { ...op.attrs, over: settled(op.attrs.over, batch), samples: batch } };
     default:
       return op;
   }

@@ -1,13 +1,14 @@
 /** Losses: what a result is compared with, and how. In a model to predict with they only name the result. */
 import { extents, wholeBox } from '../../ir/box.ts';
-import type { OpAttributes } from '../../ir/ops/attributes.ts';
+import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { type Fault, fault, showSizes } from '../../ir/ops/definition.ts';
-import { map } from '../../ir/type.ts';
+import { map, type ValueType } from '../../ir/type.ts';
 import { addLosses } from './arithmetic.ts';
+import { wholeBatch } from './batch.ts';
 import { builtin, type Reader, withDefault } from './builtin.ts';
 import { bindingsAt, refuse, type Site } from './context.ts';
 import { droppedWords, operandWords } from './layers/layer.ts';
-import { every, items, real, reals, target, tensor } from './readers.ts';
+import { every, items, real, reals, target, tensor, word } from './readers.ts';
 import { describeValue, showTensorSizes, type Target, type Tensor, unknown, type Value } from './value.ts';
 
 /** The target as an input of the network, made by the first loss that uses it. */
@@ -79,6 +80,27 @@ function predict(site: Site, x: Tensor, to: Target): Fault | undefined {
   return 'code' in type ? type : undefined;
 }
 
+/** A loss of a result against a target: `emit` appends its ops, the last of them under the name it is given. */
+function compareBy(
+  site: Site,
+  x: Tensor,
+  to: Target,
+  kind: OpKind,
+  emit: (name: string) => ValueType | Fault,
+): Value {
+  const { network, purpose } = site.context;
+  const wrong = sizeFault(site, x, to);
+  if (wrong !== undefined) return wrong;
+  const problem = predict(site, x, to);
+  if (problem !== undefined) return refuse(site, problem);
+  const name = network.fresh(site.env.path, kind);
+  if (purpose === 'predict') return { kind: 'loss', terms: [{ value: name, weight: 1 }] };
+  const late = targetInput(site, to, x);
+  if (late !== undefined) return refuse(site, late);
+  const type = emit(name);
+  return 'code' in type ? refuse(site, type) : { kind: 'loss', terms: [{ value: name, weight: 1 }] };
+}
+
 type LossKind = 'cross_entropy' | 'binary_cross_entropy' | 'focal' | 'mse' | 'l1';
 
 /** What a loss's denominator adds up over the cells: class weights, or the channels of a target of numbers. */
@@ -92,20 +114,11 @@ function compare<K extends LossKind>(
   attrs: OpAttributes[K],
   { weights, channels }: Counted,
 ): Value {
-  const { network, purpose } = site.context;
-  const wrong = sizeFault(site, x, to);
-  if (wrong !== undefined) return wrong;
-  const problem = predict(site, x, to);
-  if (problem !== undefined) return refuse(site, problem);
-  const name = network.fresh(site.env.path, kind);
-  if (purpose === 'predict') return { kind: 'loss', terms: [{ value: name, weight: 1 }] };
-  const late = targetInput(site, to, x);
-  const count = countInput(site, to, weights, channels);
-  if (late !== undefined) return refuse(site, late);
-  if (typeof count !== 'string') return refuse(site, count);
-  const type = network.emit(kind, name, [x.name, to.name, count], attrs);
-  if ('code' in type) return refuse(site, type);
-  return { kind: 'loss', terms: [{ value: name, weight: 1 }] };
+  return compareBy(site, x, to, kind, (name) => {
+    const count = countInput(site, to, weights, channels);
+    if (typeof count !== 'string') return count;
+    return site.context.network.emit(kind, name, [x.name, to.name, count], attrs);
+  });
 }
 
 const wrongTarget = (site: Site, to: Target, expected: string, remedy: string): Value =>
@@ -139,6 +152,16 @@ function classFault(site: Site, to: Target, weights: readonly number[]): Value |
   });
 }
 
+/** Why a result has not one channel for each class of a target. */
+function channelFault(site: Site, x: Tensor, to: Target): Value | undefined {
+  if (to.classes === undefined || x.type.channels === to.classes) return undefined;
+  const { channels } = x.type;
+  const words = { result: resultWords(site, x), channels, target: to.name, classes: to.classes };
+  return refuse(site, fault('class-count', words), {
+    label: `${channels} channels against ${to.classes} classes`,
+  });
+}
+
 /** A loss of one channel for each class. */
 function perClass<K extends 'cross_entropy' | 'focal'>(
   site: Site,
@@ -148,18 +171,23 @@ function perClass<K extends 'cross_entropy' | 'focal'>(
   attrs: OpAttributes[K],
 ): Value {
   const { weights } = attrs;
-  if (to.classes !== undefined && x.type.channels !== to.classes) {
-    const words = {
-      result: resultWords(site, x),
-      channels: x.type.channels,
-      target: to.name,
-      classes: to.classes,
-    };
-    return refuse(site, fault('class-count', words), {
-      label: `${x.type.channels} channels against ${to.classes} classes`,
-    });
-  }
-  return classFault(site, to, weights) ?? compare(site, x, to, kind, attrs, { weights, channels: 1 });
+  const wrong = channelFault(site, x, to) ?? classFault(site, to, weights);
+  return wrong ?? compare(site, x, to, kind, attrs, { weights, channels: 1 });
+}
+
+type DiceOptions = { readonly smooth: number; readonly over: 'sample' | 'batch' };
+
+/** One channel for each class, or one alone: the score of class 1 against class 0. */
+function dice(site: Site, x: Tensor, to: Target, { smooth, over }: DiceOptions): Value {
+  const binary = x.type.channels === 1 && to.classes === 2;
+  const wrong = (binary ? undefined : channelFault(site, x, to)) ?? classFault(site, to, []);
+  if (wrong !== undefined) return wrong;
+  const attrs = { smooth, over: over === 'batch' ? wholeBatch : 1, samples: wholeBatch };
+  const { network } = site.context;
+  return compareBy(site, x, to, 'dice', (name) => {
+    const sums = network.emit('dice_sums', `${name}.sums`, [x.name, to.name], {});
+    return 'code' in sums ? sums : network.emit('dice', name, [`${name}.sums`], attrs);
+  });
 }
 
 /** One channel, the score of class 1 against class 0. */
@@ -220,6 +248,16 @@ export const lossBuiltins = [
     parameters: { logits: tensor, target, gamma: withDefault(notNegative, 2), weights: classWeights },
     run: ({ logits, target: to, gamma, weights }, site): Value =>
       perClass(site, logits, to, 'focal', { weights, gamma }),
+  }),
+  builtin('dice', {
+    doc: 'mean over samples and classes of 1 - (2 Σpt + smooth) / (Σp + Σt + smooth), the sums over the labelled cells of a sample, or of the whole batch; p = softmax(logits), of one channel sigmoid, t = 1 at the label, else 0',
+    parameters: {
+      logits: tensor,
+      target,
+      smooth: withDefault(notNegative, 1),
+      over: withDefault(word('sample', 'batch'), 'sample'),
+    },
+    run: ({ logits, target: to, smooth, over }, site): Value => dice(site, logits, to, { smooth, over }),
   }),
   builtin('mse', {
     doc: 'mean over cells and channels of (x - target)²',

@@ -20,7 +20,7 @@ import type { Reporter, UserFunction } from './context.ts';
 import { bindArguments, type Signature } from './signature.ts';
 import { suggestion } from './suggest.ts';
 import { trainStatement } from './training.ts';
-import { valueWords } from './value.ts';
+import { reservedWords, valueWords } from './value.ts';
 
 type Definition = { readonly line: number; readonly function?: UserFunction };
 
@@ -80,7 +80,7 @@ function define(statement: Statement, { defined, report }: Resolver): void {
     report(diagnose(fault('name-taken', { name: name.name, what }), { span: name.at }));
   if (builtins.has(name.name)) taken('a built-in function');
   else if (earlier !== undefined) taken(`defined in line ${earlier.line}`);
-  else if (statement.kind !== 'function' && valueWords.some((word) => word === name.name))
+  else if (statement.kind !== 'function' && reservedWords.some((word) => word === name.name))
     taken('a word of the language');
   const own = statement.kind === 'function' ? { statement, signature: signatureOf(statement) } : undefined;
   if (earlier === undefined)

@@ -48,8 +48,11 @@ export type Value =
   /** The value of what is wrong and has been reported: whatever is made of it is unknown too. */
   | { readonly kind: 'unknown' };
 
-/** Names that stand for themselves, as values of arguments. */
-export const valueWords = ['same', 'cell', 'channel', 'nearest', 'bilinear'] as const;
+/** Names that stand for themselves, as values of arguments, and that no text can define otherwise. */
+export const reservedWords = ['same', 'cell', 'channel', 'nearest', 'bilinear'] as const;
+
+/** With those that a text may define: `let batch = 8` is too common to be refused. */
+export const valueWords = [...reservedWords, 'sample', 'batch'] as const;
 
 export type Word = (typeof valueWords)[number];
 

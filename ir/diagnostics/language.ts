@@ -349,7 +349,7 @@ const statements = {
     message: '`{loss}` needs a target of {expected}, and `{target}` is {found}',
     hint: '{remedy}',
     explain:
-      'cross_entropy, binary_cross_entropy and focal compare scores with class indices; mse and l1 numbers with numbers.',
+      'cross_entropy, binary_cross_entropy, focal and dice compare scores with class indices; mse and l1 numbers with numbers.',
     example: 'target land : class[64, 64] of 2\nloss mse(logits, land)',
   },
   'not-trained': {

@@ -113,10 +113,17 @@ export const planDiagnostics = {
   'samples-apart': {
     message:
       '`{value}` joins {over} consecutive samples, and the schedule works on {samples} of the batch of {batch} at a time',
-    hint: 'samples / (replicas x micro-batches) must be a multiple of {over}: use fewer replicas or micro-batches (`--pin replicas=1 --pin micro_batches=1`), a larger batch, or for a norm `batch_norm(group = n)` with a smaller n',
+    hint: 'samples / (replicas x micro-batches) must be a multiple of {over}: use fewer replicas or micro-batches (`--pin replicas=1 --pin micro_batches=1`), a larger batch; or `batch_norm(group = n)` with a smaller n, `dice(over = sample)`',
     explain:
       'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Groups over several replicas are not there yet.',
     example: 'batch_norm, batch = 4, and --pin micro_batches=2   // write: batch_norm(group = 2)',
+  },
+  'dice-over-tiles': {
+    message: '`{value}` divides sums over the whole sample, and the schedule has {tiles} tiles a sample',
+    hint: 'use one tile a sample (`--pin tiles=1x1`) and share the batch over replicas instead, or `cross_entropy`, which is a plain sum',
+    explain:
+      'A dice loss is a ratio of sums over all cells of a sample, so the sums of its tiles must be added up before the division. Tiles cannot exchange them yet.',
+    example: 'loss dice(logits, land), and --pin tiles=2x2',
   },
   'norm-over-tiles': {
     message:

@@ -180,6 +180,18 @@ export const adjointOps = {
     shape: like(0),
     flops: perElement(3),
   },
+  dice_sums_grad: {
+    doc: 'cotangent of the logits of `dice_sums`: dp = t dΣpt + dΣp through softmax or sigmoid; 0 where not labelled',
+    operands: ['logits', 'target', 'dsums'],
+    shape: like(0),
+    flops: perElement(8),
+  },
+  dice_grad: {
+    doc: 'dloss / (classes * samples / over) times -2 / d for Σpt and (2 Σpt + smooth) / d² for Σp and Σt, d = Σp + Σt + smooth, for each sample',
+    operands: ['sums', 'dloss'],
+    shape: like(0),
+    flops: perElement(4),
+  },
   mse_grad: {
     doc: 'dloss * 2 (x - target) / count',
     operands: ['x', 'target', 'count', 'dloss'],

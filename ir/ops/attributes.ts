@@ -39,6 +39,9 @@ type None = Readonly<Record<never, never>>;
 /** Weight of each class; empty: all 1. Labels outside the classes are not counted. */
 type ClassWeights = { readonly weights: readonly number[] };
 
+/** Smoothing of a dice loss, and the samples of the whole step. */
+type Dice = { readonly smooth: number; readonly samples: number } & Over;
+
 /** How many consecutive samples share their numbers: 1 for what each sample has of its own. */
 type Over = { readonly over: number };
 
@@ -82,6 +85,8 @@ export type OpAttributes = {
   focal: ClassWeights & { readonly gamma: number };
   mse: None;
   l1: None;
+  dice_sums: None;
+  dice: Dice;
   weighted_sum: { readonly weights: readonly number[] };
   // adjoint
   fill: { readonly value: number; readonly dims: readonly number[] };
@@ -112,6 +117,8 @@ export type OpAttributes = {
   focal_grad: ClassWeights & { readonly gamma: number };
   mse_grad: None;
   l1_grad: None;
+  dice_sums_grad: None;
+  dice_grad: Dice;
   scale: { readonly factor: number };
   // update
   axpy: { readonly factor: number };

@@ -34,6 +34,8 @@ export type OpDefinition<K extends OpKind> = {
   readonly wholeExtent?: true;
   /** How many consecutive samples it must see at once, where that is more than one: see `Over`. */
   together?(attrs: OpAttributes[K]): number;
+  /** Its operands are sums over whole samples, of which tiles have shares: they must be added up before it. */
+  readonly needsSums?: true;
   /** A sum over owned cells: a tile's result is its share. */
   readonly sumsOwnedCells?: true;
 } & (ForwardFacts<K> | AdjointFacts);

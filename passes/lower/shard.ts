@@ -44,11 +44,14 @@ export const shard: Pass<'scheduled', 'sharded'> = {
   },
 };
 
-/** Statistics over the whole extent cannot be had from one tile. */
+/** Statistics and sums over the whole extent cannot be had from one tile. */
 function wholeExtentFault(model: Model, schedule: Schedule): Fault | undefined {
   if (product(tilesOf(schedule)) === 1) return undefined;
-  const op = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
-  return op && fault('norm-over-tiles', { value: op.output, tiles: tilesOf(schedule).join(' x ') });
+  const tiles = tilesOf(schedule).join(' x ');
+  const norm = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
+  if (norm !== undefined) return fault('norm-over-tiles', { value: norm.output, tiles });
+  const loss = model.ops.find(({ kind }) => ops[kind].needsSums === true);
+  return loss && fault('dice-over-tiles', { value: loss.output, tiles });
 }
 
 /** Samples that share statistics must be together in one micro-batch of one replica. */

@@ -11,7 +11,10 @@ import { numbers } from './schedules.ts';
 
 export type Feeds = { readonly step: number; readonly inputs: Map<string, Float64Array> };
 
-/** Pixels and labels of a whole batch; some labels are not counted, some pixels tie. */
+/**
+ * Pixels and labels of a whole batch; some labels are not counted, some pixels tie. Of every third batch the
+ * first sample has no label at all.
+ */
 export function drawFeeds(model: Model, seed: number, unlabelled = 0.2): Feeds {
   const draw = numbers(seed);
   const batch = model.training?.batch ?? 1;
@@ -21,7 +24,8 @@ export function drawFeeds(model: Model, seed: number, unlabelled = 0.2): Feeds {
     const classes = source.from === 'target' ? source.classes : undefined;
     const label = () => (draw(100) < unlabelled * 100 ? 255 : draw(classes ?? 1));
     const next = classes === undefined ? () => draw(9) / 4 - 1 : label;
-    return [[name, Float64Array.from({ length: size }, next)]];
+    const values = Float64Array.from({ length: size }, next);
+    return [[name, classes !== undefined && seed % 3 === 0 ? values.fill(255, 0, size / batch) : values]];
   });
   return { step: 0, inputs: new Map(inputs) };
 }

@@ -188,12 +188,18 @@ export class NetworkBuilder {
     return this.op('crop', [padded], { sides });
   }
 
-  /** `logits`, a target of classes of the same sizes, and its count: the operands of a loss. */
-  private classified(logits: string, target: string, weights: number[]): string[] {
+  /** A target of classes of the sizes of `logits`, which are the prediction for it; made once. */
+  private labels(logits: string, target: string): string {
+    if (this.types.has(target)) return target;
     const classes = Math.max(2, this.channels(logits));
-    this.input(target, map(1, wholeBox(this.sizes(logits)), 'u8'), { from: 'target', classes });
-    const count = this.input(`${target}~count`, array([]), { from: 'count', target, weights, channels: 1 });
     this.outputs.push({ name: target, value: this.op('classify', [logits], {}) });
+    return this.input(target, map(1, wholeBox(this.sizes(logits)), 'u8'), { from: 'target', classes });
+  }
+
+  /** `logits`, their target and its count: the operands of a loss. */
+  private classified(logits: string, target: string, weights: number[]): string[] {
+    this.labels(logits, target);
+    const count = this.input(`${target}~count`, array([]), { from: 'count', target, weights, channels: 1 });
     return [logits, target, count];
   }
 
@@ -203,6 +209,12 @@ export class NetworkBuilder {
 
   focal(logits: string, target: string, gamma: number, weights: number[] = []): string {
     return this.op('focal', this.classified(logits, target, weights), { weights, gamma });
+  }
+
+  /** `over` samples share their sums; `samples` are those of the batch. */
+  dice(logits: string, target: string, over: number, samples: number): string {
+    const sums = this.op('dice_sums', [logits, this.labels(logits, target)], {});
+    return this.op('dice', [sums], { smooth: 0.5, over, samples });
   }
 
   binaryCrossEntropy(logits: string, target: string, weights: number[] = []): string {
@@ -245,6 +257,9 @@ export const plainTraining: Training = {
   seed: 1,
 };
 
+const plainLosses = ['cross_entropy', 'weighted', 'mse', 'two', 'l1', 'focal', 'binary'] as const;
+const diceLosses = ['dice', 'binary_dice', 'dice_of_batch', 'dice_and_entropy'] as const;
+
 /** How a drawn U-Net is made. Every choice a schedule might stumble over is among them. */
 export type Recipe = {
   readonly sizes: readonly number[];
@@ -260,7 +275,7 @@ export type Recipe = {
   readonly activation: 'relu' | 'leaky_relu' | 'silu' | 'gelu' | 'sigmoid' | 'softmax';
   readonly norm: 'none' | 'instance' | 'group' | 'batch' | 'pairs';
   readonly dropout: 'none' | 'cell' | 'channel';
-  readonly loss: 'cross_entropy' | 'weighted' | 'mse' | 'two' | 'l1' | 'focal' | 'binary';
+  readonly loss: (typeof plainLosses | typeof diceLosses)[number];
   /** A vector beside the image: turned into numbers added to, or learned scales and shifts of, each channel. */
   readonly beside: 'nothing' | 'time' | 'scales';
   readonly batch: number;
@@ -287,9 +302,12 @@ export const recipes = (rank = 2): fc.Arbitrary<Recipe> =>
       'sigmoid',
       'softmax',
     ),
-    norm: fc.constantFrom<Recipe['norm']>('none', 'none', 'none', 'instance', 'group', 'batch', 'pairs'),
+    norm: fc.oneof(
+      { weight: 2, arbitrary: fc.constant('none' as const) },
+      { weight: 1, arbitrary: fc.constantFrom<Recipe['norm']>('instance', 'group', 'batch', 'pairs') },
+    ),
     dropout: fc.constantFrom<Recipe['dropout']>('none', 'none', 'cell', 'channel'),
-    loss: fc.constantFrom<Recipe['loss']>('cross_entropy', 'weighted', 'mse', 'two', 'l1', 'focal', 'binary'),
+    loss: fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...plainLosses) }, fc.constantFrom(...diceLosses)),
     beside: fc.constantFrom<Recipe['beside']>('nothing', 'nothing', 'time', 'scales'),
     batch: fc.constantFrom(1, 2, 4),
   });
@@ -321,17 +339,26 @@ const joins = {
   },
 };
 
-const losses = {
-  cross_entropy: (b: NetworkBuilder, x: string) => b.crossEntropy(b.conv(x, 3, { kernel: 1 }), 'truth'),
-  weighted: (b: NetworkBuilder, x: string) =>
-    b.crossEntropy(b.conv(x, 3, { kernel: 1 }), 'truth', [1, 0.5, 2]),
-  mse: (b: NetworkBuilder, x: string) => b.regression('mse', b.conv(x, 2, { kernel: 1 }), 'goal'),
-  l1: (b: NetworkBuilder, x: string) => b.regression('l1', b.conv(x, 2, { kernel: 1 }), 'goal'),
-  focal: (b: NetworkBuilder, x: string) => b.focal(b.conv(x, 3, { kernel: 1 }), 'truth', 1.5, [1, 0.5, 2]),
-  binary: (b: NetworkBuilder, x: string) =>
-    b.binaryCrossEntropy(b.conv(x, 1, { kernel: 1 }), 'truth', [0.5, 2]),
-  two: (b: NetworkBuilder, x: string) =>
-    b.op('weighted_sum', [losses.cross_entropy(b, x), losses.mse(b, x)], { weights: [1, 0.25] }),
+const losses: Readonly<Record<Recipe['loss'], (b: NetworkBuilder, x: string, batch: number) => string>> = {
+  cross_entropy: (b, x) => b.crossEntropy(b.conv(x, 3, { kernel: 1 }), 'truth'),
+  weighted: (b, x) => b.crossEntropy(b.conv(x, 3, { kernel: 1 }), 'truth', [1, 0.5, 2]),
+  mse: (b, x) => b.regression('mse', b.conv(x, 2, { kernel: 1 }), 'goal'),
+  l1: (b, x) => b.regression('l1', b.conv(x, 2, { kernel: 1 }), 'goal'),
+  focal: (b, x) => b.focal(b.conv(x, 3, { kernel: 1 }), 'truth', 1.5, [1, 0.5, 2]),
+  binary: (b, x) => b.binaryCrossEntropy(b.conv(x, 1, { kernel: 1 }), 'truth', [0.5, 2]),
+  two: (b, x, batch) =>
+    b.op('weighted_sum', [losses.cross_entropy(b, x, batch), losses.mse(b, x, batch)], {
+      weights: [1, 0.25],
+    }),
+  dice: (b, x, batch) => b.dice(b.conv(x, 3, { kernel: 1 }), 'truth', 1, batch),
+  binary_dice: (b, x, batch) => b.dice(b.conv(x, 1, { kernel: 1 }), 'truth', 1, batch),
+  dice_of_batch: (b, x, batch) => b.dice(b.conv(x, 2, { kernel: 1 }), 'truth', batch, batch),
+  /** Both of the same scores. */
+  dice_and_entropy(b, x, batch) {
+    const logits = b.conv(x, 3, { kernel: 1 });
+    const parts = [b.dice(logits, 'truth', 1, batch), b.crossEntropy(logits, 'truth', [1, 0.5, 2])];
+    return b.op('weighted_sum', parts, { weights: [0.5, 1] });
+  },
 };
 
 /** Batch norms over the whole batch, or over each two samples of it. */
@@ -399,5 +426,5 @@ function buildNetwork(recipe: Recipe): Model {
     return block(joins[recipe.skip](b, skip, other), recipe.width + l);
   };
   const scaled = b.op('affine', [image], { scale: [0.5, 0.25], shift: [0.1, -0.1] });
-  return b.model('drawn', losses[recipe.loss](b, level(scaled, 0)), { batch: recipe.batch });
+  return b.model('drawn', losses[recipe.loss](b, level(scaled, 0), recipe.batch), { batch: recipe.batch });
 }

@@ -16,8 +16,7 @@ export function predicting({ loss: _loss, training: _training, statistics = [], 
     running.set(moments, [...(running.get(moments) ?? []), parameter]);
   }
   const ops = model.ops
-    .filter((op) => !losses.includes(op) && op.kind !== 'weighted_sum')
-    .filter((op) => op.kind !== 'running_share' && !running.has(op.output))
+    .filter((op) => !losses.includes(op) && op.type.kind === 'map' && !running.has(op.output))
     .map((op): Op => {
       const [x = '', moments = ''] = op.inputs;
       const followed = running.get(moments);

@@ -172,6 +172,18 @@ const binaryOperands = (w: World): Operands => ({ ...entropyOperands(w), logits:
 const binaryWeights = (w: World) => ({ weights: w.flag ? w.weights.slice(0, 2) : [] });
 const focalAttributes = (w: World) => ({ ...classWeights(w), gamma: [0, 0.5, 1, 2, 3.5][w.seed % 5] ?? 2 });
 
+/** One channel is the score of class 1. */
+const diceOperands = (w: World): Operands => ({
+  logits: real(of(w)),
+  target: { type: of(w, 1, 'u8'), fill: 'labels' },
+});
+const sumsOperand = (w: World): Operand => ({ type: vector(3 * w.cin), fill: 'positive' });
+const diceAttributes = (w: World) => ({
+  smooth: w.flag ? 0 : w.real,
+  over: w.seed % 2 ? w.samples : 1,
+  samples: 2 * w.samples,
+});
+
 const regressionOperands = (w: World): Operands => ({
   x: real(of(w)),
   target: real(of(w)),
@@ -311,6 +323,8 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
     graphOf(w, entropyOperands(w), step('focal', focalAttributes(w), ['logits', 'target', 'count'])),
   l1: (w) => graphOf(w, regressionOperands(w), step('l1', {}, ['x', 'target', 'count'])),
   mse: (w) => graphOf(w, regressionOperands(w), step('mse', {}, ['x', 'target', 'count'])),
+  dice_sums: (w) => graphOf(w, diceOperands(w), step('dice_sums', {}, ['logits', 'target'])),
+  dice: (w) => graphOf(w, { sums: sumsOperand(w) }, step('dice', diceAttributes(w), ['sums'])),
   weighted_sum: (w) =>
     graphOf(
       w,
@@ -425,6 +439,18 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
       w,
       { ...entropyOperands(w), dloss: real(array([])) },
       step('focal_grad', focalAttributes(w), ['logits', 'target', 'count', 'dloss']),
+    ),
+  dice_sums_grad: (w) =>
+    graphOf(
+      w,
+      { ...diceOperands(w), dsums: real(vector(3 * w.cin)) },
+      step('dice_sums_grad', {}, ['logits', 'target', 'dsums']),
+    ),
+  dice_grad: (w) =>
+    graphOf(
+      w,
+      { sums: sumsOperand(w), dloss: real(array([])) },
+      step('dice_grad', diceAttributes(w), ['sums', 'dloss']),
     ),
   l1_grad: (w) =>
     graphOf(

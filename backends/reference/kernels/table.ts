@@ -1,6 +1,7 @@
 /** The kernel of each op. The type checker names every op that lacks one. */
 import type { OpKind } from '../../../ir/ops/attributes.ts';
 import { convolutionKernels } from './convolution.ts';
+import { diceKernels } from './dice.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { gateKernels } from './gates.ts';
 import type { Kernels } from './kernel.ts';
@@ -13,6 +14,7 @@ import { vectorKernels } from './vectors.ts';
 
 export const kernels: Kernels<OpKind> = {
   ...convolutionKernels,
+  ...diceKernels,
   ...elementwiseKernels,
   ...gateKernels,
   ...layoutKernels,
