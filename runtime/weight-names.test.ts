@@ -29,6 +29,12 @@ test('a name alone will do', () => {
   assert.equal([...names.values()], ['a', 'b']);
 });
 
+test('null leaves a parameter as it is drawn', () => {
+  const names = good(read('{ "conv[0].weight": "a", "conv[0].bias": { "dims": [4], "from": null } }'));
+  assert.equal([...names.values()], ['a', null]);
+  assert.equal([...good(read('{ "conv[0].weight": null, "conv[0].bias": null }')).values()], [null, null]);
+});
+
 test('all mistakes are named at once', () => {
   const wrong = read('{ "conv[0].weight": { "dims": [4] }, "conv[1].weight": "x" }');
   assert.equal(codesOf(wrong), Array(3).fill('weight-names-invalid'));

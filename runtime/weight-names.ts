@@ -5,7 +5,8 @@
  * ```json
  * { "unet.encode[0].conv[0].weight": { "dims": [16, 3, 3, 3], "from": "inc.double_conv.0.weight" } }
  * ```
- * `dims` is there for people. Instead of the object the name alone will do. Every parameter must be listed.
+ * `dims` is there for people. Instead of the object the name alone will do. Every parameter must be listed;
+ * `null` instead of a name leaves it as the model draws it, such as the last convolution for other classes.
  */
 import {
   type Diagnostic,
@@ -18,8 +19,8 @@ import {
 import type { Model } from '../ir/model.ts';
 import { reasonOf } from './files/reason.ts';
 
-/** Their name by ours. */
-export type WeightNames = ReadonlyMap<string, string>;
+/** Their name by ours; null: not theirs. */
+export type WeightNames = ReadonlyMap<string, string | null>;
 
 type Named = Pick<Model, 'parameters'>;
 
@@ -44,10 +45,10 @@ export function readWeightNames(text: string, file: string, { parameters }: Name
       .filter((key) => !names.has(key))
       .map((key) => `\`${key}\` is no parameter of the network`),
     ...[...names].flatMap(([ours, theirs]) =>
-      theirs === undefined ? [`\`${ours}\` has no name in \`from\``] : [],
+      theirs === undefined ? [`\`${ours}\` has no name in \`from\` (null: let it be drawn)`] : [],
     ),
     ...[...new Set(used)]
-      .filter((one) => one !== undefined && used.indexOf(one) !== used.lastIndexOf(one))
+      .filter((one) => typeof one === 'string' && used.indexOf(one) !== used.lastIndexOf(one))
       .map((one) => `\`${one}\` is given to two parameters`),
   ];
   if (problems.length > 0) return failure(...problems.map(refuse));
@@ -69,7 +70,8 @@ function parseEntries(text: string): ReadonlyMap<string, unknown> | string {
   }
 }
 
-function nameIn(entry: unknown): string | undefined {
+function nameIn(entry: unknown): string | null | undefined {
   const name = isRecord(entry) ? entry.from : entry;
+  if (name === null) return null;
   return typeof name === 'string' && name !== '' ? name : undefined;
 }

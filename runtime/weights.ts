@@ -10,7 +10,9 @@ import {
 import type { Model } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
 import { stateName } from './files/checkpoint.ts';
+import { floatsOf } from './files/floats.ts';
 import { f32, readTensors, type Tensor } from './files/safetensors.ts';
+import { allFinite } from './local/finite.ts';
 import type { StateValues } from './local/protocol.ts';
 import type { WeightNames } from './weight-names.ts';
 
@@ -18,8 +20,9 @@ import type { WeightNames } from './weight-names.ts';
 export type Weights = ReadonlyMap<string, Float32Array>;
 
 /**
- * Reads the weights of a model by their names, or by those that `names` gives. Further tensors are left alone;
- * with `names` the warning `weights-unused` lists them. Errors: `weights-invalid`, `weights-differ`.
+ * Reads the weights of a model by their names, or by those that `names` gives; a parameter whose name is null
+ * there is not read. Floats of other lengths become 32-bit ones. Further tensors are left alone; with `names`
+ * the warning `weights-unused` lists them. Errors: `weights-invalid`, `weights-differ`.
  */
 export function readWeights(
   file: string,
@@ -29,16 +32,20 @@ export function readWeights(
   const read = readTensors(file);
   if (!read.ok) return read;
   const { tensors } = read.value;
-  const values = model.parameters.map(({ name, dims }) => {
-    const from = names?.get(name) ?? name;
-    return { name, from, found: fitting(tensors.get(from), dims) };
+  const wanted = model.parameters.flatMap(({ name, dims }) => {
+    const from = names === undefined ? name : names.get(name);
+    return typeof from === 'string' ? [{ name, from, dims }] : [];
   });
-  const problems = values.flatMap(({ name, from, found }) => {
-    const what = from === name ? `\`${name}\`` : `\`${from}\` (for \`${name}\`)`;
-    return typeof found === 'string' ? [`${what} ${found}`] : [];
-  });
+  const values = wanted.map((one) => ({ ...one, found: fitting(tensors.get(one.from), one.dims) }));
   const warnings = names === undefined ? [] : unusedIn(file, tensors, values);
-  if (problems.length > 0)
+  const problems = values.every(({ from }) => !tensors.has(from))
+    ? strangersIn(tensors)
+    : values.flatMap(({ name, from, found }) =>
+        typeof found === 'string'
+          ? [`${from === name ? `\`${name}\`` : `\`${from}\` (for \`${name}\`)`} ${found}`]
+          : [],
+      );
+  if (wanted.length > 0 && problems.length > 0)
     return failure(
       ...problems.map((problem) => diagnose(fault('weights-differ', { file, problem }))),
       ...warnings,
@@ -47,6 +54,14 @@ export function readWeights(
     typeof found === 'string' ? [] : [[name, found] as const],
   );
   return success(new Map(weights), warnings);
+}
+
+/** Another network, or another program: one sentence says it better than one for each parameter. */
+function strangersIn(tensors: ReadonlyMap<string, Tensor>): string[] {
+  const some = [...tensors.keys()].slice(0, 3).map((name) => `\`${name}\``);
+  return [
+    `it has none of its parameters, but ${tensors.size} others${some.length === 0 ? '' : ` (${some.join(', ')}, ...)`}`,
+  ];
 }
 
 function unusedIn(
@@ -64,9 +79,11 @@ function unusedIn(
 /** The values, or what is wrong with them. */
 function fitting(tensor: Tensor | undefined, dims: readonly number[]): Float32Array | string {
   if (tensor === undefined) return 'is missing';
-  if (tensor.dtype !== 'F32') return `is ${tensor.dtype}, not F32`;
   const same = tensor.dims.length === dims.length && tensor.dims.every((size, i) => size === dims[i]);
-  return same ? tensor.data : `is [${tensor.dims.join(', ')}], not [${dims.join(', ')}]`;
+  if (!same) return `is [${tensor.dims.join(', ')}], not [${dims.join(', ')}]`;
+  const floats = floatsOf(tensor);
+  if (floats === undefined) return `is ${tensor.dtype}, no floats`;
+  return allFinite(floats) ? floats : 'holds values that are not finite as 32-bit floats';
 }
 
 export const statesFromWeights = (weights: Weights): StateValues[] =>

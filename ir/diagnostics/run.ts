@@ -16,9 +16,17 @@ export const runDiagnostics = {
   },
   'device-silent': {
     message: 'waited {seconds} s for {what}: device {peer} stands still at `{instruction}`',
-    hint: 'look whether the machine is overloaded or the process was stopped, and go on with --resume',
+    hint: 'look whether the machine is overloaded, and go on with --resume; a larger --timeout allows for instructions that take so long',
     explain:
-      'Every wait has an end. A device that makes no progress for that long (it hangs, or it is stopped) ends the run, because the others cannot go on without it.',
+      'Every wait has an end. A device that makes no progress for that long ends the run, because the others cannot go on without it. Time in which the whole run was suspended does not count.',
+    example: 'a machine that swaps',
+  },
+  'device-stopped': {
+    message:
+      'device {peer} was stopped from outside while it was at `{instruction}`; it did not go on within {seconds} s',
+    hint: 'find out who stops processes here (`kill -STOP`, a debugger), and go on with --resume',
+    explain:
+      'A stopped process stays where it is until somebody lets it go on. A single device that is stopped for longer than `--timeout` ends the run; if all of a run is suspended and resumed, as batch systems do, it goes on.',
     example: 'kill -STOP of a device process',
   },
   'device-failed': {
@@ -51,9 +59,9 @@ export const runDiagnostics = {
   },
   'weights-differ': {
     message: '`{file}` does not fit the network: {problem}',
-    hint: 'use weights that were trained with this model',
+    hint: 'use weights of this network; `run --init-names` takes the names that another program gave them',
     explain:
-      'Weights are matched by name: every parameter of the network needs a tensor of its name, its dimensions and 32-bit floats.',
+      'Weights are matched by name: every parameter of the network needs a tensor of its name and its dimensions, of floats (16, 32 or 64 bits, or bfloat16) that are finite.',
     example: 'unetc predict coastline --weights classic.safetensors image.png -o mask.png',
   },
   'weights-unused': {

@@ -33,11 +33,13 @@ const filled = (dims: readonly number[], bits: Uint8Array): readonly Tensor[] =>
     { dtype: 'F64', dims, data: new Float64Array(bytes(8)) },
     { dtype: 'I64', dims, data: new BigInt64Array(bytes(8)) },
     { dtype: 'U8', dims, data: new Uint8Array(bytes(1)) },
+    { dtype: 'BF16', dims, data: new Uint16Array(bytes(2)) },
+    { dtype: 'I32', dims, data: new Uint8Array(bytes(4)) },
   ];
 };
 
 const tensor = fc
-  .tuple(fc.array(fc.nat(3), { maxLength: 4 }), fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(3))
+  .tuple(fc.array(fc.nat(3), { maxLength: 4 }), fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(5))
   .map(([dims, bits, kind]) => filled(dims, bits)[kind] ?? f32(new Float32Array(), [0]));
 
 const name = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => text !== '__metadata__');
@@ -124,7 +126,7 @@ const refused: readonly (readonly [string, unknown, RegExp])[] = [
   ['a shape that does not fit', { a: entry(0, 12, [2]) }, /`a` takes 12 bytes, and its shape says otherwise/],
   ['a negative size', { a: entry(0, 12, [-3]) }, /`a` has no shape/],
   ['a huge size', { a: entry(0, 12, [2 ** 60]) }, /`a` has no shape/],
-  ['an unknown type', { a: entry(0, 12, [3], 'BF16') }, /`a` has the type BF16, which is not supported/],
+  ['an unknown type', { a: entry(0, 12, [3], 'F4') }, /`a` has the type F4, which is not supported/],
   ['an inherited type', { a: entry(0, 12, [3], 'toString') }, /not supported/],
   ['no place', { a: { dtype: 'F32', shape: [3] } }, /`a` has no place/],
   ['no tensor', { a: null }, /not supported/],

@@ -16,8 +16,12 @@ export type Tensor = { readonly dims: readonly number[] } & (
   | { readonly dtype: 'F32'; readonly data: Float32Array }
   | { readonly dtype: 'F64'; readonly data: Float64Array }
   | { readonly dtype: 'I64'; readonly data: BigInt64Array }
-  | { readonly dtype: 'U8'; readonly data: Uint8Array }
+  | { readonly dtype: 'F16' | 'BF16'; readonly data: Uint16Array }
+  /** Others have a size, which is enough to pass over them. */
+  | { readonly dtype: 'U8' | PassedOver; readonly data: Uint8Array }
 );
+
+type PassedOver = 'BOOL' | 'I8' | 'F8_E4M3' | 'F8_E5M2' | 'I16' | 'U16' | 'I32' | 'U32' | 'U64' | 'C64';
 
 export type Dtype = Tensor['dtype'];
 
@@ -26,14 +30,20 @@ export type TensorFile = {
   readonly metadata: ReadonlyMap<string, string>;
 };
 
-const bytesOfDtype: Readonly<Record<Dtype, number>> = { F32: 4, F64: 8, I64: 8, U8: 1 };
-
-const makers: { readonly [D in Dtype]: (bytes: ArrayBuffer, dims: readonly number[]) => Tensor } = {
-  F32: (bytes, dims) => ({ dtype: 'F32', dims, data: new Float32Array(bytes) }),
-  F64: (bytes, dims) => ({ dtype: 'F64', dims, data: new Float64Array(bytes) }),
-  I64: (bytes, dims) => ({ dtype: 'I64', dims, data: new BigInt64Array(bytes) }),
-  U8: (bytes, dims) => ({ dtype: 'U8', dims, data: new Uint8Array(bytes) }),
+const bytesOfDtype: Readonly<Record<Dtype, number>> = {
+  ...{ U8: 1, BOOL: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1 },
+  ...{ F16: 2, BF16: 2, I16: 2, U16: 2 },
+  ...{ F32: 4, I32: 4, U32: 4 },
+  ...{ F64: 8, I64: 8, U64: 8, C64: 8 },
 };
+
+function tensorOf(dtype: Dtype, bytes: ArrayBuffer, dims: readonly number[]): Tensor {
+  if (dtype === 'F32') return { dtype, dims, data: new Float32Array(bytes) };
+  if (dtype === 'F64') return { dtype, dims, data: new Float64Array(bytes) };
+  if (dtype === 'I64') return { dtype, dims, data: new BigInt64Array(bytes) };
+  if (dtype === 'F16' || dtype === 'BF16') return { dtype, dims, data: new Uint16Array(bytes) };
+  return { dtype, dims, data: new Uint8Array(bytes) };
+}
 
 /** Longest header that is read, in bytes; the limit of the reference implementation. */
 const MOST_HEADER = 100_000_000;
@@ -48,7 +58,8 @@ export function* encodeTensors({ tensors, metadata }: TensorFile): Generator<Uin
   const entries: [string, unknown][] = metadata.size > 0 ? [[METADATA, Object.fromEntries(metadata)]] : [];
   let offset = 0;
   for (const [name, { dtype, dims, data }] of tensors) {
-    if (data.length !== product(dims)) throw new RangeError(`${name}: ${data.length} values for ${dims}`);
+    if (data.byteLength !== product(dims) * bytesOfDtype[dtype])
+      throw new RangeError(`${name}: ${data.byteLength} bytes for ${dtype} of ${dims}`);
     if (name === METADATA) throw new RangeError(`${METADATA} is no name for a tensor`);
     entries.push([name, { dtype, shape: dims, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
@@ -112,7 +123,7 @@ function readAll(descriptor: number, size: number, path: string): TensorFile {
   const tensors = places.map(({ name, dtype, dims, begin, end }): [string, Tensor] => {
     const bytes = new ArrayBuffer(end - begin);
     readFully(descriptor, new Uint8Array(bytes), start + begin, path);
-    return [name, makers[dtype](bytes, dims)];
+    return [name, tensorOf(dtype, bytes, dims)];
   });
   return { tensors: new Map(tensors), metadata };
 }
@@ -127,6 +138,7 @@ function readHeader(descriptor: number, size: number, path: string): Header {
   const head = Buffer.alloc(LENGTH_BYTES);
   readFully(descriptor, head, 0, path);
   const length = Number(head.readBigUInt64LE());
+  if (isPickle(head)) refuse(PICKLE);
   if (length > MOST_HEADER) refuse('it does not begin as such a file does');
   const start = LENGTH_BYTES + length;
   if (start > size) refuse(`its header has ${length} bytes, and the file ends after ${size}`);
@@ -140,6 +152,13 @@ function readHeader(descriptor: number, size: number, path: string): Header {
   checkPlaces(places, size - start);
   return { places, metadata: metadataOf(entries.find(([name]) => name === METADATA)?.[1]), start };
 }
+
+/** `torch.save` writes a zip file of pickled objects, or in old versions one such object. */
+const isPickle = (head: Buffer): boolean =>
+  head.subarray(0, 4).toString('latin1') === 'PK\x03\x04' || head.readUInt16LE() === 0x0280;
+
+const PICKLE =
+  'it looks like one of `torch.save`, which may hold programs; `safetensors.torch.save_file(model.state_dict(), FILE)` writes a safe one';
 
 function parseHeader(text: Buffer): Readonly<Record<string, unknown>> {
   const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { at } from '../../ir/box.ts';
@@ -12,6 +13,7 @@ import type { Instruction, Plan } from '../../ir/plan.ts';
 import { tinyTraining } from '../tests/tiny-plan.ts';
 import { refusal, stepOn, tinyFeed, valueIn, withDevices } from '../tests/with-devices.ts';
 import { type DevicesOptions, startDevices } from './devices.ts';
+import { awaitPeer } from './patience.ts';
 import type { Hold } from './protocol.ts';
 
 const kinds: readonly Instruction['do'][] = [
@@ -68,6 +70,60 @@ test('a device that stands still is named after the time allowed, with what was 
   assert.match(
     message,
     /^waited 0.5 s for .*: device 0 stands still at `step 0, instruction \d+: run step_0/,
+  );
+});
+
+// Device 0 waits for device 1, which waits for device 2: whoever is at fault is named, not who waits for it.
+for (const [victim, kind] of [
+  [1, 'all_reduce'],
+  [2, 'all_reduce'],
+  [2, 'run'],
+] as const)
+  test(`device ${victim}, stopped at ${kind} for longer than the patience, is named, and nothing is left`, async () => {
+    const plan = tinyTraining({ cuts: [0, 1, 2, 4] });
+    const [refused, processes] = await withDevices(
+      plan,
+      async (devices) => {
+        const step = stepOn(plan, devices, 0);
+        await until(() => devices.whereIs(victim).includes(`: ${kind}`));
+        process.kill(at(devices.processes, victim), 'SIGSTOP');
+        return [refusal((await step)[0]), devices.processes] as const;
+      },
+      { hold: { rank: victim, step: 0, at: kind }, timeoutSeconds: 0.5 },
+    );
+    assert.is(refused.code, 'device-stopped');
+    assert.match(
+      refused.message,
+      new RegExp(`^device ${victim} was stopped .* at \`step 0, instruction \\d+: ${kind} .*within 0.5 s$`),
+    );
+    await until(() => processes.every((pid) => !isAlive(pid)));
+  });
+
+// A batch system suspends a job for hours and resumes it: the first to look at the clock gave up on the others.
+test('a run that is suspended as a whole, and resumed, goes on', async () => {
+  const plan = tinyTraining({ cuts: [0, 2, 4] });
+  const worker = new Worker(
+    'const { parentPort } = require("node:worker_threads"); setTimeout(() => parentPort.postMessage(1), 100);',
+    { eval: true },
+  );
+  const patience = { seconds: 0.3, progressOf: () => 0, whereIs: () => '' };
+  const wait = awaitPeer(once(worker, 'message'), 1, 'a message', patience);
+  await once(worker, 'online');
+  // Nothing of this process runs for a second; then the clock is looked at before the message.
+  setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000), 10);
+  assert.equal(await wait, [1]);
+  await withDevices(
+    plan,
+    async (devices) => {
+      (await stepOn(plan, devices, 0)).map(valueIn);
+      for (const pid of devices.processes) process.kill(pid, 'SIGSTOP');
+      const second = stepOn(plan, devices, 1);
+      // Longer than the devices wait for each other, shorter than this process waits for them.
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      for (const pid of devices.processes) process.kill(pid, 'SIGCONT');
+      (await second).map(valueIn);
+    },
+    { timeoutSeconds: 0.5 },
   );
 });
 

@@ -9,6 +9,7 @@ import { at } from '../../ir/box.ts';
 import {
   type Diagnostic,
   diagnose,
+  type Fault,
   failure,
   fault,
   type Result,
@@ -22,6 +23,7 @@ import { boardPath, makePrivateFolder } from './folder.ts';
 import type { Job } from './interpreter.ts';
 import { awaitPeer, startSeconds } from './patience.ts';
 import { placeText } from './place-text.ts';
+import { isStopped } from './process-state.ts';
 import type { Done, Hold, Order, Report, StateValues } from './protocol.ts';
 
 export type DevicesOptions = {
@@ -176,7 +178,7 @@ class Crew {
       return await awaitPeer(Promise.race(ends), rank, `the end of \`${order.kind}\``, patience);
     } catch (reason) {
       if (!(reason instanceof DeviceFault)) throw reason;
-      this.fail(diagnose(reason.fault));
+      this.fail(diagnose(this.blame(reason.fault)));
       return failure(await this.failed);
     }
   }
@@ -222,11 +224,20 @@ class Crew {
       return;
     }
     if (report.peer !== undefined) {
-      this.failIn(report.fault.code === 'device-lost' ? graceSeconds : 0, diagnose(report.fault));
+      const seconds = report.fault.code === 'device-lost' ? graceSeconds : 0;
+      this.failIn(seconds, diagnose(this.blame(report.fault)));
       return;
     }
     const place = { rank, instruction: this.whereIs(rank) };
     this.fail(diagnose({ ...report.fault, args: { ...report.fault.args, ...place } }));
+  }
+
+  /** Whoever waited knows only for whom; if another device was stopped, that one waited for it in turn. */
+  private blame(silence: Fault): Fault {
+    if (silence.code !== 'device-silent') return silence;
+    const peer = this.processes.findIndex(isStopped);
+    if (peer < 0) return silence;
+    return fault('device-stopped', { peer, instruction: this.whereIs(peer), seconds: this.run.seconds });
   }
 
   /** A device that reported why it ends has said it better than its exit code does. */

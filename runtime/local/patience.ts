@@ -14,9 +14,13 @@ export type Patience = {
 /** Seconds allowed at least until a process runs, its libraries are loaded and its door is open. */
 export const startSeconds = 60;
 
+/** A wait is counted in so many looks, so that only time counts in which the one who waits was running. */
+const looks = 8;
+
 /**
  * Waits for something that `peer` must do. A peer that works is given more time, however long it takes; one
- * that stands still for `seconds` is given up.
+ * that stands still for `seconds` is given up. Where the whole run was stopped for a while (a batch system
+ * suspends jobs), nobody is to blame: each goes on, and has waited for one look only.
  */
 export function awaitPeer<T>(
   promise: Promise<T>,
@@ -26,17 +30,17 @@ export function awaitPeer<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let seen = patience.progressOf(peer);
+    let still = 0;
     const look = () => {
       const now = patience.progressOf(peer);
-      if (now === seen) return giveUp();
+      still = now === seen ? still + 1 : 0;
       seen = now;
-      timer = setTimeout(look, patience.seconds * 1000);
-    };
-    const giveUp = () => {
+      if (still < looks) return;
+      clearInterval(timer);
       const args = { seconds: patience.seconds, what, peer, instruction: patience.whereIs(peer) };
       reject(new DeviceFault(fault('device-silent', args), peer));
     };
-    let timer = setTimeout(look, patience.seconds * 1000);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = setInterval(look, (patience.seconds * 1000) / looks);
+    promise.then(resolve, reject).finally(() => clearInterval(timer));
   });
 }
