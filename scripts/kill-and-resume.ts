@@ -25,7 +25,7 @@ const STEPS = 12;
 
 const folder = trainingFolder(tmpdir());
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-const training = await prepareTraining(folder, STEPS);
+const training = await prepareTraining(folder, STEPS, 2);
 console.log(
   `Undisturbed: first step after ${training.startTime.toFixed(0)} ms, ${training.stepTime.toFixed(0)} ms a step.`,
 );

@@ -22,9 +22,10 @@ export type Kill = {
   readonly share: number;
 };
 
-/** A training of two devices that is disturbed again and again. */
+/** A training that is disturbed again and again. */
 export type Training = {
   readonly folder: string;
+  readonly devices: number;
   /** Where its programs keep what is temporary: what is left over shows. */
   readonly temporary: string;
   readonly command: string;
@@ -37,17 +38,19 @@ export type Training = {
 const every = { checkpoint: 3, validation: 4 } as const;
 const milliseconds = { slowDisk: 40, write: 250, validation: 500, grace: 5000 } as const;
 
-/** Compiles the network, makes its data, and trains it once without a disturbance. */
-export async function prepareTraining(folder: string, steps: number): Promise<Training> {
+/** Compiles the network for `devices` tiles, makes its data, and trains it once without a disturbance. */
+export async function prepareTraining(folder: string, steps: number, devices: number): Promise<Training> {
   const bundle = join(folder, 'small.plan');
-  const sets = '--set side=32 --set poolings=1 --pin tiles=1x2';
-  await succeeding(`compile examples/coastline.unet ${sets} --devices 2 --threads 1 -o ${bundle}`);
+  const sets = '--set side=32 --set poolings=1 --pin tiles=1x';
+  await succeeding(
+    `compile examples/coastline.unet ${sets}${devices} --devices ${devices} --threads 1 -o ${bundle}`,
+  );
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);
 
   const options = `--checkpoint-every ${every.checkpoint} --validation held --validate-every ${every.validation}`;
   const command = `run ${bundle} --data ${await smallData()} --json --steps ${steps} ${options}`;
-  const training = { folder, temporary, command, steps, startTime: 0, stepTime: 0 };
+  const training = { folder, temporary, command, steps, devices, startTime: 0, stepTime: 0 };
   const began = performance.now();
   const running = startTraining(training, 'undisturbed');
   await running.line((line) => line.startsWith('{"step":0,'));
@@ -95,7 +98,7 @@ export async function killAndResume(training: Training, kill: Kill, name: string
   const running = startTraining(training, name);
   const watch = watchDevices(running);
   const hit = await moment[kill.moment](training, running, kill)
-    .then(() => shoot(running, kill))
+    .then(() => shoot(training, running, kill))
     .catch((error: Error) => `missed: ${error.message.split('\n')[0]}`);
   const began = performance.now();
   const { status, signal, stderr } = await running.ended;
@@ -139,9 +142,9 @@ const moment: Readonly<Record<Moment, Wait>> = {
 };
 
 /** Kills the victim as soon as it is there. Gives what went wrong, '' if nothing. */
-async function shoot(running: Running, kill: Kill): Promise<string> {
+async function shoot({ devices }: Training, running: Running, kill: Kill): Promise<string> {
   while (running.process.exitCode === null) {
-    const pid = victimOf(running, kill);
+    const pid = victimOf(running, kill, devices);
     if (pid !== undefined) {
       process.kill(pid, 'SIGKILL');
       return '';
@@ -151,11 +154,15 @@ async function shoot(running: Running, kill: Kill): Promise<string> {
   return 'missed: the run was over';
 }
 
-function victimOf(running: Running, { moment: when, victim, share }: Kill): number | undefined {
+function victimOf(
+  running: Running,
+  { moment: when, victim, share }: Kill,
+  training: number,
+): number | undefined {
   if (victim === 'parent') return running.process.pid;
   const devices = devicesOf(running);
   // The devices of the training rest during a validation: half of the time one of those that score.
-  return (when === 'validation' && share < 0.5 ? devices.slice(2) : devices)[victim];
+  return (when === 'validation' && share < 0.5 ? devices.slice(training) : devices)[victim];
 }
 
 /** All device processes that a run ever had. */
