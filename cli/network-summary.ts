@@ -2,9 +2,10 @@
 import { at, extents, length, range } from '../ir/box.ts';
 import { forwardFlops, parameterCount } from '../ir/cost.ts';
 import type { Op } from '../ir/graph.ts';
-import { isSpatial, modelTypes, neededRanges, regionOf } from '../ir/intervals.ts';
+import { isSpatial, modelTypes, neededRanges } from '../ir/intervals.ts';
 import type { Model } from '../ir/model.ts';
 import { flopsOf, ops } from '../ir/ops/table.ts';
+import { stridesOf } from '../ir/tiling.ts';
 import { bytesOf, product, type ValueType } from '../ir/type.ts';
 
 export type LevelSummary = {
@@ -36,7 +37,7 @@ export type NetworkSummary = {
 
 export function summarizeNetwork(model: Model): NetworkSummary {
   const types = modelTypes(model);
-  const strides = stridesOf(model, types);
+  const strides = coarsestStrides(model);
   const coarsest = Math.max(1, ...strides.values());
   const byLevel = new Map<number, Op[]>();
   for (const op of spatialOps(model, types)) {
@@ -75,32 +76,9 @@ const levelOf = (stride: number): number => Math.max(0, Math.round(Math.log2(str
 const strideOf = (op: Op, strides: ReadonlyMap<string, number>): number =>
   strides.get(op.output) ?? strides.get(op.inputs[0] ?? '') ?? 1;
 
-/**
- * For each map the cells of the image between two of its cells, on the axis where they are most: how far
- * the region that an op reads moves when the output moves, times the stride of what it reads.
- */
-function stridesOf(model: Model, types: ReadonlyMap<string, ValueType>): Map<string, number> {
-  const strides = new Map(model.inputs.filter(({ type }) => isSpatial(type)).map(({ name }) => [name, 1]));
-  for (const op of model.ops) {
-    if (!isSpatial(op.type)) continue;
-    const own = op.inputs.flatMap((name, operand) =>
-      isSpatial(types.get(name)) ? [(strides.get(name) ?? 1) * movement(op, operand)] : [],
-    );
-    strides.set(op.output, Math.max(...own));
-  }
-  return strides;
-}
-
-const far = 64;
-
-function movement(op: Op, operand: number): number {
-  const axes = op.type.kind === 'map' ? op.type.box.length : 0;
-  const moved = Array.from({ length: axes }, (_, axis) => {
-    const [here, there] = [0, far].map((cell) => regionOf(op, axis, range(cell, cell + 1), operand).from);
-    return ((there ?? 0) - (here ?? 0)) / far;
-  });
-  return Math.max(...moved);
-}
+/** For each map the cells of the image between two of its cells, on the axis where they are most. */
+const coarsestStrides = (model: Model): Map<string, number> =>
+  new Map([...stridesOf(model)].map(([name, axes]) => [name, Math.max(...axes)]));
 
 /** Index of the first op that is coarser than a level: what comes before is the way down. */
 function firstDeeper(model: Model, strides: ReadonlyMap<string, number>, level: number): number {

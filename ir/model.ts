@@ -12,6 +12,8 @@ export type Source =
   | { readonly from: 'target'; readonly classes?: number }
   /** Dropout: 0 with probability `p`, else 1 / (1 - p), drawn by global position. `layer` is its key. */
   | { readonly from: 'mask'; readonly layer: number; readonly p: number; readonly by: 'cell' | 'channel' }
+  /** By global position, the shares that cells have in those of an axis enlarged with aligned corners: `corners.ts`. */
+  | { readonly from: 'corners'; readonly axis: number; readonly factor: number }
   /** A loss's denominator: the sum of weights over the labelled cells of the whole step, times `channels`. */
   | {
       readonly from: 'count';

@@ -48,7 +48,7 @@ export type Buffer = {
 export type Instruction =
   /** Pixels or labels of the input `source`, for the samples of one micro-batch of this replica. */
   | { readonly do: 'load'; readonly source: string; readonly micro: number; readonly into: string }
-  /** A dropout mask (input `source` of the model). */
+  /** A dropout mask, or shares by position (input `source` of the model). */
   | { readonly do: 'draw'; readonly source: string; readonly micro: number; readonly into: string }
   /** Adds the weights of the labels in `from` (owned cells) to the denominator `into`; `first` clears it. */
   | {

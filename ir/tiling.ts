@@ -25,18 +25,24 @@ export function stridesOf(model: Model): Strides {
     const known = op.inputs.findIndex((name) => strides.has(name));
     const base = strides.get(op.inputs[known] ?? '');
     if (base === undefined) continue;
-    // Targets and drawn masks have no op before them: they lie where the map lies that they meet.
-    for (const name of op.inputs)
-      if (!strides.has(name) && isSpatial(types.get(name))) strides.set(name, base);
-    if (!isSpatial(op.type)) continue;
-    const steps = base.map((_, axis) => {
-      const from = (cell: number) => regionOf(op, axis, range(cell, cell + 1), known).from;
-      return (from(span) - from(0)) / span;
+    const stepsOf = (operand: number): number[] =>
+      base.map((_, axis) => {
+        const from = (cell: number) => regionOf(op, axis, range(cell, cell + 1), operand).from;
+        return (from(span) - from(0)) / span;
+      });
+    const steps = isSpatial(op.type) ? stepsOf(known) : base.map(() => 1);
+    const result = base.map((stride, axis) => stride * at(steps, axis));
+    if (isSpatial(op.type)) strides.set(op.output, result);
+    // Targets, masks and shares have no op before them: they lie where the cells lie that are made of theirs.
+    op.inputs.forEach((name, operand) => {
+      if (strides.has(name) || !isSpatial(types.get(name))) return;
+      const own = isSpatial(op.type) ? stepsOf(operand) : steps;
+      // A value of one cell that all cells are made of has no step; any will do.
+      strides.set(
+        name,
+        result.map((stride, axis) => stride / (at(own, axis) || 1)),
+      );
     });
-    strides.set(
-      op.output,
-      base.map((stride, axis) => stride * at(steps, axis)),
-    );
   }
   return strides;
 }

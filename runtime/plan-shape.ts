@@ -80,6 +80,7 @@ const source = tagged<'from', Source>('from', {
     p: number,
     by: oneOf('cell', 'channel'),
   }),
+  corners: record<SourceOf<'corners'>>({ from: oneOf('corners'), axis: count, factor: count }),
   count: record<SourceOf<'count'>>({ from: oneOf('count'), target: text, weights: numbers, channels: count }),
 });
 

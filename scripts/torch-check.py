@@ -62,6 +62,12 @@ def resize(a, x):
     return crop({"sides": a["crop"]}, F.interpolate(x, scale_factor=scale, **mode))
 
 
+def stretch(a, x, _shares):
+    linear = by_rank(("linear", "bilinear", "trilinear"), x)
+    scale = [float(a["factor"] if axis == a["axis"] else 1) for axis in range(x.dim() - 2)]
+    return F.interpolate(x, scale_factor=scale, mode=linear, align_corners=True)
+
+
 def per_channel(values, x):
     return values.reshape(values.shape + (1,) * (x.dim() - values.dim()))
 
@@ -179,6 +185,7 @@ FORWARD = {
     "crop": crop,
     "pad": lambda a, x: F.pad(x, flat(a["sides"])),
     "resize": resize,
+    "stretch": stretch,
     "mask": lambda a, x, m: x * per_channel(m, x),
     "moments": moments,
     "normalize": normalize,

@@ -9,7 +9,8 @@ import * as fc from 'fast-check';
 import { runGraph } from '../backends/reference/run-graph.ts';
 import { apply, arrayOf, randoms, randomTensor, type Tensor } from '../backends/reference/tests/probe.ts';
 import { convCase, poolCase, upConvCase } from '../backends/reference/tests/shapes.ts';
-import { at, wholeBox } from '../ir/box.ts';
+import { at, extents, wholeBox } from '../ir/box.ts';
+import { cornerShares } from '../ir/corners.ts';
 import { isFault } from '../ir/diagnostics/diagnostic.ts';
 import type { Op } from '../ir/graph.ts';
 import type { OpAttributes, OpKind, Sides } from '../ir/ops/attributes.ts';
@@ -199,8 +200,18 @@ const layouts = ({ draw, sizes, tensor }: Setting): Case[] => {
     differentiated('pad', { sides }, [x], 2, draw),
     differentiated('resize', attrs, [x], 2, draw),
     differentiated('resize', { ...attrs, mode: 'bilinear' }, [x], 2, draw),
+    ...sizes.map((_, axis) => stretched(x, axis, 2 + pick(3), draw)),
   ];
 };
+
+/** With the shares that the language gives it. */
+function stretched(x: Tensor, axis: number, factor: number, draw: () => number): Case {
+  const extent = x.type.kind === 'map' ? extents(x.type.box) : [];
+  const box = wholeBox(extent.map((size, i) => (i === axis ? size * factor : 1)));
+  const all = [...cornerShares({ axis, factor }, box, box)];
+  const shares = { type: map(3, box), values: Float64Array.from([...all, ...all]) };
+  return differentiated('stretch', { axis, factor, crop: [0, 0] }, [x, shares], 2, draw);
+}
 
 const norms = ({ draw, tensor }: Setting): Case[] => {
   const x = tensor(4);

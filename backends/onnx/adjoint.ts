@@ -24,6 +24,7 @@ import {
   shared,
 } from './moments.ts';
 import { avgPoolGradient, maxPoolGradient, resizeGradient } from './pools.ts';
+import { stretchGradient } from './stretch.ts';
 
 /** Times this, every positive normal number is at least 1. */
 const steep = 3.4e38;
@@ -151,6 +152,7 @@ export const adjointEmits = {
   avg_pool_grad: avgPoolGradient,
   channels: (g, { attrs: { from, to } }, x) => slice(g, x, [{ axis: 1, from, to }]),
   resize_grad: resizeGradient,
+  stretch_grad: stretchGradient,
   moments_grad: momentsGradient,
   normalize_grad: (g, site, _x, both, dy) => normalizeGradient(g, site, both, dy),
   normalize_moments_grad: normalizeMomentsGradient,

@@ -2,11 +2,12 @@
  * A trained network as a plain ONNX file: raw pixels in, logits and classes out, weights inside, any number
  * of samples. ONNX Runtime or another engine runs it without anything of ours.
  */
+import { cornerShares } from '../../ir/corners.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Op } from '../../ir/graph.ts';
 import type { Input, Model, Output } from '../../ir/model.ts';
 import { array, dimsOf, product, type ValueType } from '../../ir/type.ts';
-import { Builder } from './builder.ts';
+import { Builder, floatTensor } from './builder.ts';
 import { emitOp, typeNamed } from './emit.ts';
 import { encode, type Port, type Tensor } from './proto.ts';
 
@@ -17,6 +18,18 @@ const largestFile = 2 ** 31 - 2 ** 24;
 const batch = 'N';
 
 const gigabytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);
+
+/** Whether who runs the file has to give it. */
+const isGiven = (input: Input): boolean => !isDropout(input) && input.source.from !== 'corners';
+
+/** Shares that depend on the position alone, the same for all samples. */
+function cornerConstants(inputs: readonly Input[], rename: (name: string) => string) {
+  return inputs.flatMap(({ name, type, source }) => {
+    if (source.from !== 'corners' || type.kind !== 'map') return [];
+    const shares = [...cornerShares(source, type.box, type.box)];
+    return [{ ...floatTensor(shares, dimsOf(type, 1)), name: rename(name) }];
+  });
+}
 
 const isDropout = (input: Input): boolean => input.source.from === 'mask';
 
@@ -81,7 +94,7 @@ export function exportOnnx(model: Model, weights: ReadonlyMap<string, Float32Arr
   if (bytes > largestFile)
     return failure(diagnose(fault('onnx-too-large', { model: model.name, size: gigabytes(bytes) })));
 
-  const inputs = model.inputs.filter((input) => read.has(input.name) && !isDropout(input));
+  const inputs = model.inputs.filter((input) => read.has(input.name) && isGiven(input));
   const fixed = new Set([...inputs, ...parameters].map(({ name }) => name));
   const rename = renamer(results, fixed);
   const types = typesIn(model, rename);
@@ -99,6 +112,10 @@ export function exportOnnx(model: Model, weights: ReadonlyMap<string, Float32Arr
       nodes: g.nodes,
       constants: [
         ...parameters.map(({ name, dims }) => constant(name, dims, weights.get(name))),
+        ...cornerConstants(
+          model.inputs.filter(({ name }) => read.has(name)),
+          rename,
+        ),
         ...g.constants,
       ],
       inputs: inputs.map(({ name, type }) => port(name, type)),

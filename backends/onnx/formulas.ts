@@ -57,6 +57,16 @@ export const padSpace = (g: Builder, x: string, sides: readonly Sides[]): string
     ? x
     : g.op('Pad', [x, g.ints(sidesList(sides)), g.float(0), g.ints(spatialAxes(sides.length))]);
 
+/** Each cell of the spatial axes repeated `factor` times along its axis. */
+export const enlarge = (g: Builder, x: string, factor: readonly number[]): string =>
+  factor.every((f) => f === 1)
+    ? x
+    : g.op('Resize', [x, '', g.floats([1, 1, ...factor])], {
+        mode: 'nearest',
+        coordinate_transformation_mode: 'asymmetric',
+        nearest_mode: 'floor',
+      });
+
 export const positive = (sides: readonly Sides[]): Sides[] =>
   sides.map(([lo, hi]): Sides => [Math.max(0, lo), Math.max(0, hi)]);
 

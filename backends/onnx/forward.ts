@@ -10,6 +10,7 @@ import { fitWindow } from './fit-window.ts';
 import {
   channelConstant,
   cropSpace,
+  enlarge,
   inverseCount,
   meanOver,
   normalOf,
@@ -33,6 +34,7 @@ import {
   perCell,
   shared,
 } from './moments.ts';
+import { stretch } from './stretch.ts';
 
 /** Conv with the pads, strides and groups of ours; operands after `x` as they are. */
 export function conv(
@@ -55,16 +57,6 @@ function maxPool(g: Builder, attrs: PoolAttributes, extent: readonly number[], x
   const fitted = fitWindow(g, x, extent, attrs);
   return g.op('MaxPool', [fitted.x], { ...windowAttributes(attrs), pads: sidesList(fitted.pad) });
 }
-
-/** Each cell of the spatial axes repeated `factor` times along its axis. */
-export const enlarge = (g: Builder, x: string, factor: readonly number[]): string =>
-  factor.every((f) => f === 1)
-    ? x
-    : g.op('Resize', [x, '', g.floats([1, 1, ...factor])], {
-        mode: 'nearest',
-        coordinate_transformation_mode: 'asymmetric',
-        nearest_mode: 'floor',
-      });
 
 /** Linear along each axis between the centres of cells. */
 const blend = (g: Builder, x: string, factor: readonly number[]): string =>
@@ -175,6 +167,7 @@ export const forwardEmits = {
     const enlarged = attrs.mode === 'nearest' ? enlarge(g, x, attrs.factor) : blend(g, x, attrs.factor);
     return cropSpace(g, enlarged, extent, attrs.crop);
   },
+  stretch,
   mask,
   moments,
   running_share: runningShare,

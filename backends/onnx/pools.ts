@@ -5,8 +5,16 @@ import { product } from '../../ir/type.ts';
 import type { Builder } from './builder.ts';
 import { channelsAt, extentAt, type Site } from './emitter.ts';
 import { fitWindow } from './fit-window.ts';
-import { allZero, fitSpace, padSpace, reshape, sidesList, slice, windowAttributes } from './formulas.ts';
-import { enlarge } from './forward.ts';
+import {
+  allZero,
+  enlarge,
+  fitSpace,
+  padSpace,
+  reshape,
+  sidesList,
+  slice,
+  windowAttributes,
+} from './formulas.ts';
 
 const overlaps = ({ kernel, stride }: Window): boolean =>
   kernel.some((size, axis) => size > at(stride, axis));

@@ -1,5 +1,6 @@
 /** What a step computes on: pixels and labels of the whole batch, and the masks and counts that follow. */
 import { type Box, extents } from '../../ir/box.ts';
+import { cornerShares } from '../../ir/corners.ts';
 import { dropoutMask } from '../../ir/draw.ts';
 import type { Input, Model, Source, Training } from '../../ir/model.ts';
 import { element, elementCount, mapType } from './kernels/kernel.ts';
@@ -44,8 +45,26 @@ export function feedNamed(model: Model, { inputs }: Feeds, name: string, samples
   return values;
 }
 
-/** The cells `box` of a drawn mask, for samples by their index in the batch. */
-export function drawMask(
+/** The cells `box` of an input that is drawn or computed by position, for samples by their index in the batch. */
+export function drawInput(
+  model: Model,
+  name: string,
+  step: number,
+  samples: readonly number[],
+  box: Box,
+): Float64Array {
+  const { source, type } = inputNamed(model, name);
+  if (source.from !== 'corners') return drawMask(model, name, step, samples, box);
+  return repeated(cornerShares(source, mapType(type).box, box), samples.length);
+}
+
+function repeated(values: Float64Array, times: number): Float64Array {
+  const all = new Float64Array(times * values.length);
+  for (let i = 0; i < times; i++) all.set(values, i * values.length);
+  return all;
+}
+
+function drawMask(
   model: Model,
   name: string,
   step: number,
@@ -78,9 +97,9 @@ export function countOf(model: Model, name: string, labels: Float64Array, cells:
 
 /** Whole input of a model for a batch of `samples`, whatever its source. */
 export function wholeInput(model: Model, { name, type, source }: Input, feeds: Feeds, samples: number) {
-  if (source.from === 'mask') {
+  if (source.from === 'mask' || source.from === 'corners') {
     const all = Array.from({ length: samples }, (_, sample) => sample);
-    return drawMask(model, name, feeds.step, all, mapType(type).box);
+    return drawInput(model, name, feeds.step, all, mapType(type).box);
   }
   if (source.from !== 'count') return feedNamed(model, feeds, name, samples);
   const labels = feedNamed(model, feeds, source.target, samples);

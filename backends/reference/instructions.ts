@@ -17,7 +17,7 @@ import {
 import {
   addConfusion,
   countOf,
-  drawMask,
+  drawInput,
   type Feeds,
   feedNamed,
   inputNamed,
@@ -79,7 +79,7 @@ const meanings: { readonly [K in LocalKind]: Meaning<K> } = {
   draw(device, { source, micro, into }, { plan, feeds, owners }) {
     const box = globalBox(owners, device, bufferNamed(device, into));
     const samples = samplesOf(plan, device, micro);
-    write(device, into, drawMask(plan.model, source, feeds.step, samples, box));
+    write(device, into, drawInput(plan.model, source, feeds.step, samples, box));
   },
   count(device, { source, from, into, first }, { plan, owners }) {
     const cells = plan.samples * volume(ownedBox(owners, device, bufferNamed(device, from).value));

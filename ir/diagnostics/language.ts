@@ -255,6 +255,13 @@ const shapes = {
       'In a grouped convolution each group has an equal share of input and output channels, in a group norm of the channels.',
     example: 'image |> conv(16, 3, groups = 2)   // image has 3 channels',
   },
+  'corners-of-nearest': {
+    message: '`align_corners` says where the centres of cells lie, and `nearest` repeats whole cells',
+    hint: 'write `resize(2, bilinear, align_corners = true)`, or leave `align_corners` out',
+    explain:
+      'A bilinear resize goes in straight lines between the centres of cells. By default cells are squares, and the outermost centres of the result lie half a small cell inside the image; with aligned corners the first and last centre stay where they were.',
+    example: 'x |> resize(2, align_corners = true)   // write: resize(2, bilinear, align_corners = true)',
+  },
   'group-and-batch': {
     message: 'groups of {group} samples do not divide the batch of {batch} evenly',
     hint: 'choose a `group` that divides `batch`; without one the whole batch is the group',

@@ -107,6 +107,12 @@ export const adjointOps = {
     shape: ({ extent }, inputs) => map(mapAt(inputs, 0).channels, wholeBox(extent)),
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
   },
+  stretch_grad: {
+    doc: 'sum of dy over the cells that each cell of the input of `stretch` has a share in, each times the share',
+    operands: ['dy', 'shares'],
+    shape: ({ extent }, inputs) => map(mapAt(inputs, 0).channels, wholeBox(extent)),
+    flops: (_attrs, inputs) => 6 * elementsOf(mapAt(inputs, 0)),
+  },
   moments_grad: {
     doc: 'dmean / N + dvariance * 2 (x - mean) / N; both cotangents summed over the `over` samples that share them, N their cells',
     operands: ['x', 'moments', 'dmoments'],

@@ -31,6 +31,9 @@ export type ResizeAttributes = {
   readonly crop: readonly Sides[];
 };
 
+/** As `ResizeAttributes`, of one axis. */
+export type StretchAttributes = { readonly axis: number; readonly factor: number; readonly crop: Sides };
+
 /** The extents of the forward input, which the adjoint cannot infer from the output. */
 type Like = { readonly extent: readonly number[] };
 
@@ -64,6 +67,7 @@ export type OpAttributes = {
   crop: { readonly sides: readonly Sides[] };
   pad: { readonly sides: readonly Sides[] };
   resize: ResizeAttributes;
+  stretch: StretchAttributes;
   mask: None;
   /** Equal runs of channels that share a mean and a variance, and so many consecutive samples that do. */
   moments: { readonly groups: number } & Over;
@@ -104,6 +108,7 @@ export type OpAttributes = {
   avg_pool_grad: Window & Like;
   channels: { readonly from: number; readonly to: number };
   resize_grad: ResizeAttributes & Like;
+  stretch_grad: StretchAttributes & Like;
   moments_grad: Over;
   channel_dot: None;
   space_sum: None;

@@ -3,7 +3,7 @@ import { at, extents, length, range, wholeBox } from '../box.ts';
 import { elementsOf, map } from '../type.ts';
 import type { ResizeAttributes, Sides } from './attributes.ts';
 import { fault, mapAt, type OpTable, showSizes, sum } from './definition.ts';
-import { extentOf, outside, sameCells, unequal } from './shared.ts';
+import { extentOf, outside, sameCells, unequal, weightFault } from './shared.ts';
 
 /** Where the centre of an enlarged cell lies among the cells it is made of, by mode. */
 const centreIn: Record<ResizeAttributes['mode'], (cell: number, factor: number) => number> = {
@@ -95,6 +95,40 @@ export const places = {
     }),
     gradient: (b, { attrs, inputs }, dy) => [
       b.emit('resize_grad', [dy], { ...attrs, extent: extentOf(b.typeOf(at(inputs, 0))) }),
+    ],
+  },
+  stretch: {
+    doc: 'enlarges one axis by a whole factor, linear between the centres of cells, the first and last of which stay in place; the shares are an operand, for they depend on the global position',
+    operands: ['x', 'shares'],
+    shape({ axis, factor, crop }, inputs) {
+      const [x, shares] = [mapAt(inputs, 0), mapAt(inputs, 1)];
+      const size = at(extents(x.box), axis) * factor - sum(crop);
+      const sizes = extents(x.box).map((cells, other) => (other === axis ? size : cells));
+      const expected = extents(x.box).map((_, other) => (other === axis ? size : 1));
+      const problem = weightFault('stretch', shares, 3);
+      if (problem !== undefined || showSizes(extents(shares.box)) === showSizes(expected))
+        return problem ?? map(x.channels, wholeBox(sizes));
+      const both = `${showSizes(expected)} and ${showSizes(extents(shares.box))}`;
+      return fault('sizes-differ', { op: 'stretch', sizes: both });
+    },
+    flops: (_attrs, _inputs, output) => 5 * elementsOf(output),
+    region({ axis: stretched, factor, crop }, axis, out, operand) {
+      if (axis !== stretched) return operand === 0 ? out : range(0, 1);
+      if (operand === 1) return out;
+      const [lo] = crop;
+      const below = (cell: number) => Math.floor((cell + lo) / factor);
+      return range(below(out.from) - 1, below(out.to - 1) + 2);
+    },
+    localize(attrs, placements) {
+      const own = placements.find(({ axis }) => axis === attrs.axis);
+      if (own === undefined) return attrs;
+      const { input, output } = own;
+      const lo = output.from + attrs.crop[0] - input.from * attrs.factor;
+      return { ...attrs, crop: [lo, length(input) * attrs.factor - length(output) - lo] };
+    },
+    gradient: (b, { attrs, inputs }, dy) => [
+      b.emit('stretch_grad', [dy, at(inputs, 1)], { ...attrs, extent: extentOf(b.typeOf(at(inputs, 0))) }),
+      undefined,
     ],
   },
 } satisfies Partial<OpTable>;

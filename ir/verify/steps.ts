@@ -25,7 +25,7 @@ export function verifySteps(plan: Plan, role: Role): Diagnostic[] {
 const valueHeld = (role: Role, buffer: string): string | undefined =>
   role.buffers.find(({ name }) => name === buffer)?.value;
 
-const sourceKinds = { load: ['image', 'target'], draw: ['mask'], count: ['count'] } as const;
+const sourceKinds = { load: ['image', 'target'], draw: ['mask', 'corners'], count: ['count'] } as const;
 
 /** Loads, draws and counts name an input of the model of their kind, and fill a buffer of that value. */
 function sourceFaults({ model }: Plan, role: Role): Diagnostic[] {

@@ -149,9 +149,13 @@ function predictionRole(model: Model, program: Program, segment: Segment, sample
   const typeOf = (name: string) => types.get(name) as ValueType;
   for (const { name, type } of inputs)
     if (model.parameters.some((parameter) => parameter.name === name)) script.buffer(name, name, type, true);
-  const images = inputsFrom(model, 'image').filter(({ name }) => types.has(name));
-  for (const { name } of images)
-    script.do({ do: 'load', source: name, micro: 0, into: script.buffer(name, name, typeOf(name)) });
+  const images = [...inputsFrom(model, 'image'), ...inputsFrom(model, 'corners')].filter(({ name }) =>
+    types.has(name),
+  );
+  for (const { name, source } of images) {
+    const into = script.buffer(name, name, typeOf(name));
+    script.do({ do: source.from === 'image' ? 'load' : 'draw', source: name, micro: 0, into });
+  }
   const writes = segment.graph.outputs.map((name) => script.buffer(name, name, typeOf(name)));
   const reads = inputs.map(({ name }) => name);
   script.do({ do: 'run', segment: segment.name, why: 'forward', micro: 0, reads, writes });
@@ -259,9 +263,11 @@ function countDenominators({ script, model, schedule, typeOf }: Step): void {
 function microBatch({ script, model, schedule, segment, gradients, typeOf }: Step, micro: number): void {
   const { inputs, outputs } = segment.graph;
   const has = new Set(inputs.map(({ name }) => name));
-  const perMicro = [...inputsFrom(model, 'image'), ...inputsFrom(model, 'mask')].filter(({ name }) =>
-    has.has(name),
-  );
+  const perMicro = [
+    ...inputsFrom(model, 'image'),
+    ...inputsFrom(model, 'mask'),
+    ...inputsFrom(model, 'corners'),
+  ].filter(({ name }) => has.has(name));
   for (const { name, source } of perMicro) {
     const into = script.buffer(ofMicro(name, micro), name, typeOf(name));
     script.do({ do: source.from === 'image' ? 'load' : 'draw', source: name, micro, into });

@@ -2,8 +2,7 @@
  * What a device does with its program: one handler for each kind of instruction, one after another. The
  * program is the plan's; nothing is decided here.
  */
-import { at, type Box, extents, intersect, shiftBox, volume, wholeBox } from '../../ir/box.ts';
-import { dropoutMask } from '../../ir/draw.ts';
+import { at, type Box, intersect, shiftBox, volume, wholeBox } from '../../ir/box.ts';
 import type { Input, Model, Source, Training } from '../../ir/model.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
 import { hyper } from '../../ir/rate.ts';
@@ -13,6 +12,7 @@ import { allReduceBuffers, type Group } from './all-reduce.ts';
 import type { Arena, Elements, Held } from './arena.ts';
 import { type Board, idle } from './board.ts';
 import { countLabels, countPairs, cutOut, type Labelled } from './cells.ts';
+import { drawnInput } from './drawn.ts';
 import type { Feed } from './feed.ts';
 import { refuseNotFinite } from './finite.ts';
 import { collectCopies } from './memory.ts';
@@ -86,24 +86,10 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
 
   async draw({ source, micro, into }, work) {
     const { model } = work.device.plan;
-    const mask = sourceOf(model, source, 'mask');
     const held = work.arena.held(into);
-    const { type } = inputOf(model, source);
-    await eachSample(work, micro, held, (sample, part) =>
-      part.set(
-        dropoutMask({
-          seed: trainingOf(model).seed,
-          layer: mask.layer,
-          step: work.job.step,
-          sample,
-          p: mask.p,
-          by: mask.by,
-          channels: at(held.buffer.dims, 1),
-          box: boxInImage(work, held),
-          extents: type.kind === 'map' ? extents(type.box) : [],
-        }),
-      ),
-    );
+    const place = { step: work.job.step, box: boxInImage(work, held) };
+    const numbersOf = drawnInput(model, inputOf(model, source), place);
+    await eachSample(work, micro, held, (sample, part) => part.set(numbersOf(sample)));
   },
 
   count({ source, from, into, first }, work) {

@@ -48,7 +48,7 @@ const exact = (recipe: Recipe): Recipe => ({
   dropout: 'none',
   loss: 'mse',
   beside: 'nothing',
-  up: recipe.up === 'bilinear' ? 'resize' : recipe.up,
+  up: ['bilinear', 'corners'].includes(recipe.up) ? 'resize' : recipe.up,
   skip: recipe.skip === 'add' ? 'add' : 'concat',
   kernel: recipe.kernel === 5 ? 3 : recipe.kernel,
 });

@@ -126,6 +126,16 @@ export class NetworkBuilder {
     });
   }
 
+  /** Linear along each axis, corners aligned. */
+  stretch(x: string, factor = 2): string {
+    return this.each(0).reduce((value, _, axis) => {
+      const sizes = this.sizes(value).map((size, other) => (other === axis ? size * factor : 1));
+      const name = `shares[${this.ops.length}]`;
+      const shares = this.input(name, map(3, wholeBox(sizes)), { from: 'corners', axis, factor });
+      return this.op('stretch', [value, shares], { axis, factor, crop: [0, 0] });
+    }, x);
+  }
+
   /** Dropout of one in four cells or channels. */
   dropout(x: string, by: 'cell' | 'channel'): string {
     const layer = this.inputs.length;
@@ -270,7 +280,7 @@ export type Recipe = {
   readonly dilation: 1 | 2;
   readonly same: boolean;
   readonly down: 'max_pool' | 'avg_pool' | 'conv' | 'max_pool_3_2';
-  readonly up: 'up_conv' | 'resize' | 'bilinear' | 'up_conv_3_2';
+  readonly up: 'up_conv' | 'resize' | 'bilinear' | 'corners' | 'up_conv_3_2';
   readonly skip: 'concat' | 'add' | 'gated' | 'product';
   readonly activation: 'relu' | 'leaky_relu' | 'silu' | 'gelu' | 'sigmoid' | 'softmax';
   readonly norm: 'none' | 'instance' | 'group' | 'batch' | 'pairs';
@@ -291,7 +301,7 @@ export const recipes = (rank = 2): fc.Arbitrary<Recipe> =>
     dilation: fc.constantFrom<1 | 2>(1, 1, 2),
     same: fc.boolean(),
     down: fc.constantFrom<Recipe['down']>('max_pool', 'avg_pool', 'conv', 'max_pool_3_2'),
-    up: fc.constantFrom<Recipe['up']>('up_conv', 'resize', 'bilinear', 'up_conv_3_2'),
+    up: fc.constantFrom<Recipe['up']>('up_conv', 'resize', 'bilinear', 'corners', 'up_conv_3_2'),
     skip: fc.constantFrom<Recipe['skip']>('concat', 'add', 'gated', 'product'),
     activation: fc.constantFrom<Recipe['activation']>(
       'relu',
@@ -317,6 +327,7 @@ const ups = {
   up_conv_3_2: (b: NetworkBuilder, x: string, width: number) => b.upConv(x, width, 3, 2, [1, 0]),
   bilinear: (b: NetworkBuilder, x: string, width: number) =>
     b.conv(b.enlarge(x, 2, 'bilinear'), width, { kernel: 1 }),
+  corners: (b: NetworkBuilder, x: string, width: number) => b.conv(b.stretch(x), width, { kernel: 1 }),
   resize: (b: NetworkBuilder, x: string, width: number) => b.conv(b.enlarge(x), width, { kernel: 1 }),
 };
 

@@ -28,7 +28,7 @@ export function predicting({ loss: _loss, training: _training, statistics = [], 
   return {
     ...model,
     ops,
-    inputs: model.inputs.filter(({ source }) => source.from === 'image'),
+    inputs: model.inputs.filter(({ source }) => source.from === 'image' || source.from === 'corners'),
     outputs: [
       ...model.outputs,
       ...[...new Set([...maps, ...logits])].map((value) => ({ name: `raw ${value}`, value })),

@@ -268,6 +268,10 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
     w.axes.every(({ size, factor, crop }) => size * factor > crop[0] + crop[1])
       ? elementwise('resize', resizeAttributes)(w)
       : undefined,
+  stretch: (w) =>
+    stretchFits(w)
+      ? graphOf(w, { x: real(of(w)), ...sharesOperand(w) }, step('stretch', stretchOf(w), ['x', 'shares']))
+      : undefined,
   mask: (w) =>
     graphOf(w, { x: real(of(w)), m: real(w.flag ? of(w) : vector(w.cin)) }, step('mask', {}, ['x', 'm'])),
   moments: (w) => graphOf(w, momentsOperands(w), step('moments', momentsAttributes(w), ['x'])),
@@ -381,6 +385,13 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
     const dy = resultOf('resize', attrs, of(w));
     return withCotangent(w, dy, {}, step('resize_grad', { ...attrs, extent: sizes(w) }, ['dy']));
   },
+  stretch_grad: (w) => {
+    if (!stretchFits(w)) return undefined;
+    const operands = sharesOperand(w);
+    const dy = resultOf('stretch', stretchOf(w), of(w), operands.shares.type);
+    const attrs = { ...stretchOf(w), extent: sizes(w) };
+    return withCotangent(w, dy, operands, step('stretch_grad', attrs, ['dy', 'shares']));
+  },
   channel_dot: pairwise('channel_dot', () => ({})),
   space_sum: elementwise('space_sum', () => ({})),
   linear_data: (w) =>
@@ -491,6 +502,24 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
       step('sgd_step', { decay: w.flag ? 0 : w.real }, ['p', 'd', 'hyper']),
     ),
 };
+
+/** One of the axes, and any shares at all. */
+function stretchOf(w: World) {
+  const axis = w.seed % w.axes.length;
+  const { factor = 1, crop = [0, 0] as const } = w.axes[axis] ?? {};
+  return { axis, factor, crop };
+}
+
+const stretchedSize = (w: World): number => {
+  const { axis, factor, crop } = stretchOf(w);
+  return (sizes(w)[axis] ?? 0) * factor - crop[0] - crop[1];
+};
+
+const stretchFits = (w: World): boolean => stretchedSize(w) > 0;
+
+const sharesOperand = (w: World) => ({
+  shares: real(map(3, wholeBox(w.axes.map((_, i) => (i === stretchOf(w).axis ? stretchedSize(w) : 1))))),
+});
 
 function resizeAttributes(w: World) {
   const [factor, crop] = [w.axes.map((a) => a.factor), w.axes.map((a) => a.crop)];

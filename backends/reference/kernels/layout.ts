@@ -1,6 +1,7 @@
 /** Ops that move cells and channels without changing their values. */
-import type { ResizeAttributes } from '../../../ir/ops/attributes.ts';
-import type { ValueType } from '../../../ir/type.ts';
+import { at, extents } from '../../../ir/box.ts';
+import type { ResizeAttributes, StretchAttributes } from '../../../ir/ops/attributes.ts';
+import { product, type ValueType } from '../../../ir/type.ts';
 import { negated, reframe } from './frame.ts';
 import {
   element,
@@ -60,8 +61,32 @@ function eachPart(
         }
 }
 
+/** As `eachPart`, of a map stretched along one axis; the share is given by its index in the map of shares. */
+function eachShare(
+  { axis, factor, crop }: StretchAttributes,
+  x: ValueType | undefined,
+  y: ValueType | undefined,
+  samples: number,
+  visit: (enlarged: number, original: number, share: number) => void,
+): void {
+  const [before, after] = [extents(mapType(x).box), extents(mapType(y).box)];
+  const { channels } = mapType(x);
+  const [cells, count] = [at(before, axis), at(after, axis)];
+  const outer = channels * product(before.slice(0, axis));
+  const inner = product(before.slice(axis + 1));
+  for (let line = 0; line < samples * outer; line++)
+    for (let cell = 0; cell < count; cell++)
+      for (let which = 0; which < 3; which++) {
+        const from = Math.floor((cell + crop[0]) / factor) + which - 1;
+        if (from < 0 || from >= cells) continue;
+        const share = (Math.floor(line / outer) * 3 + which) * count + cell;
+        for (let i = 0; i < inner; i++)
+          visit((line * count + cell) * inner + i, (line * cells + from) * inner + i, share);
+      }
+}
+
 export const layoutKernels: Kernels<
-  'concat' | 'channels' | 'crop' | 'pad' | 'resize' | 'resize_grad' | 'fill'
+  'concat' | 'channels' | 'crop' | 'pad' | 'resize' | 'resize_grad' | 'stretch' | 'stretch_grad' | 'fill'
 > = {
   concat: (call) => {
     const y = zeros(call);
@@ -106,6 +131,22 @@ export const layoutKernels: Kernels<
     const dy = operand(call.inputs, 0);
     eachPart(call.attrs, call.type, call.types[0], call.samples, (enlarged, original, share) => {
       dx[original] = element(dx, original) + share * element(dy, enlarged);
+    });
+    return dx;
+  },
+  stretch: (call) => {
+    const y = zeros(call);
+    const [x, shares] = [operand(call.inputs, 0), operand(call.inputs, 1)];
+    eachShare(call.attrs, call.types[0], call.type, call.samples, (enlarged, original, share) => {
+      y[enlarged] = element(y, enlarged) + element(shares, share) * element(x, original);
+    });
+    return y;
+  },
+  stretch_grad: (call) => {
+    const dx = zeros(call);
+    const [dy, shares] = [operand(call.inputs, 0), operand(call.inputs, 1)];
+    eachShare(call.attrs, call.type, call.types[0], call.samples, (enlarged, original, share) => {
+      dx[original] = element(dx, original) + element(shares, share) * element(dy, enlarged);
     });
     return dx;
   },

@@ -1,8 +1,10 @@
 /** Layers that work cell by cell, drop or enlarge. */
+import { wholeBox } from '../../../ir/box.ts';
+import { fault } from '../../../ir/ops/definition.ts';
 import { type MapType, map } from '../../../ir/type.ts';
 import { builtin, type Reader, withDefault } from '../builtin.ts';
 import { refuse, type Site } from '../context.ts';
-import { axes, real, tensor, tensorOrVector, word } from '../readers.ts';
+import { axes, flag, real, tensor, tensorOrVector, word } from '../readers.ts';
 import type { Tensor, Value } from '../value.ts';
 import { emitLayer } from './layer.ts';
 
@@ -19,6 +21,24 @@ function dropout(site: Site, x: Tensor, p: number, by: 'cell' | 'channel'): Valu
   const problem = site.context.network.input(`${name}~mask`, type, { from: 'mask', layer, p, by });
   if (problem !== undefined) return refuse(site, problem);
   return emitLayer(site, 'mask', name, [x], {}, { arrays: [`${name}~mask`] });
+}
+
+/** Enlarges with aligned corners, one axis after another; the shares of the cells are inputs. */
+function stretch(site: Site, x: Tensor, factors: readonly number[]): Value {
+  const name = fresh(site);
+  const last = factors.findLastIndex((factor) => factor > 1);
+  return factors.reduce<Value>((value, factor, axis) => {
+    if (value.kind !== 'tensor' || factor === 1) return value;
+    const sizes = value.type.box.map((r, i) => (i === axis ? (r.to - r.from) * factor : 1));
+    const shares = `${name}~shares${axis}`;
+    const source = { from: 'corners', axis, factor } as const;
+    const problem = site.context.network.input(shares, map(3, wholeBox(sizes)), source);
+    if (problem !== undefined) return refuse(site, problem);
+    const attrs = { axis, factor, crop: [0, 0] as const };
+    const trace = { stride: Math.max(1, x.trace.stride / Math.max(...factors)) };
+    const output = axis === last ? name : `${name}.axis${axis}`;
+    return emitLayer(site, 'stretch', output, [value], attrs, { arrays: [shares], trace });
+  }, x);
 }
 
 export const cellBuiltins = [
@@ -58,13 +78,16 @@ export const cellBuiltins = [
     run: ({ x, p, by }, site): Value => dropout(site, x, p, by),
   }),
   builtin('resize', {
-    doc: 'enlarges by a whole factor: each cell repeated (nearest), or linear between the centres of cells (bilinear)',
+    doc: 'enlarges by a whole factor: each cell repeated (nearest), or linear between the centres of cells (bilinear); with `align_corners` the centres of the first and the last cell stay where they are',
     parameters: {
       x: tensor,
       factor: withDefault(axes, undefined, '2'),
       mode: withDefault(word('nearest', 'bilinear'), 'nearest'),
+      align_corners: withDefault(flag, false),
     },
-    run({ x, factor = x.type.box.map(() => 2), mode }, site): Value {
+    run({ x, factor = x.type.box.map(() => 2), mode, align_corners }, site): Value {
+      if (align_corners && mode !== 'bilinear') return refuse(site, fault('corners-of-nearest', {}));
+      if (align_corners) return stretch(site, x, factor);
       const attrs = { mode, factor, crop: factor.map(() => [0, 0] as const) };
       const trace = { stride: Math.max(1, x.trace.stride / Math.max(...factor)) };
       return emitLayer(site, 'resize', fresh(site), [x], attrs, { trace });
