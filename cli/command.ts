@@ -1,6 +1,7 @@
 /** What every command shares: exit codes, how results and diagnostics leave, and the guard around actions. */
-import type { Diagnostic } from '../ir/diagnostics/diagnostic.ts';
+import { type Diagnostic, diagnose, type Fault, fault } from '../ir/diagnostics/diagnostic.ts';
 import { table } from '../ir/diagnostics/table.ts';
+import { systemReason } from '../runtime/files/reason.ts';
 import { renderDiagnostics } from './render-diagnostic.ts';
 
 /** 0 done; 1 the input is wrong; 2 wrong usage; 3 the run failed; 70 a bug of ours. */
@@ -29,13 +30,26 @@ export function complain(
   return said.reduce<ExitCode>((most, one) => (one > most ? one : most), 1);
 }
 
-/** Runs an action and sets the exit code. What an action throws is our own bug, and says so. */
+/** What the system refused where nobody expected it, such as a temporary folder on a full disk. */
+function systemFault(error: unknown): Fault | undefined {
+  const reason = systemReason(error);
+  if (reason === undefined) return undefined;
+  const { syscall: call = 'a call', path = '' } = error as NodeJS.ErrnoException;
+  return fault('system-refused', { call, path, reason });
+}
+
+/** Runs an action and sets the exit code. What else an action throws is our own bug, and says so. */
 export const guarded =
   <A extends readonly unknown[]>(action: (...args: A) => Promise<ExitCode>) =>
   async (...args: A): Promise<void> => {
     try {
       process.exitCode = await action(...args);
     } catch (error) {
+      const refused = systemFault(error);
+      if (refused !== undefined) {
+        process.exitCode = complain([diagnose(refused)]);
+        return;
+      }
       note(`This is a bug in unetc, not a mistake of yours. Please report it with these lines:\n`);
       note(`unetc ${process.argv.slice(2).join(' ')}  (Node ${process.version}, ${process.platform})`);
       note(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,20 +1,29 @@
 /** What commands are given: texts, decisions, sizes. Each reader gives a value or diagnostics. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Pins } from '../ir/schedule.ts';
 import { readText } from '../ir/text/cursor.ts';
 import { decisionWords, readSchedule } from '../ir/text/schedule.ts';
 import { parseBytes } from '../ir/units.ts';
+import { reasonOf } from '../runtime/files/reason.ts';
 
 const wrongOption = (option: string, value: string, expected: string): Result<never> =>
   failure(diagnose(fault('wrong-option', { option, value, expected })));
 
 export function readSource(file: string): Result<string> {
-  if (!existsSync(file)) return failure(diagnose(fault('file-missing', { file })));
-  if (!statSync(file).isFile())
-    return failure(diagnose(fault('file-missing', { file: `${file} (a folder)` })));
-  return success(readFileSync(file, 'utf8'));
+  try {
+    return success(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const missing = !existsSync(file);
+    return failure(
+      diagnose(
+        missing
+          ? fault('file-missing', { file })
+          : fault('file-unreadable', { file, reason: reasonOf(error) }),
+      ),
+    );
+  }
 }
 
 /** `--set a=1 --set b=2` */

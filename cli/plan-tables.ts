@@ -8,7 +8,8 @@ import { type Colours, plainColours } from './terminal.ts';
 
 const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
 
-const many = (count: number, noun: string): string =>
+/** `1 device`, `2 devices` */
+export const many = (count: number, noun: string): string =>
   `${count} ${count === 1 ? noun : noun.endsWith('ch') ? `${noun}es` : `${noun}s`}`;
 
 export function planTables(plan: Plan, colours: Colours = plainColours): string {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 the run failed, 70 our bug. */
 import { diagnose, fault } from '../ir/diagnostics/diagnostic.ts';
+import { reasonOf } from '../runtime/files/reason.ts';
 import { complain } from './command.ts';
 import { createProgram } from './program.ts';
 import { askToStop } from './stop-signals.ts';
@@ -15,7 +16,7 @@ const onError = (error: NodeJS.ErrnoException): void => {
   if (ending) return;
   ending = true;
   if (error.code !== 'EPIPE') {
-    complain([diagnose(fault('write-failed', { file: 'standard output', reason: error.message }))]);
+    complain([diagnose(fault('write-failed', { file: 'standard output', reason: reasonOf(error) }))]);
     process.on('exit', () => {
       process.exitCode ||= 3;
     });

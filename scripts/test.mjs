@@ -12,7 +12,7 @@ import './bootstrap.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const rooms = ['ir', 'passes', 'backends', 'compiler', 'runtime', 'cli', 'tests'];
 /** No test file may take longer than this. */
-const limit = 8 * 60_000;
+const limit = 15 * 60_000;
 /** ONNX Runtime reports to its makers unless told not to. */
 const env = { ORT_DISABLE_TELEMETRY: '1', ...process.env };
 

@@ -147,7 +147,7 @@ for (const interlaced of [false, true])
 
 test('a mask and a network that cannot be written: exit 3', async () => {
   const directory = await dataDirectory({ 'a.png': image });
-  const nowhere = join(folder, 'no-such-folder', 'file');
+  const nowhere = join(folder, 'no-such-folder', 'file.png');
   for (const words of [
     `predict ${bundle} ${join(directory, 'a.png')} --weights ${weights} -o ${nowhere}`,
     `export ${bundle} --weights ${weights} -o ${nowhere}`,

@@ -47,13 +47,19 @@ export function registerCompile(program: Command): void {
     .action(guarded(runCompile));
 }
 
+/** For diagnostics that point into it. */
+function textOf(schedule: string | undefined): [string, string][] {
+  const text = schedule === undefined ? undefined : readSource(schedule);
+  return schedule !== undefined && text?.ok ? [[schedule, text.value]] : [];
+}
+
 async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const source = readSource(file);
   if (!source.ok) return complain(source.diagnostics);
-  const sources = new Map([[file, source.value]]);
+  const sources = new Map([[file, source.value], ...textOf(options.schedule)]);
   const [sets, pins] = [readSets(options.set), readPins(options)];
   if (!sets.ok || !pins.ok)
-    return complain([...(sets.ok ? [] : sets.diagnostics), ...(pins.ok ? [] : pins.diagnostics)], sources, 2);
+    return complain([...(sets.ok ? [] : sets.diagnostics), ...(pins.ok ? [] : pins.diagnostics)], sources);
   const devices = pins.value.devices ?? 1;
   const threads = options.threads === undefined ? undefined : wholeNumber('--threads', options.threads);
   if (threads?.ok === false) return complain(threads.diagnostics, sources, 2);

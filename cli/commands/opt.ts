@@ -54,6 +54,11 @@ async function runOpt(file: string, { pass: names }: Options): Promise<ExitCode>
   return 0;
 }
 
+const suitable = (stage: string): string => {
+  const names = passes.filter(({ from }) => from === stage).map(({ name }) => `\`${name}\``);
+  return names.length === 0 ? '; none does' : `: ${names.join(', ')}`;
+};
+
 /** A pass that does not work on the stage it would be given. */
 function stageFault(stage: string, chosen: readonly { name: string; from: string; to: string }[]) {
   let current = stage;
@@ -63,7 +68,7 @@ function stageFault(stage: string, chosen: readonly { name: string; from: string
         fault('wrong-option', {
           option: '--pass',
           value: name,
-          expected: `a pass that works on a ${current} module`,
+          expected: `a pass that works on a ${current} module${suitable(current)}`,
         }),
       );
     current = to;

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { bundlePaths } from '../../ir/bundle.ts';
-import { diagnose, fault } from '../../ir/diagnostics/diagnostic.ts';
+import { diagnose, type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
+import { channelsFault } from '../../runtime/data/check-data.ts';
 import { pairOf } from '../../runtime/data/data.ts';
-import { classMapOf, firstOutput, scoringFault } from '../../runtime/feed-of.ts';
+import { classMapOf, firstOutput, needsOf, scoringFault } from '../../runtime/feed-of.ts';
 import { grayLevels } from '../../runtime/pictures/mask.ts';
 import { predict } from '../../runtime/predict.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
@@ -38,6 +39,8 @@ export function registerPredict(program: Command): void {
 }
 
 async function runPredict(folder: string, file: string, options: Options): Promise<ExitCode> {
+  const unknown = pictureFault(options.output);
+  if (unknown !== undefined) return complain([diagnose(unknown)]);
   const bundle = await openBundle(folder);
   if (!bundle.ok) return complain(bundle.diagnostics);
   const unserved = scoringFault(bundle.value.plan.model);
@@ -48,6 +51,8 @@ async function runPredict(folder: string, file: string, options: Options): Promi
   if (!opened.ok) return complain(opened.diagnostics);
   const { image } = pairOf(opened.value, 0);
   const { model } = bundle.value.plan;
+  const unlike = channelsFault(image, needsOf(model));
+  if (unlike !== undefined) return complain([diagnose(unlike)]);
   const { classes } = classMapOf(model, firstOutput(model));
   // Programs for maps want classes, people want to see something.
   const palette = /\.tiff?$/i.test(options.output)
@@ -73,6 +78,16 @@ async function runPredict(folder: string, file: string, options: Options): Promi
   print(options.output);
   return 0;
 }
+
+/** A mask that is not named after what it is would not open, or be taken for something else. */
+const pictureFault = (file: string): Fault | undefined =>
+  /\.(png|tiff?)$/i.test(file)
+    ? undefined
+    : fault('wrong-option', {
+        option: '--output',
+        value: file,
+        expected: 'a name that ends in .png, .tif or .tiff',
+      });
 
 /** The text of the network, for diagnostics that point into it: an image may have a size it does not take. */
 function textOf({ directory }: Bundle): Map<string, string> {

@@ -109,6 +109,7 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
   const { plan } = bundle.value;
   const steps = options.steps === undefined ? undefined : wholeNumber('--steps', options.steps);
   if (steps?.ok === false) return steps;
+  warnBeyond(plan.model, steps?.value);
   const every = wholeNumber('--checkpoint-every', options.checkpointEvery);
   if (!every.ok) return every;
   const keep = wholeNumber('--keep', options.keep);
@@ -139,6 +140,12 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
     },
   };
   return success({ bundle: bundle.value, training, validating: validating.value });
+}
+
+/** The rate curve of the text has an end. */
+function warnBeyond({ training }: Model, given = 0): void {
+  const steps = training?.steps ?? given;
+  if (given > steps) complain([diagnose(fault('steps-beyond', { given, steps }))]);
 }
 
 function readInit(model: Model, { init, initNames }: Options): Result<Weights> | undefined {

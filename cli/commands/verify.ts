@@ -3,6 +3,7 @@ import { comparePlan } from '../../compiler/compare.ts';
 import { verifyPlan } from '../../ir/verify/plan.ts';
 import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
+import { many } from '../plan-tables.ts';
 
 type Options = { readonly numeric?: true; readonly json?: true };
 
@@ -36,7 +37,10 @@ async function runVerify(folder: string, options: Options): Promise<ExitCode> {
   if (options.json) printJson({ static: { ok, faults }, ...(numeric ? { numeric } : {}) });
   else {
     if (!ok) complain(faults);
-    else print(`Sound: ${plan.roles.length} roles, ${plan.segments.length} segments, every check passed.`);
+    else
+      print(
+        `Sound: ${many(plan.roles.length, 'role')}, ${many(plan.segments.length, 'segment')}, every check passed.`,
+      );
     if (numeric)
       print(
         `${exact ? 'Exact' : 'NOT EXACT'} in float64: loss off by ${numeric.lossError.toExponential(1)}, gradients by at most ${numeric.gradientError.toExponential(1)} (${numeric.worst}).`,

@@ -102,6 +102,7 @@ export const dataDiagnostics = {
   },
   'image-channels-differ': {
     message: '`{file}` has {channels} channels, and the input of the network takes {expected}',
+    hint: 'convert the file (without its alpha channel, or gray to colours), or write the number of its channels into `input` and train with it',
     explain:
       'The `input` of the model says how many channels an image has. An alpha channel counts as one: images are not changed silently.',
     example: 'a gray PNG for `input image : f32[3, 256, 256]`',

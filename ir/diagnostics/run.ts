@@ -126,6 +126,27 @@ export const runDiagnostics = {
     explain: 'The path does not lead to a file that can be read.',
     example: 'unetc check coastlin.unet',
   },
+  'file-unreadable': {
+    message: 'cannot read `{file}`: {reason}',
+    explain: 'Something is at that path, and the system does not let it be read as a file.',
+    example: 'unetc check my-folder',
+  },
+  'system-refused': {
+    exit: 3,
+    message: 'the system refused `{call}` of `{path}`: {reason}',
+    hint: 'look at the permissions of that path and at the space on its disk; `TMPDIR` says where temporary files go',
+    explain:
+      'Beside what it is told to write, a command needs temporary files. The disk may be full, or the folder for them may be missing or closed to this user.',
+    example: 'TMPDIR=/no/such/folder unetc run coastline.plan --data scenes',
+  },
+  'steps-beyond': {
+    severity: 'warning',
+    message: '`--steps {given}` goes beyond step {steps}, where the rate curve of the text ends',
+    hint: 'to train longer, set `steps` in the text, compile it into another folder, and start from these weights with `--init`',
+    explain:
+      'The rate of a step comes from the curve in the text. Behind its end the rate stays where the curve ends: for a cosine that is 0, and nothing is learned any more.',
+    example: 'unetc run coastline.plan --data scenes --steps 1000   // of a text with steps = 120',
+  },
   'wrong-option': {
     exit: 2,
     message: '`{option} {value}`: expected {expected}',

@@ -10,6 +10,7 @@ import {
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
 import { type Area, type Data, type Label, NOT_LABELLED, type Pair, pairOf } from './data.ts';
+import type { Raster } from './raster.ts';
 import { gridSize, windowsOf } from './sample-window.ts';
 
 /** What a network and its training take. */
@@ -39,7 +40,9 @@ export function checkData(data: Data, split: string, needs: Needs): Result<Data>
   }
   const pairs = [...new Set(areas.map(({ pair }) => pair))].map((index) => pairOf(data, index));
   const faults = [
-    ...pairs.flatMap((pair) => [...channelFaults(pair, needs), ...targetFaults(data, pair, needs)]),
+    ...pairs.flatMap((pair) =>
+      [channelsFault(pair.image, needs) ?? [], targetFaults(data, pair, needs)].flat(),
+    ),
     ...areas.flatMap((area) => sizeFaults(data, area, needs)),
   ];
   // The number of windows means something only where each area has one.
@@ -48,10 +51,11 @@ export function checkData(data: Data, split: string, needs: Needs): Result<Data>
   return diagnostics.length > 0 ? failure(...diagnostics) : success(data);
 }
 
-function channelFaults({ image }: Pair, { channels }: Needs): Fault[] {
-  if (image.channels === channels) return [];
+/** An image of other channels than the network reads. */
+export function channelsFault(image: Raster, { channels }: Pick<Needs, 'channels'>): Fault | undefined {
+  if (image.channels === channels) return undefined;
   const args = { file: image.source, channels: image.channels, expected: channels };
-  return [fault('image-channels-differ', args)];
+  return fault('image-channels-differ', args);
 }
 
 function targetFaults(data: Data, pair: Pair, { classes, numbers }: Needs): Fault[] {
