@@ -80,6 +80,16 @@ test('law: resize_grad equals the differences of resize', () => {
   );
 });
 
+test('stretch by hand: each cell is made of the one before, its own and the one after', () => {
+  const x = mapOf(1, [2], [10, 20]);
+  const shares = mapOf(3, [4], [9, 9, 0.25, 0, 1, 0.5, 0.75, 1, 0, 0.5, 9, 9]);
+  const whole = apply('stretch', { axis: 0, factor: 2, crop: [0, 0] }, [x, shares]);
+  assert.equal([...whole.values], [10, 15, 17.5, 20]);
+  const part = mapOf(3, [2], [9, 0.25, 0.5, 0.75, 0.5, 9]);
+  const middle = apply('stretch', { axis: 0, factor: 2, crop: [1, 1] }, [x, part]);
+  assert.equal([...middle.values], [15, 17.5]);
+});
+
 test('law: pad and crop undo each other, and each is the adjoint of the other', () => {
   fc.assert(
     fc.property(fc.array(axis, { minLength: 1, maxLength: 3 }), fc.nat(), (axes, seed) => {

@@ -119,16 +119,16 @@ export const windowBuiltins = [
     },
   }),
   builtin('avg_pool', {
-    doc: 'mean of each window',
-    parameters: { x: tensor, kernel: axes, stride: optional(axes, 'kernel') },
-    run({ x, kernel, stride = kernel }, site): Value {
+    doc: 'mean of each window; the zeros of `pad` count',
+    parameters: { x: tensor, kernel: axes, stride: optional(axes, 'kernel'), pad: optional(sides, '0') },
+    run({ x, kernel, stride = kernel, pad = kernel.map((): Sides => [0, 0]) }, site): Value {
       const name = site.context.network.fresh(site.env.path, 'avg_pool');
-      const trace = slide(
-        x,
-        { kernel, stride, pad: kernel.map((): Sides => [0, 0]) },
-        `avg_pool(${showKernel(kernel)})`,
-      );
-      return emitLayer(site, 'avg_pool', name, [x], { kernel, stride }, { trace });
+      const trace = slide(x, { kernel, stride, pad }, `avg_pool(${showKernel(kernel)})`);
+      const wide = pad.every((both) => sum(both) === 0)
+        ? x
+        : emitLayer(site, 'pad', `${name}.pad`, [x], { sides: pad });
+      if (wide.kind !== 'tensor') return wide;
+      return emitLayer(site, 'avg_pool', name, [wide], { kernel, stride }, { trace });
     },
   }),
 ];
