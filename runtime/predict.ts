@@ -62,7 +62,9 @@ export async function predict(bundle: Bundle, options: PredictOptions): Promise<
   const channels = palette?.[0]?.length === 3 ? 3 : 1;
   const file = createMaskFile(image, mask, { width, height, channels });
   if (!file.ok) return file;
-  const painted = bands(width, (rows) => file.value.push(paint(rows, palette, channels)));
+  const painted = bands(width, (rows) =>
+    pushPieces(rows, PIECE * width, (piece) => file.value.push(paint(piece, palette, channels))),
+  );
   const window = plainWindow(0, wholeBox([image.height, image.width]));
   const done = await withPredictors(bundle, dataOfImage(image), [window], options, (devices) =>
     runTiles({
@@ -80,6 +82,21 @@ export async function predict(bundle: Bundle, options: PredictOptions): Promise<
   if (done.value < tileTotal(plan)) return success(false);
   const closed = await file.value.close();
   return closed.ok ? success(true) : closed;
+}
+
+/** Rows that are painted and compressed at a time: a row of tiles may be the whole image. */
+const PIECE = 64;
+
+async function pushPieces(
+  rows: Uint8Array,
+  length: number,
+  push: (piece: Uint8Array) => Promise<Result<undefined>>,
+): Promise<Result<undefined>> {
+  for (let from = 0; from < rows.length; from += length) {
+    const pushed = await push(rows.subarray(from, from + length));
+    if (!pushed.ok) return pushed;
+  }
+  return success(undefined);
 }
 
 type Layout = { readonly width: number; readonly height: number; readonly channels: 1 | 3 };

@@ -1,6 +1,7 @@
 /**
- * A TIFF file that is written row by row: 8 bits a channel, strips compressed by deflate, and whatever tags say
- * where on Earth it lies. TIFF 6.0; BigTIFF where offsets may exceed 32 bits.
+ * A TIFF file that is written row by row: 8 bits a channel, tiles compressed by deflate, and whatever tags say
+ * where on Earth it lies. TIFF 6.0; BigTIFF where offsets may exceed 32 bits. Ours, because the packages that
+ * write TIFF (`sharp`, `geotiff`) want all of the pixels in memory first; this one holds one row of tiles.
  */
 import { writeSync } from 'node:fs';
 import { deflateSync } from 'node:zlib';
@@ -27,8 +28,10 @@ export type TiffLayout = {
   readonly tags?: readonly RawTag[];
 };
 
-/** Bytes of a strip before it is compressed, more or less. */
-const STRIP = 2 ** 18;
+/** Sides of a tile; a narrow image has narrower ones, multiples of 16 as the format wants them. */
+const TILE = 256;
+const tileWidthOf = ({ width }: TiffLayout): number => Math.min(TILE, 16 * Math.ceil(width / 16));
+
 /** Files that may get larger than that, uncompressed, have offsets of 64 bits. */
 const MOST_SMALL = 2 ** 31;
 
@@ -49,9 +52,8 @@ function writerTo(path: string, file: OpenFile, layout: TiffLayout): PngWriter {
   const { width, height, channels } = layout;
   const stride = width * channels;
   const big = stride * height > MOST_SMALL;
-  const rowsPerStrip = Math.max(1, Math.floor(STRIP / stride));
-  const strips: { readonly offset: number; readonly length: number }[] = [];
-  const pending = new Uint8Array(rowsPerStrip * stride);
+  const tiles: Extent[] = [];
+  const pending = new Uint8Array(TILE * stride);
   let [held, written, end] = [0, 0, big ? 16 : 8];
   const append = (bytes: Uint8Array): number => {
     const offset = end;
@@ -62,8 +64,10 @@ function writerTo(path: string, file: OpenFile, layout: TiffLayout): PngWriter {
     return offset;
   };
   const flush = (): void => {
-    const bytes = deflateSync(pending.subarray(0, held));
-    strips.push({ offset: append(bytes), length: bytes.length });
+    for (const tile of tilesOf(pending.subarray(0, held), layout)) {
+      const bytes = deflateSync(tile);
+      tiles.push({ offset: append(bytes), length: bytes.length });
+    }
     held = 0;
   };
   const guarded = async (work: () => void): Promise<Result<undefined>> => {
@@ -94,7 +98,7 @@ function writerTo(path: string, file: OpenFile, layout: TiffLayout): PngWriter {
       if (written !== height) throw new RangeError(`${written} rows instead of ${height}`);
       return guarded(() => {
         if (held > 0) flush();
-        const tags = [...ownTags(layout, strips, rowsPerStrip, big), ...(layout.tags ?? [])];
+        const tags = [...ownTags(layout, tiles, big), ...(layout.tags ?? [])];
         const placed = tags.toSorted((a, b) => a.tag - b.tag).map((tag) => placeTag(tag, big, append));
         const directory = append(directoryOf(placed, big));
         writeSync(descriptor, headerOf(directory, big), 0, undefined, 0);
@@ -126,30 +130,43 @@ function writeNumber(bytes: Buffer, value: number, position: number, size: numbe
 /** Deflate, as Adobe has it in its supplement. */
 const DEFLATE = 8;
 
-const ownTags = (
-  { width, height, channels }: TiffLayout,
-  strips: readonly { readonly offset: number; readonly length: number }[],
-  rowsPerStrip: number,
-  big: boolean,
-): RawTag[] => [
-  long(256, false, [width]),
-  long(257, false, [height]),
-  short(258, ...Array.from({ length: channels }, () => 8)),
+/** Where the bytes of a tile are. */
+type Extent = { readonly offset: number; readonly length: number };
+
+const ownTags = (layout: TiffLayout, tiles: readonly Extent[], big: boolean): RawTag[] => [
+  long(256, false, [layout.width]),
+  long(257, false, [layout.height]),
+  short(258, ...Array.from({ length: layout.channels }, () => 8)),
   short(259, DEFLATE),
-  short(262, channels === 1 ? 1 : 2),
+  short(262, layout.channels === 1 ? 1 : 2),
+  short(277, layout.channels),
+  short(322, tileWidthOf(layout)),
+  short(323, TILE),
   long(
-    273,
+    324,
     big,
-    strips.map(({ offset }) => offset),
+    tiles.map(({ offset }) => offset),
   ),
-  short(277, channels),
-  long(278, false, [rowsPerStrip]),
   long(
-    279,
+    325,
     big,
-    strips.map(({ length }) => length),
+    tiles.map(({ length }) => length),
   ),
 ];
+
+/** A row of tiles from rows of the image; zeros where they reach beyond it. */
+function* tilesOf(rows: Uint8Array, layout: TiffLayout): Generator<Uint8Array> {
+  const stride = layout.width * layout.channels;
+  const across = tileWidthOf(layout) * layout.channels;
+  for (let left = 0; left < stride; left += across) {
+    const tile = new Uint8Array(TILE * across);
+    for (let row = 0; row * stride < rows.length; row++) {
+      const from = row * stride + left;
+      tile.set(rows.subarray(from, row * stride + Math.min(stride, left + across)), row * across);
+    }
+    yield tile;
+  }
+}
 
 /** An entry, its values in it where they fit, else written before. */
 function placeTag(
