@@ -12,6 +12,7 @@ import type { Raster } from './data/raster.ts';
 import { centredBox, plainWindow, type Window } from './data/sample-window.ts';
 import { areasFeed, classMapOf, firstOutput, imageExtents } from './feed-of.ts';
 import { createPng, type PngWriter } from './files/png.ts';
+import { reasonOf } from './files/reason.ts';
 import { createTiff } from './files/tiff-writer.ts';
 import { type Devices, startDevices } from './local/devices.ts';
 import { tileTotal } from './local/placement.ts';
@@ -50,7 +51,8 @@ export const dataOfImage = (image: Raster): Data => ({
 
 /**
  * Writes the mask of an image. Gives false where it was stopped before the end; then no file is there.
- * Errors: those of the devices (`device-*`), `image-size-differs`, `bundle-purpose`, `write-failed`.
+ * Errors: those of the devices (`device-*`), `image-size-differs`, `image-unreadable`, `bundle-purpose`,
+ * `write-failed`.
  */
 export async function predict(bundle: Bundle, options: PredictOptions): Promise<Result<boolean>> {
   const { image, mask, palette } = options;
@@ -106,8 +108,13 @@ function createMaskFile(image: Raster, path: string, layout: Layout): Result<Png
   if (!/\.tiff?$/i.test(path)) return createPng(path, layout);
   const outer = [image.height, image.width];
   const [rows, columns] = centredBox(outer, [layout.height, layout.width]);
-  const tags = georeferenceOf(image.source, columns?.from, rows?.from);
-  return createTiff(path, { ...layout, tags });
+  try {
+    const tags = georeferenceOf(image.source, columns?.from, rows?.from);
+    return createTiff(path, { ...layout, tags });
+  } catch (error) {
+    const reason = `where it lies on Earth: ${reasonOf(error)}`;
+    return failure(diagnose(fault('image-unreadable', { file: image.source, reason })));
+  }
 }
 
 /** A function to call after each of `total` tiles. */

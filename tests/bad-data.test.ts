@@ -1,6 +1,19 @@
-/** Data as it should not be: each a diagnostic and its exit code, found before a device starts. */
+/**
+ * Data and bundles as they should not be: each a diagnostic and its exit code, found before a device starts
+ * where it can be. The kinds of bad files are in `runtime/data/bad-files.test.ts`; here is what a user sees.
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -47,12 +60,6 @@ const cases: readonly Case[] = [
     says: /error\[image-unreadable\].*images\/a\.tif/,
   },
   {
-    name: 'a truncated label',
-    pictures: { 'images/a.png': image, 'labels/a.tif': label },
-    spoil: halve('labels/a.tif'),
-    says: /error\[image-unreadable\].*labels\/a\.tif/,
-  },
-  {
     name: 'a label out of range',
     pictures: {
       'images/a.png': image,
@@ -70,11 +77,6 @@ const cases: readonly Case[] = [
     pictures: { 'images/a.png': { ...image, channels: 4 }, 'labels/a.png': label },
     says: /error\[image-channels-differ\].*images\/a\.png` has 4 channels.*takes 3/,
   },
-  {
-    name: 'a label of another size',
-    pictures: { 'images/a.png': image, 'labels/a.png': { ...label, width: 31 } },
-    says: /error\[label-size-differs\].*31 x 40/,
-  },
 ];
 
 for (const { name, pictures, spoil, says } of cases)
@@ -86,6 +88,52 @@ for (const { name, pictures, spoil, says } of cases)
     assert.match(ended.stderr, says);
     assert.is(ended.stdout, '');
   });
+
+/** A copy of the bundle, of which one file is changed. */
+function spoiltBundle(name: string, spoil: (file: string) => void): string {
+  const copy = join(folder, 'spoilt.plan');
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(bundle, copy, { recursive: true });
+  spoil(join(copy, name));
+  return copy;
+}
+
+test('a bundle that was cut off, or whose hashes are wrong: exit 1', async () => {
+  const directory = await dataDirectory({ 'images/a.png': image, 'labels/a.png': label });
+  const shorter = (file: string) => truncateSync(file, readFileSync(file).length - 10);
+  for (const [file, spoil, says] of [
+    ['plan.json', shorter, /error\[bundle-changed\].*plan\.json/],
+    ['manifest.json', shorter, /error\[bundle-damaged\].*manifest\.json/],
+    ['model.unet', (path: string) => appendFileSync(path, '\n'), /error\[bundle-changed\].*model\.unet/],
+  ] as const) {
+    const ended = await unetc(`run ${spoiltBundle(file, spoil)} --data ${directory} --steps 1`);
+    assert.is(ended.status, 1, ended.stderr);
+    assert.match(ended.stderr, says);
+  }
+});
+
+test('no room to decode an image: exit 3, with the file and its size announced', async () => {
+  const directory = await dataDirectory({ 'images/a.png': { height: 200, width: 300 } });
+  const ended = await unetc(`run ${bundle} --data ${directory} --steps 1`, { largestFile: 100 });
+  assert.is(ended.status, 3, ended.stderr);
+  assert.match(ended.stderr, /Decoding .*a\.png once into .*\.unetc-cache\/a\.png-.*\.tif \(\d+ KiB\)/);
+  assert.match(ended.stderr, /error\[write-failed\].*\.unetc-cache/);
+  assert.equal(readdirSync(join(directory, '.unetc-cache')), ['.gitignore']);
+});
+
+/** A Zarr array of two chunks without compression, of which the second is cut off. */
+function cutArray(): string {
+  const array = mkdtempSync(join(folder, 'array-'));
+  const [height, width] = [32, 16];
+  const description = {
+    ...{ zarr_format: 2, shape: [height, width, 3], chunks: [16, width, 3], dtype: '|u1' },
+    ...{ compressor: null, filters: null, fill_value: 0, order: 'C' },
+  };
+  writeFileSync(join(array, '.zarray'), JSON.stringify(description));
+  writeFileSync(join(array, '0.0.0'), new Uint8Array(16 * width * 3));
+  writeFileSync(join(array, '1.0.0'), new Uint8Array(100));
+  return array;
+}
 
 test('output that cannot be written: exit 3, and what was there stays', async () => {
   const directory = await dataDirectory({ 'images/a.png': image, 'labels/a.png': label });
@@ -145,17 +193,28 @@ for (const interlaced of [false, true])
     assert.not.ok(existsSync(mask));
   });
 
+test('a chunk that turns out to be cut off ends a prediction: exit 3, and no mask is there', async () => {
+  const mask = join(folder, 'half.png');
+  const ended = await unetc(`predict ${bundle} ${cutArray()} --weights ${weights} -o ${mask}`);
+  assert.is(ended.status, 3, ended.stderr);
+  assert.match(ended.stderr, /chunk 1\/0\/0 of .* has 100 of 768 bytes/);
+  assert.not.ok(existsSync(mask));
+});
+
 test('a mask and a network that cannot be written: exit 3', async () => {
   const directory = await dataDirectory({ 'a.png': image });
   const nowhere = join(folder, 'no-such-folder', 'file.png');
+  // Neither may root write into this file system, nor a file into a file.
+  const inFile = join(directory, 'a.png', 'mask.tif');
   for (const words of [
     `predict ${bundle} ${join(directory, 'a.png')} --weights ${weights} -o ${nowhere}`,
-    `export ${bundle} --weights ${weights} -o ${nowhere}`,
+    `predict ${bundle} ${join(directory, 'a.png')} --weights ${weights} -o ${inFile}`,
+    `export ${bundle} --weights ${weights} -o /proc/unetc.onnx`,
     `export ${bundle} --names ${nowhere}`,
   ]) {
     const { status, stderr } = await unetc(words);
     assert.is(status, 3, stderr);
-    assert.match(stderr, /error\[write-failed\].*no-such-folder/);
+    assert.match(stderr, /error\[write-failed\].*(no-such-folder|a\.png\/mask\.tif|\/proc\/)/);
   }
 });
 

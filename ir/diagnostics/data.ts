@@ -149,6 +149,7 @@ export const dataDiagnostics = {
     example: '"augment": { "quarter_turns": true } for `f32[3, 256, 512]`',
   },
   'write-failed': {
+    exit: 3,
     message: 'cannot write `{file}`: {reason}',
     explain:
       'Nothing that was there before is harmed: files are written under a new name and renamed when complete.',

@@ -2,6 +2,7 @@
  * Where on Earth the pixels of a GeoTIFF lie: the tags that say so, for a mask to carry them on. OGC GeoTIFF 1.1,
  * annex B: scale, tie points, transformation, and the keys of the coordinate system.
  */
+import { statSync } from 'node:fs';
 import type { RawTag } from '../files/tiff-writer.ts';
 import { readRawTags } from './tiff.ts';
 
@@ -14,7 +15,10 @@ const geoTags = [33550, TIE_POINTS, TRANSFORMATION, 34735, 34736, 34737];
  * error where the file cannot be read.
  */
 export const georeferenceOf = (path: string, x = 0, y = 0): RawTag[] =>
-  readRawTags(path, geoTags).map((tag) => moved(tag, x, y));
+  isFile(path) ? readRawTags(path, geoTags).map((tag) => moved(tag, x, y)) : [];
+
+/** A Zarr array is a folder. */
+const isFile = (path: string): boolean => statSync(path).isFile();
 
 function moved(raw: RawTag, x: number, y: number): RawTag {
   if (raw.tag !== TIE_POINTS && raw.tag !== TRANSFORMATION) return raw;
