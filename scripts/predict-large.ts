@@ -128,9 +128,11 @@ for (const memory of [first, second]) {
     `predict ${bundle} ${scene} --weights ${weights} --devices 1 --memory ${memory} -o ${mask}`,
   );
   const [parent = 0, ...devices] = peaks.map(Math.round);
-  const tiles = /\d[\d,]* tiles?\b/.exec(said)?.[0] ?? '';
+  const [, tiles = '?'] = /\/(\d+) {2}tiles/.exec(said) ?? [];
+  const [, planned = '?'] = /Busiest device: (.*?)\./.exec(said) ?? [];
   console.log(
-    `--memory ${memory}: ${seconds.toFixed(0)} s, ${tiles}; peak of the parent ${parent} MiB, of the device ${devices.join(' and ')} MiB`,
+    `--memory ${memory}: ${seconds.toFixed(0)} s, ${tiles} tiles, planned for ${planned}; ` +
+      `peak of the parent ${parent} MiB, of the device ${devices.join(' and ')} MiB`,
   );
   masks.push(mask);
 }
