@@ -2,7 +2,7 @@
  * Images that are stored in blocks (tiles and strips of a TIFF, chunks of a Zarr array): a rectangle takes the
  * blocks that it touches and no others. The last blocks that were decoded are kept.
  */
-import type { Range } from '../../ir/box.ts';
+import { length, type Range } from '../../ir/box.ts';
 import { bytesOfElement, type Element } from './element.ts';
 import { createRecent } from './recent.ts';
 
@@ -15,17 +15,29 @@ export type Blocks = {
   readonly blockChannels: number;
   /**
    * `[blockHeight, blockWidth, blockChannels]`, in the byte order of this machine; what lies outside of the
-   * image is anything. Throws an error with the reason where the block is damaged.
+   * image is anything. `spare` gives memory for it, zeros, that will be used again. Throws an error with the
+   * reason where the block is damaged.
    */
-  readonly read: (place: BlockPlace) => Promise<Uint8Array>;
+  readonly read: (place: BlockPlace, spare: Spare) => Promise<Uint8Array>;
 };
 
 /** Which block: counted across, down, and by planes of channels. */
 export type BlockPlace = { readonly x: number; readonly y: number; readonly plane: number };
 
-/** Bytes of decoded blocks that a process keeps, of all files together. */
-const KEPT = 2 ** 25;
-const kept = createRecent<Uint8Array>(KEPT, ({ length }) => length);
+export type Spare = (length: number) => Uint8Array<ArrayBuffer>;
+
+/** Bytes of decoded blocks that a process keeps, of all files together, or one row of those a rectangle touches. */
+const KEPT = 2 ** 23;
+const kept = createRecent<Uint8Array>(({ length }) => length);
+
+/** A block that is not kept any more: left to the collector, hundreds of them would gather. */
+let unused: Uint8Array<ArrayBuffer> | undefined;
+
+function spare(length: number): Uint8Array<ArrayBuffer> {
+  const found = unused?.length === length ? unused.fill(0) : new Uint8Array(length);
+  unused = undefined;
+  return found;
+}
 
 export type Rectangle = { readonly rows: Range; readonly columns: Range };
 
@@ -42,17 +54,19 @@ export async function readBlocks(
     for (let y = Math.floor(rows.from / blockHeight); y * blockHeight < rows.to; y++)
       for (let x = Math.floor(columns.from / blockWidth); x * blockWidth < columns.to; x++) {
         const place = { x, y, plane };
-        paste(blocks, await blockOf(name, blocks, place), place, rectangle, into);
+        const key = `${name}\n${plane} ${y} ${x}`;
+        const found = kept.get(key);
+        const block = found ?? (await blocks.read(place, spare));
+        // From here to the end nothing waits, or the memory of the block might be used again meanwhile.
+        paste(blocks, block, place, rectangle, into);
+        if (found === undefined) keep(key, block, Math.ceil(length(columns) / blockWidth) + 1);
       }
 }
 
-async function blockOf(name: string, blocks: Blocks, place: BlockPlace): Promise<Uint8Array> {
-  const key = `${name}\n${place.plane} ${place.y} ${place.x}`;
-  const found = kept.get(key);
-  if (found !== undefined) return found;
-  const block = await blocks.read(place);
-  kept.set(key, block);
-  return block;
+function keep(key: string, block: Uint8Array, inRow: number): void {
+  const [gone] = kept.set(key, block, Math.max(KEPT, inRow * block.length));
+  if (gone?.buffer instanceof ArrayBuffer && gone.length === gone.buffer.byteLength)
+    unused = new Uint8Array(gone.buffer);
 }
 
 /** Copies what a block and the rectangle have in common. */

@@ -66,12 +66,13 @@ const inBlocks =
   async (raster, rows, columns, into) => {
     const name = `${raster.path}\n${raster.state}`;
     const blocks = opened.get(name) ?? (await open(raster.path, raster.state));
-    opened.set(name, blocks);
+    opened.set(name, blocks, MOST_OPENED);
     await readBlocks(name, blocks, { rows, columns }, into);
   };
 
 /** What files say of their blocks. A process opens few files, and each many times. */
-const opened = createRecent<Blocks>(256, () => 1);
+const opened = createRecent<Blocks>(() => 1);
+const MOST_OPENED = 256;
 
 const readers: { readonly [K in Raster['form']]: Reader } = {
   rows: readRows,

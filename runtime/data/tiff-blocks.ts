@@ -23,9 +23,11 @@ export async function tiffBlocks(path: string, state: string): Promise<Blocks> {
   const { channels, element, blockHeight, blockWidth, interleaved } = index;
   return {
     ...{ channels, element, blockHeight, blockWidth, blockChannels: interleaved },
-    read: async (place) => {
+    read: async (place, spare) => {
       const number = numberOf(index, place);
-      return withFile(path, state, (file) => decodeBlock(file, path, index, number));
+      const out = spare(blockBytes(index));
+      withFile(path, state, (file) => decodeBlock(file, path, index, number, out));
+      return out;
     },
   };
 }
@@ -35,10 +37,16 @@ function numberOf(index: TiffIndex, { x, y, plane }: BlockPlace): number {
   return (plane * blocksDown(index) + y) * across + x;
 }
 
-function decodeBlock({ descriptor }: OpenFile, path: string, index: TiffIndex, number: number): Uint8Array {
+/** Fills `out`, which holds zeros. */
+function decodeBlock(
+  { descriptor }: OpenFile,
+  path: string,
+  index: TiffIndex,
+  number: number,
+  out: Uint8Array<ArrayBuffer>,
+): void {
   const [offset = 0, length = 0] = [index.offsets[number], index.lengths[number]];
-  const out = new Uint8Array(blockBytes(index));
-  if (length === 0) return out;
+  if (length === 0) return;
   if (length > 2 * out.length + SPARE)
     throw new Error(`block ${number} of ${path} has ${length} bytes, for ${out.length} of pixels`);
   const stored = new Uint8Array(length);
@@ -52,7 +60,6 @@ function decodeBlock({ descriptor }: OpenFile, path: string, index: TiffIndex, n
   if (!index.littleEndian && index.predictor !== 'float-differences')
     swapBytes(out, bytesOfElement[index.element]);
   undo[index.predictor](out, index);
-  return out;
 }
 
 /** Bytes that a compressed block may be longer than twice its pixels, or its pixels longer than they have to be. */
