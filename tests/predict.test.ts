@@ -4,6 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { forwardGraph, runModelStep } from '../backends/reference/run-model.ts';
 import { runPlanPrediction } from '../backends/reference/run-plan.ts';
+import { compileModel } from '../compiler/front/lower-model.ts';
+import { valueIn } from './support/devices.ts';
 import { drawFeeds, drawnWeights, planOf } from './support/exactness.ts';
 import { networkOf, type Recipe, recipes } from './support/networks.ts';
 import { predicting } from './support/predicting.ts';
@@ -49,5 +51,27 @@ function sameCells(
 test('two axes: classes and values of drawn grids are those of the untiled network', () => law(2, 100));
 test('one axis', () => law(1, 40));
 test('three axes', () => law(3, 8));
+
+test('a result that other layers read with a margin is given in tiles as well', () => {
+  const text = `
+    model inner
+    input  image : f32[1, 12, 13]
+    target goal : f32[2, 12, 13]
+    let found = image |> conv(2, 3)
+    output deep = found |> conv(3, 3) |> max_pool(2)
+    loss mse(found, goal) + mse(found |> conv(2, 3), goal)
+    train sgd(0.1), batch = 1, steps = 2`;
+  const model = valueIn(compileModel(text, 'inner.unet', { purpose: 'predict' }));
+  const plan = planOf(model, { devices: 2, tiles: [2, 3] });
+  const feeds = drawFeeds(model, 1);
+  const weights = drawnWeights(model);
+  const right = runModelStep(model, forwardGraph(model), feeds, weights);
+  const found = runPlanPrediction(plan, feeds, weights);
+  assert.equal(
+    model.outputs.map(({ name }) => name),
+    ['goal', 'deep'],
+  );
+  for (const { name, value } of model.outputs) sameCells(name, found.get(name), right.get(value), undefined);
+});
 
 test.run();

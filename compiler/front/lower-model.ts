@@ -28,6 +28,7 @@ import { declareInput, declareTarget } from './declare.ts';
 import { evaluate } from './evaluate.ts';
 import { limits } from './limits.ts';
 import { createNetwork } from './network.ts';
+import { setApart } from './outputs.ts';
 import { parseExpression, readModel } from './parse-model.ts';
 import { resolve, signatureOf } from './resolve.ts';
 import { bindArguments } from './signature.ts';
@@ -276,15 +277,16 @@ function finish(ast: Ast, draft: Draft, purpose: Purpose): { model: Model; warni
   const used = needed(ops, [...roots, ...followed.flatMap(({ parameter, value }) => [parameter, value])]);
   const { batch = 1 } = training ?? {};
   const kept = ops.filter(({ output }) => used.has(output)).map((op) => withBatch(op, batch));
+  const given = setApart({ ops: kept, outputs });
   const model: Model = {
     name: draft.name,
     rank: context.rank,
     inputs: inputs.filter(({ name }) => used.has(name)),
     parameters: parameters.filter(({ name }) => used.has(name)),
-    ops: kept,
+    ops: given.ops,
     ...(loss === undefined ? {} : { loss }),
     ...(followed.length === 0 ? {} : { statistics: followed }),
-    outputs,
+    outputs: given.outputs,
     ...(training === undefined || purpose === 'predict' ? {} : { training }),
   };
   return { model, warnings: purpose === 'train' ? unusedWarnings(ast, draft, used) : [] };
