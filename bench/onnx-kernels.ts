@@ -12,6 +12,7 @@ import { emitOp } from '../backends/onnx/emit.ts';
 import { encode, type Port } from '../backends/onnx/proto.ts';
 import { wholeBox } from '../ir/box.ts';
 import { isFault } from '../ir/diagnostics/diagnostic.ts';
+import { asLocal } from '../ir/graph.ts';
 import type { OpAttributes, OpKind } from '../ir/ops/attributes.ts';
 import { flopsOf, makeOp } from '../ir/ops/table.ts';
 import { array, dimsOf, map, product, type ValueType } from '../ir/type.ts';
@@ -43,7 +44,7 @@ function compare<K extends OpKind>(
   const op = makeOp(kind, 'y', names, attrs, inputs);
   if (isFault(op)) throw new Error(`${title}: ${op.code}`);
   const types = new Map(inputs.map((type, i) => [`x${i}`, type]));
-  const emitted = (g: Builder): void => emitOp(g, op, types, samples);
+  const emitted = (g: Builder): void => emitOp(g, asLocal(op), types, samples);
   return { title, inputs, output: op.type, operations: samples * flopsOf(op, inputs), emitted, others };
 }
 

@@ -1,4 +1,4 @@
-import type { OpAttributes, OpKind } from './ops/attributes.ts';
+import { type LocalKind, meetingKinds, type OpAttributes, type OpKind } from './ops/attributes.ts';
 import type { Value, ValueType } from './type.ts';
 
 /** One op: it gives the one value `output`, named once in its graph (SSA). */
@@ -11,6 +11,17 @@ export type OpOf<K extends OpKind> = {
 };
 
 export type Op = { [K in OpKind]: OpOf<K> }[OpKind];
+
+/** An op that a backend computes. */
+export type LocalOp = { [K in LocalKind]: OpOf<K> }[LocalKind];
+
+export const isLocal = (op: Op): op is LocalOp => !meetingKinds.some((kind) => kind === op.kind);
+
+/** An op of a segment, in which devices never meet. */
+export function asLocal(op: Op): LocalOp {
+  if (isLocal(op)) return op;
+  throw new Error(`${op.kind} inside a segment`);
+}
 
 /** Ops in an order in which each comes after its inputs. */
 export type Graph = {

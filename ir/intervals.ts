@@ -64,9 +64,16 @@ function reachingImage(op: Op, axis: number, asked: Range, types: ReadonlyMap<st
  * Needed cells of every spatial value on one axis. `demands` are cells somebody outside asks for; an op
  * that sums owned cells or reads the whole extent must have its operands among them.
  * With `clip` (the default) no range leaves its value's extent; without, padding is counted too, as the
- * receptive field does.
+ * receptive field does. `held` says what must be there of the cells that an op reads of an operand: less where
+ * others give some.
  */
-export function neededRanges(model: Model, axis: number, demands: Ranges, clip = true): Map<string, Range> {
+export function neededRanges(
+  model: Model,
+  axis: number,
+  demands: Ranges,
+  clip = true,
+  held: (op: Op, operand: number, cells: Range) => Range = (_op, _operand, cells) => cells,
+): Map<string, Range> {
   const types = modelTypes(model);
   const needed = new Map(demands);
   for (const op of model.ops.toReversed()) {
@@ -77,7 +84,7 @@ export function neededRanges(model: Model, axis: number, demands: Ranges, clip =
     op.inputs.forEach((name, operand) => {
       if (!isSpatial(types.get(name))) return;
       const region = regionOf(op, axis, out, operand);
-      const cells = clip ? insideImage(region, extentOf(types.get(name), axis)) : region;
+      const cells = held(op, operand, clip ? insideImage(region, extentOf(types.get(name), axis)) : region);
       needed.set(name, hull(needed.get(name) ?? cells, cells));
     });
   }

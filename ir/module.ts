@@ -7,11 +7,15 @@ import type { Model } from './model.ts';
 import type { Axis, Plan } from './plan.ts';
 import type { Pins, Schedule } from './schedule.ts';
 
-/** The local program of one role. Boxes are in tile coordinates. */
+/** The local program of the tiles of one class. Boxes are in tile coordinates. */
 export type Program = {
   readonly name: string;
   readonly classes: readonly number[];
   readonly graph: Graph;
+  /** For each op of the graph the index of the op of the model that it carries out or differentiates. */
+  readonly origins: readonly number[];
+  /** Ops of the forward pass, which come first; absent before the backward pass is there. */
+  readonly forward?: number;
 };
 
 export type Gradient = { readonly parameter: string; readonly value: string };

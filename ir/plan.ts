@@ -1,9 +1,10 @@
 /**
  * Exactly what each device does. A plan lists roles, not ranks: devices that do the same thing share one
- * program, and a rule maps a rank to its replica, its tile and so to its role.
+ * program, and a rule maps a rank to its replica, its stage, its place in the grid, and so to its role.
  *
- *   rank = replica * tiles + tile            tiles in row-major order of the grid
- *   role = the class of the tile on each axis
+ *   rank = (replica * stages + stage) * places + place      places in row-major order of the grid of devices
+ *   role = the stage, and the class of the place on each axis
+ *   tile = place * stream + part                            on each axis; without streaming the place itself
  *
  * Boxes in a role's program are in tile coordinates: cell 0 of an axis is the first cell of the value that
  * the tile owns (`origin`), so a margin on the low side has negative coordinates, and interior tiles agree.
@@ -12,6 +13,7 @@
 import type { Box } from './box.ts';
 import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
+import type { Group, Piece } from './ops/attributes.ts';
 import type { Schedule } from './schedule.ts';
 import type { Element } from './type.ts';
 
@@ -36,6 +38,8 @@ export type Buffer = {
   readonly dims: readonly number[];
   /** Which cells of the value, in tile coordinates; absent for arrays. */
   readonly box?: Box;
+  /** Which of the tiles that the device works through, by its index on each axis; absent: the first. */
+  readonly part?: readonly number[];
   readonly bytes: number;
   /** Index of the instruction that writes it first; -1: it lives from step to step (weights, optimizer). */
   readonly birth: number;
@@ -69,9 +73,73 @@ export type Instruction =
     }
   /** into <- from where `first`, else into + from. */
   | { readonly do: 'accumulate'; readonly from: string; readonly into: string; readonly first: boolean }
-  /** Sums each buffer over all devices, in rank order, and gives all of them the sum. */
-  | { readonly do: 'all_reduce'; readonly buffers: readonly string[] }
-  /** Scales the gradients so that their global norm (float64) is at most `norm`. */
+  /** Sums each buffer over the group, in rank order, and gives all of them the sum. */
+  | {
+      readonly do: 'all_reduce';
+      readonly over: Group;
+      readonly micro: number;
+      readonly buffers: readonly string[];
+    }
+  /** The buffers of all of the group, in rank order, one after another along the channels. */
+  | {
+      readonly do: 'all_gather';
+      readonly over: Group;
+      readonly micro: number;
+      readonly from: string;
+      readonly into: string;
+    }
+  /** The sum over the group, in rank order, of what each holds for this device: the adjoint of `all_gather`. */
+  | {
+      readonly do: 'reduce_scatter';
+      readonly over: Group;
+      readonly micro: number;
+      readonly from: string;
+      readonly into: string;
+    }
+  /**
+   * into <- 0; the cells `keeps` of `from`; then each piece that comes is added where it belongs. Forward it
+   * fetches margins; backward, with sends and receives the other way round, it returns the shares of them.
+   * `from` is absent where the device holds nothing, `into` where it needs nothing.
+   */
+  | {
+      readonly do: 'exchange';
+      readonly name: string;
+      /** The value of the model whose cells travel, or those of its cotangent. */
+      readonly value: string;
+      readonly back: boolean;
+      readonly micro: number;
+      readonly from?: string;
+      readonly into?: string;
+      readonly keeps?: Box;
+      readonly sends: readonly Piece[];
+      readonly receives: readonly Piece[];
+    }
+  /** To the device at the same place of another stage of the replica. It does not wait for the receiver. */
+  | {
+      readonly do: 'send';
+      readonly name: string;
+      readonly micro: number;
+      readonly stage: number;
+      readonly from: string;
+    }
+  | {
+      readonly do: 'receive';
+      readonly name: string;
+      readonly micro: number;
+      readonly stage: number;
+      readonly into: string;
+    }
+  /** The cells of `from` that `into` has too are added to it (`first`: into is cleared before); both lie in one grid. */
+  | {
+      readonly do: 'paste';
+      readonly from: string;
+      readonly into: string;
+      readonly first: boolean;
+    }
+  /**
+   * Scales the gradients so that their global norm is at most `norm`. Squares are added in float64: those of a
+   * stage first, then over the stages, in their order.
+   */
   | { readonly do: 'clip'; readonly buffers: readonly string[]; readonly norm: number }
   /** Learning rate and bias corrections of this step, `[rate, 1/(1-beta1^t), 1/(1-beta2^t)]`. */
   | { readonly do: 'rate'; readonly into: string }
@@ -85,7 +153,8 @@ export type Instruction =
 
 export type Role = {
   readonly name: string;
-  /** Class of the tile on each axis. */
+  readonly stage: number;
+  /** Class of the place in the grid on each axis. */
   readonly classes: readonly number[];
   readonly buffers: readonly Buffer[];
   /** One step of training, or one tile of a prediction. */
@@ -96,8 +165,15 @@ export type Role = {
   readonly peakBytes: number;
 };
 
-/** The device grid along one axis: where its tiles begin, the extent last, and the class of each tile. */
-export type Axis = { readonly cuts: readonly number[]; readonly classes: readonly number[] };
+/**
+ * The grid along one axis: where the tiles begin, the extent last; the class of each tile, and of each place of a
+ * device. A place has the classes of its tiles; without streaming the two lists are the same.
+ */
+export type Axis = {
+  readonly cuts: readonly number[];
+  readonly tiles: readonly number[];
+  readonly classes: readonly number[];
+};
 
 /** A parameter's state from step to step: itself, and what the optimizer keeps beside it. */
 export type State = { readonly buffer: string; readonly parameter: string; readonly slot: Slot };
@@ -115,6 +191,6 @@ export type Plan = {
   readonly samples: number;
   readonly segments: readonly Segment[];
   readonly roles: readonly Role[];
-  /** Buffers, in every role, that live from step to step. */
+  /** Buffers that live from step to step, in every role of the stage that has them. */
   readonly states: readonly State[];
 };

@@ -1,20 +1,47 @@
 /** How to compute: decisions only, readable and editable. Lowering carries them out and decides nothing. */
 
+/** The order of the work on micro-batches: `one_after_another` without stages, the others with them. */
+export type Order = 'one_after_another' | 'gpipe' | '1f1b';
+
+/**
+ * Before the op `before` reads its operand number `operand`, neighbours give up to `cells` cells of margin on
+ * each side; what is needed beyond that is recomputed.
+ */
+export type Exchange = { readonly before: string; readonly operand: number; readonly cells: number };
+
+/** From the op `from` on (in the order of the model) the ops belong to the pipeline stage `stage`. */
+export type Chunk = { readonly from: string; readonly stage: number };
+
+/** Groups of `grid` tiles compute the values of `level` and coarser ones in common: each member all of the group's. */
+export type Coarsening = { readonly grid: readonly number[]; readonly level: number };
+
+/** The ops from `from` to `to` are computed, and differentiated, in `count` strips of rows one after another. */
+export type Strips = { readonly from: string; readonly to: string; readonly count: number };
+
 export type Schedule = {
   readonly name: string;
-  /** Devices in all. Training: replicas x tiles. Prediction: any number; they work through the tiles. */
+  /** Devices in all. Training: replicas x stages x tiles / stream. Prediction: any number; they work through the tiles. */
   readonly devices: number;
   /** Copies of the network that share the batch of a step. */
   readonly replicas: number;
   /** Parts of a replica's samples, worked through one after another; their gradients accumulate. */
   readonly microBatches: number;
+  readonly order: Order;
   /**
    * For each axis where the tiles begin, and the extent as the last entry: `[0, 104, 256]` is two tiles.
    * Positions in the extent of the output (the finest loss or prediction).
    */
   readonly cuts: readonly (readonly number[])[];
-  /** How a tile gets the cells around it: `overlap` recomputes them from a wider window of the image. */
-  readonly halo: 'overlap';
+  /** Tiles along each axis that one device works through, one after another: [1, 1] is one tile a device. */
+  readonly stream: readonly number[];
+  /** Where margins come from neighbours. Everywhere else a tile recomputes them from a wider window of the image. */
+  readonly exchanges: readonly Exchange[];
+  readonly coarsen?: Coarsening;
+  /** Pipeline stages; empty: one stage. The first chunk begins with the first op. */
+  readonly chunks: readonly Chunk[];
+  /** Values that are not kept for the backward pass but computed again in it. */
+  readonly drop: readonly string[];
+  readonly strips: readonly Strips[];
 };
 
 /** A schedule of which some decisions are still open. */
@@ -25,4 +52,25 @@ export type Pins = Partial<Omit<Schedule, 'name'>> & {
   readonly memory?: number;
 };
 
-export const tilesOf = (schedule: Schedule): number[] => schedule.cuts.map((cuts) => cuts.length - 1);
+/** Tiles along each axis. */
+export const tilesOf = ({ cuts }: Pick<Schedule, 'cuts'>): number[] => cuts.map((marks) => marks.length - 1);
+
+/** Devices along each axis, in one stage of one replica. */
+export const gridOf = ({ cuts, stream }: Pick<Schedule, 'cuts' | 'stream'>): number[] =>
+  cuts.map((marks, axis) => (marks.length - 1) / (stream[axis] ?? 1));
+
+export const stagesOf = ({ chunks }: Pick<Schedule, 'chunks'>): number =>
+  chunks.reduce((stages, { stage }) => Math.max(stages, stage + 1), 1);
+
+/** All decisions but the cuts at their plainest: one device, everything kept, every margin recomputed. */
+export const plainDecisions = (rank: number) =>
+  ({
+    replicas: 1,
+    microBatches: 1,
+    order: 'one_after_another',
+    stream: Array.from({ length: rank }, () => 1),
+    exchanges: [],
+    chunks: [],
+    drop: [],
+    strips: [],
+  }) as const satisfies Omit<Schedule, 'name' | 'devices' | 'cuts'>;

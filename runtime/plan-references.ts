@@ -3,29 +3,18 @@
  * inside the memory it has. Whether the plan computes the right thing is for the verifier to prove.
  */
 import type { Instruction, Plan, Role } from '../ir/plan.ts';
-import { bytesOf, product } from '../ir/type.ts';
+import { rankCount } from '../ir/ranks.ts';
+import { stagesOf } from '../ir/schedule.ts';
+import { bytesOf } from '../ir/type.ts';
+import { usesOf } from '../ir/uses.ts';
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
 /** Buffers that an instruction names. */
-const named: { readonly [K in Instruction['do']]: (instruction: InstructionOf<K>) => readonly string[] } = {
-  load: ({ into }) => [into],
-  draw: ({ into }) => [into],
-  count: ({ from, into }) => [from, into],
-  run: ({ reads, writes }) => [...reads, ...writes],
-  accumulate: ({ from, into }) => [from, into],
-  all_reduce: ({ buffers }) => buffers,
-  clip: ({ buffers }) => buffers,
-  rate: ({ into }) => [into],
-  metric: ({ predicted, labels }) => [predicted, labels],
-  store: ({ from }) => [from],
-  report: ({ from }) => [from],
-  free: ({ buffers }) => buffers,
-};
-
-const buffersOf = <K extends Instruction['do']>(
-  instruction: InstructionOf<K> & { do: K },
-): readonly string[] => named[instruction.do](instruction);
+function buffersOf(instruction: Instruction): readonly string[] {
+  const { reads, writes, frees } = usesOf(instruction);
+  return [...reads, ...writes, ...frees];
+}
 
 /** What an instruction takes from the model. */
 const inputNames = (instruction: Instruction): string[] =>
@@ -41,26 +30,30 @@ const firstOf = (problems: readonly (string | undefined)[]): string | undefined 
 
 function* gridProblems(plan: Plan): Generator<string | undefined> {
   const { axes, model, schedule } = plan;
-  const tiles = product(axes.map(({ cuts }) => cuts.length - 1));
   yield axes.length === model.rank ? undefined : `${axes.length} axes for a model of rank ${model.rank}`;
-  for (const { cuts, classes } of axes)
-    yield cuts.length === classes.length + 1 ? undefined : `${cuts.length} cuts for ${classes.length} tiles`;
-  const expected = plan.purpose === 'train' ? schedule.replicas * tiles : schedule.devices;
+  for (const [axis, { cuts, tiles, classes }] of axes.entries()) {
+    yield cuts.length === tiles.length + 1 ? undefined : `${cuts.length} cuts for ${tiles.length} tiles`;
+    yield tiles.length === classes.length * (schedule.stream[axis] ?? 0)
+      ? undefined
+      : `${tiles.length} tiles for ${classes.length} places`;
+  }
+  const expected = plan.purpose === 'train' ? rankCount(plan) : schedule.devices;
   yield schedule.devices === expected && expected > 0
     ? undefined
-    : `${schedule.devices} devices for ${schedule.replicas} replicas of ${tiles} tiles`;
+    : `${schedule.devices} devices for ${expected} ranks`;
   const lacking = lackingRole(plan);
   yield lacking === undefined ? undefined : `no role has the classes ${lacking.join(', ')}`;
 }
 
-/** Classes of some tile that no role is for. */
-function lackingRole({ axes, roles }: Plan): number[] | undefined {
+/** Classes of some place that no role is for. */
+function lackingRole({ axes, roles, schedule }: Plan): number[] | undefined {
   const classes = axes.reduce<number[][]>(
     (found, axis) => found.flatMap((prefix) => [...new Set(axis.classes)].map((one) => [...prefix, one])),
     [[]],
   );
-  const known = new Set(roles.map((role) => role.classes.join()));
-  return classes.find((one) => !known.has(one.join()));
+  const known = new Set(roles.map((role) => `${role.stage}: ${role.classes.join()}`));
+  const stages = Array.from({ length: stagesOf(schedule) }, (_, stage) => stage);
+  return classes.find((one) => stages.some((stage) => !known.has(`${stage}: ${one.join()}`)));
 }
 
 function* roleProblems(plan: Plan, role: Role): Generator<string | undefined> {
@@ -74,9 +67,6 @@ function* roleProblems(plan: Plan, role: Role): Generator<string | undefined> {
       ? undefined
       : `${where}: buffer ${buffer.name} does not fit its place`;
   }
-  for (const { buffer } of plan.states)
-    if (plan.purpose === 'train')
-      yield buffers.has(buffer) ? undefined : `${where} has no buffer for the state ${buffer}`;
   for (const [index, instruction] of role.instructions.entries()) {
     const lacking =
       buffersOf(instruction).find((name) => !buffers.has(name)) ??

@@ -13,9 +13,10 @@ import type {
   Statistic,
   Training,
 } from '../ir/model.ts';
+import type { Piece } from '../ir/ops/attributes.ts';
 import { isOpKind } from '../ir/ops/table.ts';
 import type { Axis, Buffer, Instruction, Plan, Role, Segment, State } from '../ir/plan.ts';
-import type { Schedule } from '../ir/schedule.ts';
+import type { Chunk, Coarsening, Exchange, Schedule, Strips } from '../ir/schedule.ts';
 import type { ArrayType, Element, MapType, Value, ValueType } from '../ir/type.ts';
 import {
   count,
@@ -143,9 +144,18 @@ const schedule = record<Schedule>({
   devices: count,
   replicas: count,
   microBatches: count,
+  order: oneOf('one_after_another', 'gpipe', '1f1b'),
   cuts: list(counts),
-  halo: oneOf('overlap'),
+  stream: counts,
+  exchanges: list(record<Exchange>({ before: text, operand: count, cells: count })),
+  coarsen: optional(record<Coarsening>({ grid: counts, level: count })),
+  chunks: list(record<Chunk>({ from: text, stage: count })),
+  drop: texts,
+  strips: list(record<Strips>({ from: text, to: text, count })),
 });
+
+const piece = record<Piece>({ offset: list(integer), box });
+const group = oneOf('grid', 'stage', 'all');
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
@@ -173,7 +183,53 @@ const instruction = tagged<'do', Instruction>('do', {
     into: text,
     first: flag,
   }),
-  all_reduce: record<InstructionOf<'all_reduce'>>({ do: oneOf('all_reduce'), buffers: texts }),
+  all_reduce: record<InstructionOf<'all_reduce'>>({
+    do: oneOf('all_reduce'),
+    over: group,
+    micro: count,
+    buffers: texts,
+  }),
+  all_gather: record<InstructionOf<'all_gather'>>({
+    do: oneOf('all_gather'),
+    over: group,
+    micro: count,
+    from: text,
+    into: text,
+  }),
+  reduce_scatter: record<InstructionOf<'reduce_scatter'>>({
+    do: oneOf('reduce_scatter'),
+    over: group,
+    micro: count,
+    from: text,
+    into: text,
+  }),
+  exchange: record<InstructionOf<'exchange'>>({
+    do: oneOf('exchange'),
+    name: text,
+    value: text,
+    back: flag,
+    micro: count,
+    from: optional(text),
+    into: optional(text),
+    keeps: optional(box),
+    sends: list(piece),
+    receives: list(piece),
+  }),
+  send: record<InstructionOf<'send'>>({
+    do: oneOf('send'),
+    name: text,
+    micro: count,
+    stage: count,
+    from: text,
+  }),
+  receive: record<InstructionOf<'receive'>>({
+    do: oneOf('receive'),
+    name: text,
+    micro: count,
+    stage: count,
+    into: text,
+  }),
+  paste: record<InstructionOf<'paste'>>({ do: oneOf('paste'), from: text, into: text, first: flag }),
   clip: record<InstructionOf<'clip'>>({ do: oneOf('clip'), buffers: texts, norm: number }),
   rate: record<InstructionOf<'rate'>>({ do: oneOf('rate'), into: text }),
   metric: record<InstructionOf<'metric'>>({
@@ -193,6 +249,7 @@ const buffer = record<Buffer>({
   element,
   dims: counts,
   box: optional(box),
+  part: optional(counts),
   bytes: count,
   birth: integer,
   death: integer,
@@ -201,6 +258,7 @@ const buffer = record<Buffer>({
 
 const role = record<Role>({
   name: text,
+  stage: count,
   classes: counts,
   buffers: list(buffer),
   instructions: list(instruction),
@@ -213,7 +271,7 @@ export const planShape = record<Plan>({
   purpose: oneOf('train', 'predict'),
   model,
   schedule,
-  axes: list(record<Axis>({ cuts: counts, classes: counts })),
+  axes: list(record<Axis>({ cuts: counts, tiles: counts, classes: counts })),
   samples: count,
   segments: list(record<Segment>({ name: text, samples: count, graph, workspace: count })),
   roles: list(role),

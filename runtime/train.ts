@@ -4,7 +4,6 @@
  */
 
 import { existsSync } from 'node:fs';
-import { at } from '../ir/box.ts';
 import {
   type Diagnostic,
   diagnose,
@@ -27,6 +26,7 @@ import type { FeedSpec } from './local/feeds.ts';
 import { allFinite } from './local/finite.ts';
 import { tileOf } from './local/placement.ts';
 import type { Done, Hold, StateValues } from './local/protocol.ts';
+import { wholeStates } from './local/whole-states.ts';
 import { type Confusion, meanIou, type Score } from './metrics.ts';
 import { advance, noProgress, type Progress } from './progress.ts';
 import { bestScore, isValidated, keepBest, type Validation } from './validation.ts';
@@ -227,9 +227,9 @@ async function end(run: Run, step: number, stopped: boolean): Promise<Result<Tra
 }
 
 /** What is trained, as it is after `step` steps. Errors: `state-not-finite`, and those of the devices. */
-async function soundStates({ devices }: Run, steps: number): Promise<Result<readonly StateValues[]>> {
+async function soundStates({ bundle, devices }: Run, steps: number): Promise<Result<readonly StateValues[]>> {
   // All devices hold the same states: they came from the same sums.
-  const states = await devices.states(0);
+  const states = await wholeStates(bundle.plan, devices);
   const spoilt = states.ok ? states.value.find(({ values }) => !allFinite(values)) : undefined;
   if (spoilt === undefined) return states;
   const what = spoilt.slot === 'weight' ? 'the weights' : `the states (${spoilt.slot})`;
@@ -293,7 +293,7 @@ async function oneStep(
   const seconds = (performance.now() - started) / 1000;
   return success({
     step,
-    loss: at(done, 0).loss ?? Number.NaN,
+    loss: done.find(({ loss }) => loss !== undefined)?.loss ?? Number.NaN,
     seconds,
     samplesPerSecond: (plan.model.training?.batch ?? 0) / seconds,
     peakBytes: done.map(({ peakBytes }) => peakBytes),

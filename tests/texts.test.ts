@@ -70,6 +70,12 @@ test('any plain data', () => {
 const name = fc.oneof(fc.constantFrom('image#0', 'unet.encode[0].conv[1].weight~grad', 'micro'), fc.string());
 const list = fc.array(name, { maxLength: 3 });
 const count = fc.nat(99);
+const group = fc.constantFrom('grid' as const, 'stage' as const, 'all' as const);
+const cell = fc.integer({ min: -99, max: 99 });
+const box = fc.array(fc.record({ from: cell, to: cell }), { minLength: 1, maxLength: 3 });
+const pieces = fc.array(fc.record({ offset: fc.array(cell, { minLength: 1, maxLength: 3 }), box }), {
+  maxLength: 3,
+});
 const instructions: fc.Arbitrary<Instruction> = fc.oneof(
   fc.record({ do: fc.constant('load' as const), source: name, micro: count, into: name }),
   fc.record({ do: fc.constant('draw' as const), source: name, micro: count, into: name }),
@@ -83,7 +89,33 @@ const instructions: fc.Arbitrary<Instruction> = fc.oneof(
     writes: list,
   }),
   fc.record({ do: fc.constant('accumulate' as const), from: name, into: name, first: fc.boolean() }),
-  fc.record({ do: fc.constant('all_reduce' as const), buffers: list }),
+  fc.record({ do: fc.constant('all_reduce' as const), over: group, micro: count, buffers: list }),
+  fc.record({ do: fc.constant('all_gather' as const), over: group, micro: count, from: name, into: name }),
+  fc.record({
+    do: fc.constant('reduce_scatter' as const),
+    over: group,
+    micro: count,
+    from: name,
+    into: name,
+  }),
+  fc.record(
+    {
+      do: fc.constant('exchange' as const),
+      name,
+      value: name,
+      back: fc.boolean(),
+      micro: count,
+      from: name,
+      into: name,
+      keeps: box,
+      sends: pieces,
+      receives: pieces,
+    },
+    { requiredKeys: ['do', 'name', 'value', 'back', 'micro', 'sends', 'receives'] },
+  ),
+  fc.record({ do: fc.constant('send' as const), name, micro: count, stage: count, from: name }),
+  fc.record({ do: fc.constant('receive' as const), name, micro: count, stage: count, into: name }),
+  fc.record({ do: fc.constant('paste' as const), from: name, into: name, first: fc.boolean() }),
   fc.record({
     do: fc.constant('clip' as const),
     buffers: list,
@@ -119,7 +151,29 @@ test('schedules, complete or with decisions left open', () => {
     microBatches: optional(positive),
     tiles: optional(fc.array(positive, { minLength: 1, maxLength: 3 })),
     cuts: optional(fc.array(cuts, { minLength: 1, maxLength: 3 })),
-    halo: optional(fc.constant('overlap' as const)),
+    order: optional(fc.constantFrom('one_after_another' as const, 'gpipe' as const, '1f1b' as const)),
+    stream: optional(fc.array(positive, { minLength: 1, maxLength: 3 })),
+    exchanges: optional(
+      fc.array(fc.record({ before: name, operand: fc.nat(3), cells: positive }), { maxLength: 3 }),
+    ),
+    coarsen: optional(
+      fc.record({ grid: fc.array(positive, { minLength: 1, maxLength: 3 }), level: fc.nat(5) }),
+    ),
+    chunks: optional(
+      fc.oneof(
+        fc.constant([]),
+        fc
+          .array(fc.record({ from: name, stage: fc.nat(5) }), { minLength: 1, maxLength: 3 })
+          .map((chunks) => chunks.map((chunk, i) => (i === 0 ? { ...chunk, from: '' } : chunk))),
+      ),
+    ),
+    drop: optional(
+      fc.array(
+        name.filter((word) => word !== 'nothing'),
+        { maxLength: 3 },
+      ),
+    ),
+    strips: optional(fc.array(fc.record({ from: name, to: name, count: positive }), { maxLength: 2 })),
   });
   fc.assert(
     fc.property(schedules, (drawn) => {

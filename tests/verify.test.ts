@@ -183,7 +183,11 @@ const mutations: Readonly<Record<string, Mutation>> = {
   'have a device too many': (plan) => ({ ...plan, schedule: { ...plan.schedule, devices: 9 } }),
   'give a tile the role of its neighbour': (plan) => ({
     ...plan,
-    axes: plan.axes.map(({ cuts, classes }) => ({ cuts, classes: [...classes].reverse() })),
+    axes: plan.axes.map(({ cuts, tiles, classes }) => ({
+      cuts,
+      tiles: [...tiles].reverse(),
+      classes: [...classes].reverse(),
+    })),
   }),
   'update a weight twice': inInstruction(
     (one) => one.do === 'run' && one.why === 'update',
@@ -225,7 +229,7 @@ const mutations: Readonly<Record<string, Mutation>> = {
   'reduce in another order on one device': inInstruction(is('all_reduce'), (one) =>
     one.do === 'all_reduce' && one.buffers.length > 1
       ? [{ ...one, buffers: [...one.buffers].reverse() }]
-      : [{ do: 'all_reduce', buffers: [] }, one],
+      : [{ do: 'all_reduce', over: 'stage', micro: 0, buffers: [] }, one],
   ),
   'drop a metric': inInstruction(is('metric'), () => []),
   'take a metric against other labels': inInstruction(is('metric'), (one) =>

@@ -2,21 +2,23 @@
  * A segment of a plan as one ONNX file. Forward and backward ops alike become plain ONNX nodes; the names of
  * the graph's inputs and outputs are those of our values. Maps are `[samples, channels, ...extents]`.
  */
-import { type Graph, type Op, type OpOf, typesOf } from '../../ir/graph.ts';
-import type { OpKind } from '../../ir/ops/attributes.ts';
+import { asLocal, type Graph, type Op, type OpOf, typesOf } from '../../ir/graph.ts';
+import type { LocalKind } from '../../ir/ops/attributes.ts';
 import type { Segment } from '../../ir/plan.ts';
 import { dimsOf, type ValueType } from '../../ir/type.ts';
 import { adjointEmits } from './adjoint.ts';
 import { Builder } from './builder.ts';
 import type { EmitTable } from './emitter.ts';
 import { forwardEmits } from './forward.ts';
+import { partialEmits } from './partials.ts';
 import { encode, type Port } from './proto.ts';
 import { updateEmits } from './update.ts';
 
 /** The emission of every op kind: a kind that lacks one is a type error here. */
-export const emits: EmitTable<OpKind> = {
+export const emits: EmitTable<LocalKind> = {
   ...forwardEmits,
   ...adjointEmits,
+  ...partialEmits,
   ...updateEmits,
 };
 
@@ -29,7 +31,7 @@ export function typeNamed(types: Types, name: string): ValueType {
 }
 
 /** Adds the nodes of one op. */
-export function emitOp<K extends OpKind>(g: Builder, op: OpOf<K>, types: Types, samples: number): void {
+export function emitOp<K extends LocalKind>(g: Builder, op: OpOf<K>, types: Types, samples: number): void {
   const site = {
     attrs: op.attrs,
     type: op.type,
@@ -61,7 +63,7 @@ export function fileOrder({ ops }: Pick<Graph, 'ops'>): Op[] {
 export function emitOnnx({ name, samples, graph }: Segment): Uint8Array {
   const types = typesOf(graph);
   const g = new Builder(new Set(types.keys()));
-  for (const op of fileOrder(graph)) emitOp(g, op, types, samples);
+  for (const op of fileOrder(graph)) emitOp(g, asLocal(op), types, samples);
   return encode({
     name,
     nodes: g.nodes,

@@ -4,7 +4,7 @@
  */
 import { cornerShares } from '../../ir/corners.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
-import type { Op } from '../../ir/graph.ts';
+import { asLocal, type Op } from '../../ir/graph.ts';
 import type { Input, Model, Output } from '../../ir/model.ts';
 import { array, dimsOf, product, type ValueType } from '../../ir/type.ts';
 import { Builder, floatTensor } from './builder.ts';
@@ -142,5 +142,5 @@ function emitForward(
 ): void {
   const [x = '', mask = ''] = op.inputs;
   if (op.kind === 'mask' && dropped.has(mask)) g.define(rename(op.output), () => rename(x));
-  else emitOp(g, { ...op, output: rename(op.output), inputs: op.inputs.map(rename) }, types, 1);
+  else emitOp(g, { ...asLocal(op), output: rename(op.output), inputs: op.inputs.map(rename) }, types, 1);
 }

@@ -1,4 +1,4 @@
-/** What each instruction of a plan means on one device. Only `all_reduce` needs the others: see run-plan. */
+/** What each instruction means that a device carries out alone; `meet.ts` has the others. */
 import { at, extents, volume, wholeBox } from '../../ir/box.ts';
 import type { Instruction, Plan } from '../../ir/plan.ts';
 import { hyper } from '../../ir/rate.ts';
@@ -11,6 +11,7 @@ import {
   globalBox,
   ownedBox,
   ownedPart,
+  placed,
   read,
   write,
 } from './device.ts';
@@ -25,6 +26,7 @@ import {
   trainingOf,
 } from './feeds.ts';
 import { element, mapType } from './kernels/kernel.ts';
+import { common, type MeetingKind } from './meet.ts';
 import { runGraph } from './run-graph.ts';
 
 /** The owned cells of an output: `[samples, channels, ...extents(box)]`, box in global coordinates. */
@@ -51,7 +53,7 @@ export type Run = {
   readonly records: Records;
 };
 
-type LocalKind = Exclude<Instruction['do'], 'all_reduce'>;
+type LocalKind = Exclude<Instruction['do'], MeetingKind>;
 type InstructionsByKind = { [K in LocalKind]: Extract<Instruction, { do: K }> };
 type InstructionOf<K extends LocalKind> = InstructionsByKind[K];
 type Meaning<K extends LocalKind> = (device: Device, instruction: InstructionOf<K>, run: Run) => void;
@@ -62,8 +64,6 @@ const samplesOf = ({ samples, schedule }: Plan, { replica }: Device, micro: numb
 
 /** Samples in a feed: the batch of a training, one image of a prediction. */
 const batchOf = ({ purpose, model }: Plan): number => (purpose === 'train' ? trainingOf(model).batch : 1);
-
-const squares = (values: Float64Array): number => values.reduce((sum, value) => sum + value ** 2, 0);
 
 const meanings: { readonly [K in LocalKind]: Meaning<K> } = {
   load(device, { source, micro, into }, { plan, feeds, owners }) {
@@ -82,7 +82,7 @@ const meanings: { readonly [K in LocalKind]: Meaning<K> } = {
     write(device, into, drawInput(plan.model, source, feeds.step, samples, box));
   },
   count(device, { source, from, into, first }, { plan, owners }) {
-    const cells = plan.samples * volume(ownedBox(owners, device, bufferNamed(device, from).value));
+    const cells = plan.samples * volume(ownedBox(owners, device, bufferNamed(device, from)));
     const more = countOf(plan.model, source, ownedPart(owners, device, from), cells);
     write(device, into, Float64Array.of((first ? 0 : element(read(device, into), 0)) + more));
   },
@@ -105,15 +105,13 @@ const meanings: { readonly [K in LocalKind]: Meaning<K> } = {
     const sum = first ? more : read(device, into).map((value, i) => value + element(more, i));
     write(device, into, sum);
   },
-  clip(device, { buffers, norm }) {
-    const total = Math.sqrt(buffers.reduce((sum, name) => sum + squares(read(device, name)), 0));
-    if (total <= norm) return;
-    for (const name of buffers)
-      write(
-        device,
-        name,
-        read(device, name).map((value) => (value * norm) / total),
-      );
+  paste(device, { from, into, first }) {
+    const [source, target] = [bufferNamed(device, from), bufferNamed(device, into)];
+    const maps = at(source.dims, 0) * at(source.dims, 1);
+    const [have, whole] = [source.box ?? [], target.box ?? []];
+    const both = common(have, whole);
+    const piece = placed(cut(read(device, from), maps, have, both), maps, both, whole);
+    write(device, into, first ? piece : read(device, into).map((value, i) => value + element(piece, i)));
   },
   rate(device, { into }, { plan, feeds }) {
     write(device, into, Float64Array.from(hyper(trainingOf(plan.model), feeds.step)));
@@ -127,9 +125,9 @@ const meanings: { readonly [K in LocalKind]: Meaning<K> } = {
     addConfusion(matrix, classes, truth, ownedPart(owners, device, predicted));
   },
   store(device, { output, from }, { owners, records }) {
-    const { value } = bufferNamed(device, from);
-    const box = ownedBox(owners, device, value);
-    records.stored.push({ output, value, box, values: ownedPart(owners, device, from) });
+    const buffer = bufferNamed(device, from);
+    const box = ownedBox(owners, device, buffer);
+    records.stored.push({ output, value: buffer.value, box, values: ownedPart(owners, device, from) });
   },
   report(device, { from }, { records }) {
     records.losses.set(device.rank, element(read(device, from), 0));

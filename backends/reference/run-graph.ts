@@ -1,6 +1,6 @@
 /** Runs a graph in float64: a whole model, its gradient, or a segment of a plan. */
-import { type Graph, type Op, type OpOf, typesOf } from '../../ir/graph.ts';
-import type { OpKind } from '../../ir/ops/attributes.ts';
+import { asLocal, type Graph, type Op, type OpOf, typesOf } from '../../ir/graph.ts';
+import type { LocalKind } from '../../ir/ops/attributes.ts';
 import type { ValueType } from '../../ir/type.ts';
 import { elementCount, type Kernel } from './kernels/kernel.ts';
 import { kernels } from './kernels/table.ts';
@@ -18,13 +18,13 @@ export function runGraph(graph: Graph, samples: number, inputs: Values): Map<str
   for (const { name, type } of graph.inputs) values.set(name, checked(name, type, samples, inputs.get(name)));
   const deaths = lastUses(graph);
   graph.ops.forEach((op, index) => {
-    values.set(op.output, checked(op.output, op.type, samples, runOp(op, samples, types, values)));
+    values.set(op.output, checked(op.output, op.type, samples, runOp(asLocal(op), samples, types, values)));
     for (const name of deaths.get(index) ?? []) values.delete(name);
   });
   return new Map(graph.outputs.map((name) => [name, present(values, name)]));
 }
 
-function runOp<K extends OpKind>(
+function runOp<K extends LocalKind>(
   op: OpOf<K>,
   samples: number,
   types: ReadonlyMap<string, ValueType>,

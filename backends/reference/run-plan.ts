@@ -5,14 +5,16 @@
  */
 import { at } from '../../ir/box.ts';
 import { initialWeights } from '../../ir/draw.ts';
-import type { Instruction, Plan } from '../../ir/plan.ts';
+import type { Plan } from '../../ir/plan.ts';
+import { placesOf, rankCount } from '../../ir/ranks.ts';
+import { instructionInWords } from '../../ir/text/instruction-words.ts';
 import { ownership } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { assemble } from './assemble.ts';
-import { type Device, deviceOf, read, tileCount, write } from './device.ts';
+import { type Device, deviceOf, read, write } from './device.ts';
 import type { Feeds } from './feeds.ts';
 import { perform, type Records, type Run } from './instructions.ts';
-import { element } from './kernels/kernel.ts';
+import { isMeeting, meet, type Post } from './meet.ts';
 import type { Values } from './run-graph.ts';
 
 export type StepResult = {
@@ -40,27 +42,32 @@ export function initialStates({ model, states }: Plan): Map<string, Float64Array
 /** One step of training. `states` holds the value of each state buffer before it. */
 export function runPlanStep(plan: Plan, feeds: Feeds, states: Values): StepResult {
   if (plan.purpose !== 'train') throw new Error(`plan ${plan.name} does not train`);
-  const ranks = plan.schedule.replicas * tileCount(plan);
+  const ranks = rankCount(plan);
   const devices = Array.from({ length: ranks }, (_, rank) => startDevice(plan, rank, states));
   const run = newRun(plan, feeds);
   const gradients = new Map<string, Float64Array>();
-  runInLockstep(devices, run, (device) => {
+  runTogether(devices, run, (device) => {
     for (const [parameter, values] of gradientsOn(plan, device))
       gradients.set(parameter, agreed(`gradient of ${parameter}`, gradients.get(parameter), values));
   });
   const next = new Map<string, Float64Array>();
   for (const device of devices)
     for (const { buffer } of plan.states)
-      next.set(buffer, agreed(buffer, next.get(buffer), read(device, buffer)));
-  return { loss: agreedLoss(run.records, ranks), gradients, states: next, confusion: run.records.confusion };
+      if (device.alive.has(buffer)) next.set(buffer, agreed(buffer, next.get(buffer), read(device, buffer)));
+  return {
+    loss: agreedLoss(run.records, devices),
+    gradients,
+    states: next,
+    confusion: run.records.confusion,
+  };
 }
 
 /** The named outputs of a prediction, whole: `[channels, ...extents]`. */
 export function runPlanPrediction(plan: Plan, feeds: Feeds, states: Values): Map<string, Float64Array> {
   if (plan.purpose !== 'predict') throw new Error(`plan ${plan.name} does not predict`);
   const run = newRun(plan, feeds);
-  for (let tile = 0; tile < tileCount(plan); tile++)
-    runInLockstep([startDevice(plan, tile, states)], run, () => undefined);
+  for (let tile = 0; tile < product(placesOf(plan)); tile++)
+    runTogether([startDevice(plan, tile, states)], run, () => undefined);
   return assemble(plan, run.records.stored);
 }
 
@@ -81,46 +88,42 @@ const newRun = (plan: Plan, feeds: Feeds): Run => ({
   records: { losses: new Map(), confusion: new Map(), stored: [] },
 });
 
-type AllReduce = Extract<Instruction, { do: 'all_reduce' }>;
-
 /**
- * Every device works up to its next all_reduce or its end; then all must stand at the same one. `reduced` is
- * called for each device when its gradients are final: before its first `clip` or `rate`.
+ * Lets each device go on as far as it can, in turns, until all are done. `reduced` is called on a device when
+ * its gradients are complete. Devices that wait for each other for ever are a fault of the plan.
  */
-function runInLockstep(devices: readonly Device[], run: Run, reduced: (device: Device) => void): void {
+function runTogether(devices: readonly Device[], run: Run, reduced: (device: Device) => void): void {
+  const post: Post = { letters: new Map() };
   const next = devices.map(() => 0);
-  for (;;) {
-    const stops = devices.map((device, i): AllReduce | undefined => {
-      for (;;) {
-        const instruction = device.role.instructions[next[i] ?? 0];
-        if (instruction === undefined) return undefined;
-        if (isFinal(device, next[i] ?? 0)) reduced(device);
-        next[i] = (next[i] ?? 0) + 1;
-        if (instruction.do === 'all_reduce') return instruction;
-        perform(device, instruction, run);
-      }
-    });
-    const [first] = stops;
-    for (const [rank, stop] of stops.entries())
-      if (stop?.buffers.join() !== first?.buffers.join())
-        throw new Error(`rank ${rank} reduces ${show(stop)} where rank 0 reduces ${show(first)}`);
-    if (first === undefined) return;
-    for (const name of first.buffers) allReduce(devices, name);
+  const tried = devices.map(() => -1);
+  const advance = (device: Device, i: number): boolean => {
+    const index = at(next, i);
+    const instruction = device.role.instructions[index];
+    if (instruction === undefined) return false;
+    const first = tried[i] !== index;
+    if (first && isFinal(device, index)) reduced(device);
+    tried[i] = index;
+    if (isMeeting(instruction)) {
+      if (!meet(instruction, { device, post, first })) return false;
+    } else perform(device, instruction, run);
+    next[i] = index + 1;
+    return true;
+  };
+  for (let moved = true; moved; ) {
+    moved = false;
+    for (const [i, device] of devices.entries()) while (advance(device, i)) moved = true;
   }
+  const waiting = devices.flatMap(({ rank, role }, i) => {
+    const instruction = role.instructions[at(next, i)];
+    return instruction === undefined ? [] : [`rank ${rank} at ${instructionInWords(instruction)}`];
+  });
+  if (waiting.length > 0) throw new Error(`devices wait for each other: ${waiting.join('; ')}`);
+  const left = [...post.letters].filter(([, letters]) => letters.length > 0).map(([what]) => what);
+  if (left.length > 0) throw new Error(`nobody takes ${left.join(', ')}`);
 }
-
-const show = (instruction: AllReduce | undefined): string =>
-  instruction === undefined ? 'nothing more' : instruction.buffers.join(', ');
 
 const isFinal = ({ role: { instructions } }: Device, index: number): boolean =>
   index === instructions.findIndex((one) => one.do === 'clip' || one.do === 'rate');
-
-/** Everybody gets the sum over all devices, added in rank order. */
-function allReduce(devices: readonly Device[], name: string): void {
-  const parts = devices.map((device) => read(device, name));
-  const sum = at(parts, 0).map((_, i) => parts.reduce((total, part) => total + element(part, i), 0));
-  for (const device of devices) write(device, name, sum);
-}
 
 /** Lowering names the cotangent of a parameter after it. */
 const gradientValue = (parameter: string): string => `${parameter}~grad`;
@@ -142,9 +145,11 @@ function agreed(what: string, before: Float64Array | undefined, values: Float64A
   return values;
 }
 
-function agreedLoss({ losses }: Records, ranks: number): number {
+function agreedLoss({ losses }: Records, devices: readonly Device[]): number {
   const [loss, ...others] = losses.values();
-  if (loss === undefined || losses.size !== ranks) throw new Error('not every device reports a loss');
+  const reporting = devices.filter(({ role }) => role.instructions.some((one) => one.do === 'report'));
+  if (loss === undefined || losses.size !== reporting.length)
+    throw new Error('not every device reports its loss');
   if (others.some((other) => !Object.is(other, loss))) throw new Error('devices disagree on the loss');
   return loss;
 }

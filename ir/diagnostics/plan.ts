@@ -80,6 +80,20 @@ export const planDiagnostics = {
       'Every sample of a step is loaded from where the model says, worked through once, and summed once; otherwise the step is another than that of the plain network.',
     example: 'a step that runs micro-batch 0 twice and micro-batch 1 never',
   },
+  'wrong-exchange': {
+    message: '{place}: {why}',
+    hint: 'each cell that is fetched is given by the device that owns it, and its share goes back there',
+    explain:
+      'Devices give each other margins. A cell that comes from elsewhere, twice or never makes the result another than that of the plain network.',
+    example: 'an exchange that fetches row 8 from the device that owns rows 9 to 17',
+  },
+  'wrong-meeting': {
+    message: '{place}: {why}',
+    hint: 'each message has one sender and one receiver, and all devices of a group meet in the same order',
+    explain:
+      'A message without its other end, or meetings in different orders, would make devices wait for each other for ever.',
+    example: 'a receive from stage 0, where stage 0 has no such send',
+  },
   'wrong-grid': {
     message: '{place}: {why}',
     explain: 'The device grid does not cover the image once, or a rank has no role.',
@@ -115,22 +129,23 @@ export const planDiagnostics = {
       '`{value}` joins {over} consecutive samples, and the schedule works on {samples} of the batch of {batch} at a time',
     hint: 'samples / (replicas x micro-batches) must be a multiple of {over}: use fewer replicas or micro-batches (`--pin replicas=1 --pin micro_batches=1`), a larger batch; or `batch_norm(group = n)` with a smaller n, `dice(over = sample)`',
     explain:
-      'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Groups over several replicas are not there yet.',
+      'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Only statistics over the whole batch may be gathered from several replicas.',
     example: 'batch_norm, batch = 4, and --pin micro_batches=2   // write: batch_norm(group = 2)',
   },
   'dice-over-tiles': {
-    message: '`{value}` divides sums over the whole sample, and the schedule has {tiles} tiles a sample',
-    hint: 'use one tile a sample (`--pin tiles=1x1`) and share the batch over replicas instead, or `cross_entropy`, which is a plain sum',
+    message:
+      '`{value}` divides sums over the whole sample, and one device works through the {tiles} tiles of a sample one after another',
+    hint: 'give each tile a device of its own (`--devices`), more memory (`--memory`), or use `cross_entropy`, which is a plain sum',
     explain:
-      'A dice loss is a ratio of sums over all cells of a sample, so the sums of its tiles must be added up before the division. Tiles cannot exchange them yet.',
-    example: 'loss dice(logits, land), and --pin tiles=2x2',
+      'A dice loss is a ratio of sums over all cells of a sample, so the sums of its tiles must be added up before the first of them goes backward. Devices at the same time do that; one device that streams tiles would have to go forward twice.',
+    example: 'loss dice(logits, land), and --pin stream=2x2',
   },
   'norm-over-tiles': {
     message:
-      '`{value}` needs the statistics of the whole sample, and the schedule has {tiles} tiles a sample',
-    hint: 'use one tile a sample (`--pin tiles=1x1`) and share the batch over replicas instead',
+      '`{value}` needs the statistics of the whole sample, and one device works through the {tiles} tiles of a sample one after another',
+    hint: 'give each tile a device of its own (`--devices`), more memory (`--memory`), or predict with running statistics (`batch_norm`)',
     explain:
-      'A norm takes mean and variance over the whole extent of a sample. The tiles of a sample would each see a part of it, and the network would compute something else.',
-    example: 'unetc compile torchgpipe.unet --pin tiles=2x2',
+      'A norm takes mean and variance over the whole extent of a sample. Devices that each have a tile gather them; one device that streams tiles has not seen the later ones when it normalizes the first.',
+    example: 'unetc compile torchgpipe.unet --pin stream=2x2',
   },
 } as const satisfies Record<string, Entry>;

@@ -4,6 +4,8 @@
  * one role they speak of the boxes it holds (`pad` is then only what lies outside the image).
  */
 
+import type { Box } from '../box.ts';
+
 /** How far on the low and the high side of an axis, in cells. */
 export type Sides = readonly [lo: number, hi: number];
 
@@ -47,6 +49,34 @@ type Dice = { readonly smooth: number; readonly samples: number } & Over;
 
 /** How many consecutive samples share their numbers: 1 for what each sample has of its own. */
 type Over = { readonly over: number };
+/** Cells that travel: from or to the device at `offset` in the grid, in this device's tile coordinates. */
+export type Piece = { readonly offset: readonly number[]; readonly box: Box };
+
+/** Who takes part: the grid of one stage of one replica, all of a stage, or every device. */
+export type Group = 'grid' | 'stage' | 'all';
+
+export type ExchangeAttributes = {
+  /** The value of the model whose cells, or whose cotangent's, travel. */
+  readonly value: string;
+  readonly channels: number;
+  /** Of the result; 0 on an axis where this device needs nothing. */
+  readonly extent: readonly number[];
+  /** The cells of the operand that the result has too; empty where there are none. */
+  readonly keeps: Box;
+  readonly sends: readonly Piece[];
+  readonly receives: readonly Piece[];
+  /** Whether shares of a cotangent flow back. */
+  readonly returns: boolean;
+  /** Whether this is the way back. */
+  readonly back: boolean;
+};
+
+type Gathering = { readonly over: Group; readonly parts: number; readonly returns: boolean };
+
+type Parts = { readonly parts: number };
+
+/** Of each sample `parts` come together, and the numbers of `over` consecutive samples. */
+type Merging = { readonly groups: number } & Parts & Over;
 
 export type OpAttributes = {
   // forward
@@ -92,7 +122,18 @@ export type OpAttributes = {
   dice_sums: None;
   dice: Dice;
   weighted_sum: { readonly weights: readonly number[] };
+  // between devices, and what they are given or make of it; only in the program of a role
+  exchange: ExchangeAttributes;
+  all_gather: Gathering;
+  partial_moments: { readonly groups: number };
+  merge_moments: Merging;
+  merge_sums: Parts;
+  blank: { readonly channels: number } & Like;
   // adjoint
+  reduce_scatter: Gathering;
+  partial_moments_grad: { readonly groups: number };
+  merge_moments_grad: Merging;
+  merge_sums_grad: Parts;
   fill: { readonly value: number; readonly dims: readonly number[] };
   conv_data: ConvAttributes & Like;
   conv_weight: ConvAttributes;
@@ -134,3 +175,11 @@ export type OpAttributes = {
 };
 
 export type OpKind = keyof OpAttributes;
+
+/** Ops in which devices meet: instructions of their own, never a part of a segment. */
+export const meetingKinds = ['exchange', 'all_gather', 'reduce_scatter'] as const;
+
+export type MeetingKind = (typeof meetingKinds)[number];
+
+/** Ops that a backend computes. */
+export type LocalKind = Exclude<OpKind, MeetingKind>;

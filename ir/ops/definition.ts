@@ -38,14 +38,29 @@ export type OpDefinition<K extends OpKind> = {
   readonly needsSums?: true;
   /** A sum over owned cells: a tile's result is its share. */
   readonly sumsOwnedCells?: true;
-} & (ForwardFacts<K> | AdjointFacts);
+  /**
+   * The attributes for one of `parts` devices that hold the operands of `samples` samples in full, so that the
+   * results of all of them are shares, which add up to the whole.
+   */
+  spread?(attrs: OpAttributes[K], by: { readonly parts: number; readonly samples: number }): OpAttributes[K];
+  /** Devices meet in it: it is an instruction of its own, never a part of a segment. */
+  readonly meets?: true;
+} & (ForwardFacts<K> | AdjointFacts<K>);
 
-/** Adjoint and update ops are local: they are never tiled or differentiated again. */
-type AdjointFacts = {
+/**
+ * Ops of a role's program that no model has. Adjoint and update ops are never differentiated again; what
+ * stands between devices is.
+ */
+type AdjointFacts<K extends OpKind> = {
   readonly region?: never;
   readonly localize?: never;
   readonly cropsItself?: never;
-  readonly gradient?: never;
+  gradient?(
+    b: GradientBuilder,
+    call: OpCall<K>,
+    dy: string,
+    wants: (input: number) => boolean,
+  ): readonly (string | undefined)[];
 };
 
 type ForwardFacts<K extends OpKind> = {

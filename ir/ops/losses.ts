@@ -91,6 +91,11 @@ export const losses = {
     doc: 'what the samples here give to the mean over classes and samples of the step of 1 - (2 Σpt + smooth) / (Σp + Σt + smooth), the sums of each `over` consecutive samples added first; a term without anything to divide by is 0 (Milletari et al. 2016)',
     operands: ['sums'],
     needsSums: true,
+    spread: ({ smooth, samples, over }, { parts, samples: local }) => ({
+      smooth,
+      samples: samples * parts,
+      over: Math.min(over, local),
+    }),
     together: ({ over }) => over,
     shape: () => array([]),
     flops: (_attrs, inputs) => 3 * elementsOf(mapAt(inputs, 0)),

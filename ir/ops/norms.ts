@@ -24,6 +24,7 @@ export const norms = {
   running_share: {
     doc: 'what the samples here give to the mean over the whole step of their `moments`: of the means, or of the variances, unbiased by n / (n - 1), n = over * cells',
     operands: ['moments'],
+    spread: (attrs, { parts }) => ({ ...attrs, samples: attrs.samples * parts }),
     shape: (_attrs, inputs) => array([mapAt(inputs, 0).channels / 2]),
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
     region: sameCells,

@@ -2,11 +2,12 @@
 import type { Op, OpOf } from '../graph.ts';
 import { bytesOf, type ValueType } from '../type.ts';
 import { adjointOps } from './adjoint.ts';
-import type { OpAttributes, OpKind } from './attributes.ts';
+import { type LocalKind, meetingKinds, type OpAttributes, type OpKind } from './attributes.ts';
 import { cells } from './cells.ts';
 import { convolutions } from './convolutions.ts';
 import type { Fault, OpDefinition, OpTable } from './definition.ts';
 import { losses } from './losses.ts';
+import { meetings } from './meetings.ts';
 import { norms } from './norms.ts';
 import { places } from './places.ts';
 import { pools } from './pools.ts';
@@ -21,11 +22,17 @@ export const ops: OpTable = {
   ...norms,
   ...vectors,
   ...losses,
+  ...meetings,
   ...adjointOps,
   ...updateOps,
 };
 
 export const opKinds = Object.keys(ops) as readonly OpKind[];
+
+/** Those that a backend computes. */
+export const localKinds = opKinds.filter(
+  (kind): kind is LocalKind => !meetingKinds.some((meeting) => meeting === kind),
+);
 
 export const isOpKind = (word: string): word is OpKind => Object.hasOwn(ops, word);
 

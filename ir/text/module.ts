@@ -7,8 +7,12 @@ import { indent, printModelLines, readModel } from './model.ts';
 import { printAxis, printPlanLines, readAll, readAxis, readPlan } from './plan.ts';
 import { printScheduleLines, readSchedule, readWholeSchedule } from './schedule.ts';
 
-const printProgram = ({ name, classes, graph }: Program): string[] => [
-  `program ${printName(name)} classes [${classes.join(', ')}] {`,
+const printProgram = ({ name, classes, origins, forward, graph }: Program): string[] => [
+  [
+    `program ${printName(name)} classes [${classes.join(', ')}] origins [${origins.join(', ')}]`,
+    ...(forward === undefined ? [] : [`forward ${forward}`]),
+    '{',
+  ].join(' '),
   ...indent(printGraph(graph)),
   '}',
 ];
@@ -17,10 +21,13 @@ function readProgram(cursor: Cursor): Program {
   const name = cursor.name();
   cursor.expect('classes');
   const classes = cursor.list(() => cursor.integer());
+  cursor.expect('origins');
+  const origins = cursor.list(() => cursor.integer());
+  const forward = cursor.take('forward') ? cursor.integer() : undefined;
   cursor.expect('{');
   const graph = readGraph(cursor);
   cursor.expect('}');
-  return { name, classes, graph };
+  return { name, classes, origins, ...(forward === undefined ? {} : { forward }), graph };
 }
 
 const printGradient = ({ parameter, value }: Gradient): string =>

@@ -1,6 +1,7 @@
 /** Plans as text: the model, the schedule, the grid, the segments, and the program of each role. */
 
 import type { Box } from '../box.ts';
+import type { Group, Piece } from '../ops/attributes.ts';
 import type { Axis, Buffer, Instruction, Plan, Purpose, Role, Segment, State } from '../plan.ts';
 import type { Element } from '../type.ts';
 import type { Cursor } from './cursor.ts';
@@ -27,6 +28,32 @@ const microOf = (cursor: Cursor): number => {
   cursor.expect('micro');
   return cursor.integer();
 };
+const groups: readonly Group[] = ['grid', 'stage', 'all'];
+const groupOf = (cursor: Cursor): { over: Group; micro: number } => {
+  cursor.expect('over');
+  return { over: cursor.oneOf(groups), micro: microOf(cursor) };
+};
+const stageOf = (cursor: Cursor): number => {
+  cursor.expect('stage');
+  return cursor.integer();
+};
+const printPiece = ({ offset, box }: Piece): string => `[${offset.join(', ')}] cells ${printBox(box)}`;
+const readPiece = (cursor: Cursor): Piece => {
+  const offset = cursor.list(() => cursor.integer());
+  cursor.expect('cells');
+  return { offset, box: cursor.list(() => readRange(cursor)) };
+};
+
+function gathering<D extends 'all_gather' | 'reduce_scatter'>(
+  kind: D,
+): Form<'all_gather'> & Form<'reduce_scatter'> {
+  type Fields = Omit<InstructionOf<'all_gather'>, 'do'>;
+  return {
+    print: ({ over, micro, from, into }: Fields) =>
+      `over ${over} micro ${micro} ${printName(from)} into ${printName(into)}`,
+    read: (c) => ({ do: kind, ...groupOf(c), from: c.name(), into: after(c, 'into') }) as never,
+  };
+}
 const purposes: readonly Purpose[] = ['forward', 'backward', 'step', 'update', 'recompute'];
 
 const forms: { readonly [D in Instruction['do']]: Form<D> } = {
@@ -67,8 +94,65 @@ const forms: { readonly [D in Instruction['do']]: Form<D> } = {
     read: (c) => ({ do: 'accumulate', from: c.name(), into: after(c, 'into'), first: c.take('first') }),
   },
   all_reduce: {
-    print: ({ buffers }) => names(buffers),
-    read: (c) => ({ do: 'all_reduce', buffers: readList(c) }),
+    print: ({ over, micro, buffers }) => `over ${over} micro ${micro} ${names(buffers)}`,
+    read: (c) => ({ do: 'all_reduce', ...groupOf(c), buffers: readList(c) }),
+  },
+  all_gather: gathering('all_gather'),
+  reduce_scatter: gathering('reduce_scatter'),
+  exchange: {
+    print: ({ name, value, back, micro, from, into, keeps, sends, receives }) =>
+      [
+        `${printName(name)} of ${printName(value)}${back ? ' back' : ''} micro ${micro}`,
+        ...(from === undefined ? [] : [`from ${printName(from)}`]),
+        ...(into === undefined ? [] : [`into ${printName(into)}`]),
+        ...(keeps === undefined ? [] : [`keeps ${printBox(keeps)}`]),
+        ...sends.map((piece) => `to ${printPiece(piece)}`),
+        ...receives.map((piece) => `receives ${printPiece(piece)}`),
+      ].join(' '),
+    read(c) {
+      const head = { name: c.name(), value: after(c, 'of'), back: c.take('back'), micro: microOf(c) };
+      const optional = <T>(word: string, read: () => T): T | undefined => (c.take(word) ? read() : undefined);
+      const from = optional('from', () => c.name());
+      const into = optional('into', () => c.name());
+      const keeps = optional('keeps', () => c.list(() => readRange(c)));
+      const sends = readAll(c, 'to', readPiece);
+      const receives = readAll(c, 'receives', readPiece);
+      return {
+        do: 'exchange',
+        ...head,
+        ...(from === undefined ? {} : { from }),
+        ...(into === undefined ? {} : { into }),
+        ...(keeps === undefined ? {} : { keeps }),
+        sends,
+        receives,
+      };
+    },
+  },
+  send: {
+    print: ({ name, micro, stage, from }) =>
+      `${printName(name)} micro ${micro} stage ${stage} from ${printName(from)}`,
+    read: (c) => ({
+      do: 'send',
+      name: c.name(),
+      micro: microOf(c),
+      stage: stageOf(c),
+      from: after(c, 'from'),
+    }),
+  },
+  receive: {
+    print: ({ name, micro, stage, into }) =>
+      `${printName(name)} micro ${micro} stage ${stage} into ${printName(into)}`,
+    read: (c) => ({
+      do: 'receive',
+      name: c.name(),
+      micro: microOf(c),
+      stage: stageOf(c),
+      into: after(c, 'into'),
+    }),
+  },
+  paste: {
+    print: ({ from, into, first }) => `${printName(from)} into ${printName(into)}${first ? ' first' : ''}`,
+    read: (c) => ({ do: 'paste', from: c.name(), into: after(c, 'into'), first: c.take('first') }),
   },
   clip: {
     print: ({ buffers, norm }) => `${names(buffers)} norm ${norm}`,
@@ -119,10 +203,22 @@ export const readInstruction = (cursor: Cursor): Instruction =>
 
 const printBox = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 
-const printBuffer = ({ name, value, element, dims, box, bytes, birth, death, offset }: Buffer): string =>
+const printBuffer = ({
+  name,
+  value,
+  element,
+  dims,
+  box,
+  part,
+  bytes,
+  birth,
+  death,
+  offset,
+}: Buffer): string =>
   [
     `buffer ${printName(name)} of ${printName(value)} ${element} [${dims.join(', ')}]`,
     ...(box === undefined ? [] : [`cells ${printBox(box)}`]),
+    ...(part === undefined ? [] : [`part [${part.join(', ')}]`]),
     `bytes ${bytes} from ${birth} to ${death} at ${offset}`,
   ].join(' ');
 
@@ -132,6 +228,7 @@ function readBuffer(cursor: Cursor): Buffer {
   const element = cursor.oneOf<Element>(['f32', 'u8']);
   const dims = cursor.list(() => cursor.integer());
   const box = cursor.take('cells') ? cursor.list(() => readRange(cursor)) : undefined;
+  const part = cursor.take('part') ? cursor.list(() => cursor.integer()) : undefined;
   const numberAfter = (word: string) => {
     cursor.expect(word);
     return cursor.integer();
@@ -142,6 +239,7 @@ function readBuffer(cursor: Cursor): Buffer {
     element,
     dims,
     ...(box === undefined ? {} : { box }),
+    ...(part === undefined ? {} : { part }),
     bytes: numberAfter('bytes'),
     birth: numberAfter('from'),
     death: numberAfter('to'),
@@ -149,14 +247,16 @@ function readBuffer(cursor: Cursor): Buffer {
   };
 }
 
-export const printAxis = ({ cuts, classes }: Axis): string =>
-  `axis cuts [${cuts.join(', ')}] classes [${classes.join(', ')}]`;
+export const printAxis = ({ cuts, tiles, classes }: Axis): string =>
+  `axis cuts [${cuts.join(', ')}] tiles [${tiles.join(', ')}] classes [${classes.join(', ')}]`;
 
 export function readAxis(cursor: Cursor): Axis {
   cursor.expect('cuts');
   const cuts = cursor.list(() => cursor.integer());
+  cursor.expect('tiles');
+  const tiles = cursor.list(() => cursor.integer());
   cursor.expect('classes');
-  return { cuts, classes: cursor.list(() => cursor.integer()) };
+  return { cuts, tiles, classes: cursor.list(() => cursor.integer()) };
 }
 
 const printSegment = ({ name, samples, graph, workspace }: Segment): string[] => [
@@ -177,8 +277,16 @@ function readSegment(cursor: Cursor): Segment {
   return { name, samples, graph, workspace };
 }
 
-const printRole = ({ name, classes, buffers, instructions, arenaBytes, peakBytes }: Role): string[] => [
-  `role ${printName(name)} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {`,
+const printRole = ({
+  name,
+  stage,
+  classes,
+  buffers,
+  instructions,
+  arenaBytes,
+  peakBytes,
+}: Role): string[] => [
+  `role ${printName(name)} stage ${stage} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {`,
   ...indent(buffers.map(printBuffer)),
   ...indent(instructions.map((instruction) => printInstruction(instruction))),
   '}',
@@ -186,6 +294,7 @@ const printRole = ({ name, classes, buffers, instructions, arenaBytes, peakBytes
 
 function readRole(cursor: Cursor): Role {
   const name = cursor.name();
+  const stage = stageOf(cursor);
   cursor.expect('classes');
   const classes = cursor.list(() => cursor.integer());
   cursor.expect('arena');
@@ -197,7 +306,7 @@ function readRole(cursor: Cursor): Role {
   while (cursor.take('buffer')) buffers.push(readBuffer(cursor));
   const instructions: Instruction[] = [];
   while (!cursor.take('}')) instructions.push(readInstruction(cursor));
-  return { name, classes, buffers, instructions, arenaBytes, peakBytes };
+  return { name, stage, classes, buffers, instructions, arenaBytes, peakBytes };
 }
 
 const printState = ({ buffer, parameter, slot }: State): string =>

@@ -2,70 +2,100 @@
  * Schedules as text, one decision a line. What a person leaves out stays open and is decided by a pass.
  *
  *   schedule coastline
- *     devices       2
+ *     devices       6
  *     replicas      1
- *     micro_batches 1
- *     rows          0 104 256      // where the tiles begin, and the extent
- *     columns       0 128 256      // or, both cuts left open: tiles 2 x 2
- *     halo          overlap
+ *     micro_batches 4
+ *     order         1f1b
+ *     rows          0 104 256                            // where the tiles begin, and the extent
+ *     columns       0 128 256                            // or, both cuts left open: tiles 2 x 2
+ *     stream        3 x 3                                // of them, worked through by one device
+ *     halo          exchange 2 before unet.decode[0].conv[0], 4 before unet.encode[1].concat[0] operand 1
+ *     coarsen       2 x 2 from level 3
+ *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]
+ *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
+ *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */
-import type { Pins, Schedule } from '../schedule.ts';
+import type { Chunk, Coarsening, Exchange, Order, Pins, Schedule, Strips } from '../schedule.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
 
 /** Axes are counted from the innermost: columns, then rows, then slices. */
 const axisWords = ['slices', 'rows', 'columns'] as const;
 
+const orders: readonly Order[] = ['one_after_another', 'gpipe', '1f1b'];
+
 const wordOfAxis = (axis: number, rank: number): string =>
   axisWords[axisWords.length - rank + axis] ?? 'columns';
 
-export const printScheduleLines = (schedule: Pins & { readonly name: string }): string[] => [
+type Named = Pins & { readonly name: string };
+
+export const printScheduleLines = (schedule: Named): string[] => [
   `schedule ${printName(schedule.name)}`,
-  ...[
-    counted('devices', schedule.devices),
-    counted('memory', schedule.memory),
-    counted('replicas', schedule.replicas),
-    counted('micro_batches', schedule.microBatches),
-    ...(schedule.cuts ?? []).map(
-      (cuts, axis, all) => `${wordOfAxis(axis, all.length).padEnd(13)} ${cuts.join(' ')}`,
-    ),
-    schedule.tiles && `tiles         ${schedule.tiles.join(' x ')}`,
-    schedule.halo && `halo          ${schedule.halo}`,
-  ]
-    .filter((line) => line !== undefined)
-    .map((line) => `  ${line}`),
+  ...decisionLines(schedule).map(([word, text]) => `  ${word.padEnd(13)} ${text}`),
 ];
 
-const counted = (word: string, count: number | undefined): string | undefined =>
-  count === undefined ? undefined : `${word.padEnd(13)} ${count}`;
+const decisionLines = (pins: Pins): [string, string][] => [
+  ...given('devices', pins.devices),
+  ...given('memory', pins.memory),
+  ...given('replicas', pins.replicas),
+  ...given('micro_batches', pins.microBatches),
+  ...given('order', pins.order),
+  ...(pins.cuts ?? []).map((cuts, axis, all): [string, string] => [
+    wordOfAxis(axis, all.length),
+    cuts.join(' '),
+  ]),
+  ...given('tiles', pins.tiles?.join(' x ')),
+  ...given('stream', pins.stream?.join(' x ')),
+  ...given('halo', pins.exchanges && haloInWords(pins.exchanges)),
+  ...given('coarsen', pins.coarsen && `${pins.coarsen.grid.join(' x ')} from level ${pins.coarsen.level}`),
+  ...given('stages', pins.chunks && chunksInWords(pins.chunks)),
+  ...given('drop', pins.drop && listed(pins.drop.map(printName))),
+  ...given(
+    'strips',
+    pins.strips &&
+      listed(
+        pins.strips.map(({ count, from, to }) => `${count} from ${printName(from)} to ${printName(to)}`),
+      ),
+  ),
+];
 
-export const printSchedule = (schedule: Pins & { readonly name: string }): string =>
-  `${printScheduleLines(schedule).join('\n')}\n`;
+const given = (word: string, text: string | number | undefined): [string, string][] =>
+  text === undefined ? [] : [[word, String(text)]];
 
-type Draft = { name: string; pins: { -readonly [K in keyof Pins]: Pins[K] }; cuts: Map<string, number[]> };
+/** An empty list is a decision too. */
+const listed = (items: readonly string[]): string => (items.length === 0 ? 'nothing' : items.join(', '));
 
-const decisions: { readonly [word: string]: (cursor: Cursor, draft: Draft) => void } = {
-  devices: (cursor, { pins }) => {
-    pins.devices = positive(cursor);
-  },
-  memory: (cursor, { pins }) => {
-    pins.memory = positive(cursor);
-  },
-  replicas: (cursor, { pins }) => {
-    pins.replicas = positive(cursor);
-  },
-  micro_batches: (cursor, { pins }) => {
-    pins.microBatches = positive(cursor);
-  },
-  tiles: (cursor, { pins }) => {
-    pins.tiles = readGrid(cursor);
-  },
-  slices: (cursor, { cuts }) => void cuts.set('slices', readCuts(cursor)),
-  rows: (cursor, { cuts }) => void cuts.set('rows', readCuts(cursor)),
-  columns: (cursor, { cuts }) => void cuts.set('columns', readCuts(cursor)),
-  halo: (cursor, { pins }) => {
-    pins.halo = cursor.oneOf(['overlap']);
-  },
+const haloInWords = (exchanges: readonly Exchange[]): string =>
+  exchanges.length === 0
+    ? 'overlap'
+    : `exchange ${exchanges.map(({ before, operand, cells }) => `${cells} before ${printName(before)}${operand === 0 ? '' : ` operand ${operand}`}`).join(', ')}`;
+
+const chunksInWords = (chunks: readonly Chunk[]): string =>
+  chunks.length === 0
+    ? 'one'
+    : chunks
+        .map(({ from, stage }, i) => (i === 0 ? `${stage}` : `${stage} from ${printName(from)}`))
+        .join(', ');
+
+type Draft = Pins & { readonly marks?: readonly [word: string, cuts: readonly number[]] };
+
+/** How each decision is read. Cuts are collected by the word of their axis. */
+const decisions: { readonly [word: string]: (cursor: Cursor) => Draft } = {
+  devices: (cursor) => ({ devices: positive(cursor) }),
+  memory: (cursor) => ({ memory: positive(cursor) }),
+  replicas: (cursor) => ({ replicas: positive(cursor) }),
+  micro_batches: (cursor) => ({ microBatches: positive(cursor) }),
+  order: (cursor) => ({ order: readOrder(cursor) }),
+  tiles: (cursor) => ({ tiles: readGrid(cursor) }),
+  stream: (cursor) => ({ stream: readGrid(cursor) }),
+  slices: (cursor) => ({ marks: ['slices', readCuts(cursor)] }),
+  rows: (cursor) => ({ marks: ['rows', readCuts(cursor)] }),
+  columns: (cursor) => ({ marks: ['columns', readCuts(cursor)] }),
+  halo: (cursor) => ({ exchanges: readHalo(cursor) }),
+  coarsen: (cursor) => ({ coarsen: readCoarsening(cursor) }),
+  stages: (cursor) => ({ chunks: readChunks(cursor) }),
+  drop: (cursor) => ({ drop: readListed(cursor, () => cursor.name()) }),
+  strips: (cursor) => ({ strips: readListed(cursor, () => readStrips(cursor)) }),
 };
 
 export const decisionWords = Object.keys(decisions);
@@ -75,6 +105,16 @@ function positive(cursor: Cursor): number {
   return next.kind === 'number' && Number(next.text) >= 1
     ? cursor.integer()
     : cursor.fail('a whole number from 1');
+}
+
+/** `1f1b` reads as a number and a name. */
+function readOrder(cursor: Cursor): Order {
+  if (cursor.peek().text === '1' && cursor.peek(1).text === 'f1b') {
+    cursor.next();
+    cursor.next();
+    return '1f1b';
+  }
+  return cursor.oneOf(orders);
 }
 
 /** `2 x 3`; `2x3`, which reads as a number and a name, too. */
@@ -94,29 +134,96 @@ function readCuts(cursor: Cursor): number[] {
   const cuts: number[] = [];
   while (cursor.peek().kind === 'number') {
     const before = cuts.at(-1);
-    const given = Number(cursor.peek().text);
-    if (before === undefined ? given !== 0 : given <= before)
+    const next = Number(cursor.peek().text);
+    if (before === undefined ? next !== 0 : next <= before)
       cursor.fail(before === undefined ? 'cuts that begin with 0' : `a cut after ${before}`);
     cuts.push(cursor.integer());
   }
   return cuts.length >= 2 ? cuts : cursor.fail('at least two cuts');
 }
 
-export function readSchedule(cursor: Cursor): Pins & { readonly name: string } {
-  cursor.expect('schedule');
-  const draft: Draft = { name: cursor.name(), pins: {}, cuts: new Map() };
-  while (decisionWords.includes(cursor.peek().text)) decisions[cursor.next().text]?.(cursor, draft);
-  const cuts = axisWords.flatMap((word) => {
-    const given = draft.cuts.get(word);
-    return given === undefined ? [] : [given];
-  });
-  return { name: draft.name, ...draft.pins, ...(cuts.length > 0 ? { cuts } : {}) };
+/** Items with commas between them, or the word `nothing`. */
+function readListed<T>(cursor: Cursor, read: () => T): T[] {
+  if (cursor.take('nothing')) return [];
+  const items = [read()];
+  while (cursor.take(',')) items.push(read());
+  return items;
 }
+
+function readHalo(cursor: Cursor): Exchange[] {
+  if (cursor.take('overlap')) return [];
+  cursor.expect('exchange');
+  return readListed(cursor, () => {
+    const cells = positive(cursor);
+    cursor.expect('before');
+    const before = cursor.name();
+    return { before, operand: cursor.take('operand') ? cursor.integer() : 0, cells };
+  });
+}
+
+function readCoarsening(cursor: Cursor): Coarsening {
+  const grid = readGrid(cursor);
+  cursor.expect('from');
+  cursor.expect('level');
+  return { grid, level: cursor.integer() };
+}
+
+function readChunks(cursor: Cursor): Chunk[] {
+  if (cursor.take('one')) return [];
+  const chunks: Chunk[] = [{ from: '', stage: cursor.integer() }];
+  while (cursor.take(',')) {
+    const stage = cursor.integer();
+    cursor.expect('from');
+    chunks.push({ from: cursor.name(), stage });
+  }
+  return chunks;
+}
+
+function readStrips(cursor: Cursor): Strips {
+  const count = positive(cursor);
+  cursor.expect('from');
+  const from = cursor.name();
+  cursor.expect('to');
+  return { count, from, to: cursor.name() };
+}
+
+export const printSchedule = (schedule: Named): string => `${printScheduleLines(schedule).join('\n')}\n`;
+
+export function readSchedule(cursor: Cursor): Named {
+  cursor.expect('schedule');
+  const name = cursor.name();
+  let pins: Pins = {};
+  const cuts = new Map<string, readonly number[]>();
+  while (decisionWords.includes(cursor.peek().text)) {
+    const { marks, ...decided } = decisions[cursor.next().text]?.(cursor) ?? {};
+    if (marks !== undefined) cuts.set(...marks);
+    pins = { ...pins, ...decided };
+  }
+  const given = axisWords.flatMap((word) => {
+    const marks = cuts.get(word);
+    return marks === undefined ? [] : [marks];
+  });
+  return { name, ...pins, ...(given.length > 0 ? { cuts: given } : {}) };
+}
+
+const required = [
+  'devices',
+  'replicas',
+  'microBatches',
+  'order',
+  'cuts',
+  'stream',
+  'exchanges',
+  'chunks',
+  'drop',
+  'strips',
+] as const satisfies readonly (keyof Schedule)[];
+
+const isWhole = (schedule: Named): schedule is Schedule =>
+  required.every((decision) => schedule[decision] !== undefined);
 
 /** A schedule in which nothing is open. */
 export function readWholeSchedule(cursor: Cursor): Schedule {
-  const { name, devices, replicas, microBatches, cuts, halo } = readSchedule(cursor);
-  if (devices && replicas && microBatches && cuts && halo)
-    return { name, devices, replicas, microBatches, cuts, halo };
-  return cursor.fail(`a complete schedule (${decisionWords.join(', ')})`);
+  const schedule = readSchedule(cursor);
+  return isWhole(schedule) ? schedule : cursor.fail(`a complete schedule (${decisionWords.join(', ')})`);
 }

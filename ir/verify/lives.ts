@@ -6,9 +6,10 @@ import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { typesOf } from '../graph.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import { belongings } from '../stages.ts';
 import { instructionInWords } from '../text/instruction-words.ts';
 import { bytesOf, dimsOf, product, type ValueType } from '../type.ts';
-import { usesOf } from './instruction.ts';
+import { usesOf } from '../uses.ts';
 
 export const placeOf = (role: Role, index: number): string =>
   `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
@@ -16,7 +17,10 @@ export const placeOf = (role: Role, index: number): string =>
 export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-  const persistent = new Set(plan.states.map(({ buffer }) => buffer));
+  const { parameters } = belongings(plan.model, plan.schedule, role.stage);
+  const persistent = new Set(
+    plan.states.filter(({ parameter }) => parameters.has(parameter)).map(({ buffer }) => buffer),
+  );
   const alive = new Set(persistent);
   const born = new Map<string, number>();
   const last = new Map<string, number>();

@@ -6,10 +6,13 @@ import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { workspaceOf } from '../liveness.ts';
 import type { Plan, Role, Segment } from '../plan.ts';
+import { stagesOf } from '../schedule.ts';
 import { tiledExtents } from '../tiling.ts';
 import { verifyArena } from './arena.ts';
+import { verifyExchanges } from './exchanges.ts';
 import { verifyGraph } from './graph.ts';
 import { verifyLives } from './lives.ts';
+import { verifyMeetings } from './meetings.ts';
 import { verifyModel } from './model.ts';
 import { verifyReductions } from './reductions.ts';
 import { verifyRegions } from './regions.ts';
@@ -35,7 +38,8 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
       ...(allocated ? verifyArena(plan, role) : []),
     ]),
     ...verifyRegions(plan),
-    ...verifyMeetings(plan),
+    ...verifyExchanges(plan),
+    ...(plan.purpose === 'train' ? verifyMeetings(plan) : []),
   ];
 }
 
@@ -60,6 +64,9 @@ function verifyHeader({ name, model, schedule, purpose, samples, states }: Plan)
     ...(purpose === (trains ? 'train' : 'predict') ? [] : [wrong(`the model does not ${purpose}`)]),
     ...(samples === batch ? [] : [wrong(`a micro-batch has ${batch} samples, not ${samples}`)]),
     ...(new Set(slots).size === slots.length ? [] : [wrong('a state is kept twice')]),
+    ...[...known]
+      .filter((parameter) => !slots.includes(`${parameter} weight`))
+      .map((parameter) => wrong(`the weight \`${parameter}\` is not kept`)),
     ...states
       .filter(
         ({ parameter, slot, buffer }) =>
@@ -69,42 +76,40 @@ function verifyHeader({ name, model, schedule, purpose, samples, states }: Plan)
   ];
 }
 
-/** All devices meet in the same reductions in the same order; else they would wait for each other for ever. */
-function verifyMeetings({ roles }: Plan): Diagnostic[] {
-  const meetings = (role: Role) =>
-    role.instructions.flatMap((one) => (one.do === 'all_reduce' ? [one.buffers.join(', ')] : []));
-  const [first, ...others] = roles;
-  if (first === undefined) return [];
-  const expected = meetings(first).join('; ');
-  return others
-    .filter((role) => meetings(role).join('; ') !== expected)
-    .map(({ name }) =>
-      diagnose(fault('wrong-step', { place: name, why: `its reductions are not those of ${first.name}` })),
-    );
-}
-
 /** Each axis is cut as the schedule says, and each tile has exactly one role. */
 function verifyGrid(plan: Plan): Diagnostic[] {
   const place = `plan ${plan.name}`;
   const extents = tiledExtents(plan.model);
   const wrong = (why: string) => diagnose(fault('wrong-grid', { place, why }));
-  const axes = plan.axes.flatMap(({ cuts, classes }, axis) => [
-    ...(cuts.join() === plan.schedule.cuts[axis]?.join()
-      ? []
-      : [wrong(`axis ${axis} is not cut as scheduled`)]),
-    ...(classes.length === cuts.length - 1 && cuts.at(-1) === at(extents, axis)
-      ? []
-      : [wrong(`axis ${axis} has ${classes.length} classes for ${cuts.length - 1} tiles`)]),
-  ]);
+  const axes = plan.axes.flatMap(({ cuts, tiles, classes }, axis) => {
+    const parts = at(plan.schedule.stream, axis);
+    const places = (cuts.length - 1) / parts;
+    const mixed = classes.some((kind, place) => {
+      const own = (of: number) => tiles.slice(of * parts, (of + 1) * parts).join();
+      return own(place) !== own(classes.indexOf(kind));
+    });
+    return [
+      ...(cuts.join() === plan.schedule.cuts[axis]?.join()
+        ? []
+        : [wrong(`axis ${axis} is not cut as scheduled`)]),
+      ...(classes.length === places && tiles.length === cuts.length - 1 && cuts.at(-1) === at(extents, axis)
+        ? []
+        : [wrong(`axis ${axis} has ${classes.length} classes for ${places} places`)]),
+      ...(mixed ? [wrong(`on axis ${axis} places of one class have tiles of different ones`)] : []),
+    ];
+  });
   if (axes.length > 0 || plan.axes.length !== extents.length) return [...axes, ...rankFault(plan, wrong)];
   const combinations = plan.axes.reduce<string[]>(
     (all, { classes }) => all.flatMap((prefix) => [...new Set(classes)].map((c) => `${prefix}${c},`)),
     [''],
   );
+  const stages = Array.from({ length: stagesOf(plan.schedule) }, (_, stage) => stage);
   const key = ({ classes }: Role) => classes.map((c) => `${c},`).join('');
-  return combinations
-    .filter((combination) => plan.roles.filter((role) => key(role) === combination).length !== 1)
-    .map((combination) => wrong(`tiles of classes ${combination} need exactly one role`));
+  return stages.flatMap((stage) =>
+    combinations
+      .filter((one) => plan.roles.filter((role) => role.stage === stage && key(role) === one).length !== 1)
+      .map((one) => wrong(`places of classes ${one} in stage ${stage} need exactly one role`)),
+  );
 }
 
 function rankFault(plan: Plan, wrong: (why: string) => Diagnostic): Diagnostic[] {

@@ -5,7 +5,10 @@
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { statisticsOf, trainedParameters } from '../model.ts';
 import type { Instruction, Plan, Role } from '../plan.ts';
-import { usesOf } from './instruction.ts';
+import { placesOf } from '../ranks.ts';
+import { belongings } from '../stages.ts';
+import { product } from '../type.ts';
+import { usesOf } from '../uses.ts';
 import { placeOf } from './lives.ts';
 
 const notReduced = (place: string, buffer: string, why: string): Diagnostic =>
@@ -39,7 +42,7 @@ function hyperOf(plan: Plan, run: Extract<Instruction, { do: 'run' }>): string |
 export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
   if (plan.purpose === 'predict') return [];
   const faults: Diagnostic[] = [];
-  const alone = plan.schedule.devices === 1;
+  const alone = plan.schedule.replicas * product(placesOf(plan)) === 1;
   const parts = new Set<string>();
   const sums = new Set<string>();
   role.instructions.forEach((instruction, index) => {
@@ -48,7 +51,7 @@ export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
       if (sums.has(name)) faults.push(notReduced(place, name, 'gets another part after it was summed'));
       parts.add(name);
     }
-    if (instruction.do === 'all_reduce')
+    if (instruction.do === 'all_reduce' && instruction.over === 'stage')
       for (const name of instruction.buffers) {
         if (sums.has(name)) faults.push(notReduced(place, name, 'is summed a second time'));
         sums.add(name);
@@ -70,7 +73,9 @@ function updateFaults(plan: Plan, role: Role): Diagnostic[] {
     ...trainedParameters(plan.model),
     ...statisticsOf(plan.model).map(({ parameter }) => parameter),
   ]);
+  const { parameters } = belongings(plan.model, plan.schedule, role.stage);
   return plan.states
+    .filter(({ parameter }) => parameters.has(parameter))
     .filter(({ parameter, slot }) => slot !== 'weight' || changing.has(parameter))
     .filter(({ buffer }) => updates.filter((name) => name === buffer).length !== 1)
     .map(({ buffer }) => notReduced(role.name, buffer, 'is not updated exactly once a step'));

@@ -10,13 +10,16 @@ import { extentOf, insideImage, isSpatial, modelTypes, regionOf } from '../inter
 import type { OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
-import type { Plan, Role, Segment } from '../plan.ts';
+import type { Plan, Role } from '../plan.ts';
+import { placesOf, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
-import type { ValueType } from '../type.ts';
+import { product, type ValueType } from '../type.ts';
+import { carriedOut, type Meaning, meaningsOf } from './names.ts';
+import { seatsOfRole } from './seats.ts';
 
 type Context = {
   readonly plan: Plan;
-  readonly modelOps: ReadonlyMap<string, Op>;
+  readonly modelOp: (output: string) => Op | undefined;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
   readonly owners: Ownership;
 };
@@ -25,52 +28,50 @@ export function verifyRegions(plan: Plan): Diagnostic[] {
   const { model, schedule } = plan;
   const context: Context = {
     plan,
-    modelOps: new Map(model.ops.map((op) => [op.output, op])),
+    modelOp: carriedOut(model),
     globalTypes: modelTypes(model),
     owners: ownership(model, schedule.cuts),
   };
-  return plan.roles.flatMap((role) =>
-    tilesOfRole(plan, role).flatMap((tile) => [
-      ...segmentsOf(plan, role).flatMap(({ graph }) => graphFaults(context, role, graph, tile)),
-      ...ownedFaults(context, role, tile),
-    ]),
-  );
+  return plan.roles.flatMap((role) => {
+    const meaning = meaningsOf(plan, role);
+    return seatsOfRole(plan, role).flatMap((seat) => [
+      ...graphsOf(plan, role).flatMap(({ graph, part }) =>
+        graphFaults(context, role, graph, meaning, tileAt(plan, seat.place, part)),
+      ),
+      ...ownedFaults(context, role, seat),
+    ]);
+  });
 }
 
-/**
- * Tiles to check a role at. On one axis nothing depends on the others, so it is enough to walk each axis
- * with the others held at their first tile of the class.
- */
-function tilesOfRole(plan: Plan, role: Role): number[][] {
-  const onAxis = plan.axes.map(({ classes }, axis) =>
-    classes.flatMap((kind, index) => (kind === at(role.classes, axis) ? [index] : [])),
-  );
-  const first = onAxis.map((indices) => at(indices, 0));
-  const others = onAxis.flatMap((indices, axis) =>
-    indices.slice(1).map((index) => first.map((tile, other) => (other === axis ? index : tile))),
-  );
-  return [first, ...others];
+/** Each graph that a role runs, with the tile of the device that it runs it for. */
+function graphsOf(
+  plan: Plan,
+  role: Role,
+): { readonly graph: Graph; readonly part: readonly number[] | undefined }[] {
+  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+  const found = new Map<string, { graph: Graph; part: readonly number[] | undefined }>();
+  for (const one of role.instructions) {
+    if (one.do !== 'run' || one.why === 'update') continue;
+    const part = [...one.reads, ...one.writes]
+      .map((name) => buffers.get(name)?.part)
+      .find((of) => of !== undefined);
+    const graph = plan.segments.find(({ name }) => name === one.segment)?.graph;
+    if (graph !== undefined) found.set(`${one.segment} ${part}`, { graph, part });
+  }
+  return [...found.values()];
 }
-
-const segmentsOf = (plan: Plan, role: Role): Segment[] => {
-  const used = new Set(
-    role.instructions.flatMap((i) => (i.do === 'run' && i.why !== 'update' ? [i.segment] : [])),
-  );
-  return plan.segments.filter(({ name }) => used.has(name));
-};
 
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 
-function graphFaults(context: Context, role: Role, graph: Graph, tile: readonly number[]): Diagnostic[] {
+function graphFaults(
+  context: Context,
+  role: Role,
+  graph: Graph,
+  globalName: Meaning,
+  tile: readonly number[],
+): Diagnostic[] {
   const place = `${role.name}, tile ${tile.join(',')}`;
   const local = typesOf(graph);
-  const cropped = new Map(graph.ops.flatMap((op) => (op.kind === 'crop' ? [[op.output, op]] : [])));
-  /** The value of the model that a local value is a part of; undefined for cotangents. */
-  const globalName = (name: string): string | undefined => {
-    if (context.globalTypes.has(name)) return name;
-    const crop = cropped.get(name);
-    return crop === undefined ? undefined : globalName(at(crop.inputs, 0));
-  };
   /** Global cells of a local value: its box moved to where the tile's part begins. */
   const cellsOf = (name: string): Box | undefined => {
     const type = local.get(name);
@@ -81,11 +82,30 @@ function graphFaults(context: Context, role: Role, graph: Graph, tile: readonly 
       tile.map((index, axis) => context.owners.origin(global, axis, index)),
     );
   };
+  const names = { cellsOf, globalName };
   return graph.ops.flatMap((op) => {
-    const global = context.modelOps.get(op.output);
-    if (global !== undefined) return opFaults(context, op, global, { cellsOf, globalName }, tile, place);
+    const global = context.modelOp(op.output);
+    if (op.kind === 'partial_moments') return partFaults(context, op, names, tile, place);
+    if (op.kind === 'merge_moments' || op.kind === 'merge_sums' || op.kind === 'blank') return [];
+    if (global !== undefined) return opFaults(context, op, global, names, tile, place);
     return op.kind === 'crop' && globalName(op.output) !== undefined ? cropFaults(op, cellsOf, place) : [];
   });
+}
+
+/** The part that a tile has in statistics is made of the cells that it owns. */
+function partFaults(
+  { owners }: Context,
+  op: Op,
+  { cellsOf, globalName }: Local,
+  tile: readonly number[],
+  place: string,
+): Diagnostic[] {
+  const name = at(op.inputs, 0);
+  const [value, held] = [globalName(name), cellsOf(name)];
+  const owned = value === undefined ? [] : tile.map((index, axis) => owners.owned(value, axis, index));
+  return held !== undefined && sameBox(held, owned)
+    ? []
+    : [wrongRegion(place, name, held ? show(held) : 'nothing', show(owned))];
 }
 
 /** What a local value holds: cells of a value of the model. Both are undefined for cotangents. */
@@ -113,7 +133,7 @@ function cropFaults(
 }
 
 function opFaults(
-  { globalTypes, owners }: Context,
+  { plan, globalTypes, owners }: Context,
   op: Op,
   global: Op,
   { cellsOf, globalName }: Local,
@@ -126,7 +146,7 @@ function opFaults(
   const operands = global.inputs.flatMap((name, operand): Diagnostic[] => {
     const type = globalTypes.get(name);
     if (!isSpatial(type))
-      return op.inputs[operand] === name
+      return globalName(op.inputs[operand] ?? '') === name
         ? []
         : [wrongRegion(place, op.output, op.inputs[operand] ?? '', name)];
     const local = at(op.inputs, operand);
@@ -146,8 +166,16 @@ function opFaults(
       ? []
       : [wrongRegion(place, at(op.inputs, operand), held ? show(held) : 'nothing', show(needed))];
   });
-  return [...operands, ...attributeFaults(facts, op, global, out, cellsOf(op.inputs[0] ?? ''), place)];
+  const shared = facts.spread?.(global.attrs as OpAttributes[OpKind], sharersOf(plan)) ?? global.attrs;
+  const expected = { ...global, attrs: shared } as Op;
+  return [...operands, ...attributeFaults(facts, op, expected, out, cellsOf(op.inputs[0] ?? ''), place)];
 }
+
+/** Devices that hold in full what a sample has one of. */
+const sharersOf = (plan: Plan): { parts: number; samples: number } => ({
+  parts: plan.purpose === 'train' ? product(placesOf(plan)) : 1,
+  samples: plan.samples,
+});
 
 /** The local attributes are those of the model, with padding where the image ends and nowhere else. */
 function attributeFaults(
@@ -174,9 +202,8 @@ function attributeFaults(
 function ownedFaults(
   { plan, globalTypes, owners }: Context,
   role: Role,
-  tile: readonly number[],
+  { place: seat }: Seat,
 ): Diagnostic[] {
-  const place = `${role.name}, tile ${tile.join(',')}`;
   const names = role.instructions.flatMap((i) => {
     if (i.do === 'metric') return [i.predicted, i.labels];
     if (i.do === 'store') return [i.from];
@@ -185,13 +212,13 @@ function ownedFaults(
   return [...new Set(names)].flatMap((name) => {
     const buffer = role.buffers.find((candidate) => candidate.name === name);
     if (buffer?.box === undefined || !globalTypes.has(buffer.value)) return [];
-    const origin = (axis: number) => owners.origin(buffer.value, axis, at(tile, axis));
+    const tile = tileAt(plan, seat, buffer.part);
     const held = shiftBox(
       buffer.box,
-      tile.map((_, axis) => origin(axis)),
+      tile.map((index, axis) => owners.origin(buffer.value, axis, index)),
     );
     const owned = tile.map((index, axis) => owners.owned(buffer.value, axis, index));
     const fits = sameBox(held, owned) && extents(held).length === plan.model.rank;
-    return fits ? [] : [wrongRegion(place, name, show(held), show(owned))];
+    return fits ? [] : [wrongRegion(`${role.name}, tile ${tile.join(',')}`, name, show(held), show(owned))];
   });
 }

@@ -3,8 +3,12 @@
  * worked through once, its parts are added once, and clipping, metrics and the loss are those of the model.
  */
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { type Model, statisticsOf } from '../model.ts';
-import type { Instruction, Plan, Role } from '../plan.ts';
+import { type Model, statisticsOf, trainedParameters } from '../model.ts';
+import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import { belongings } from '../stages.ts';
+import { tileIndices } from '../tiling.ts';
+import { product } from '../type.ts';
+import { usesOf } from '../uses.ts';
 import { placeOf } from './lives.ts';
 
 type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
@@ -48,59 +52,112 @@ function countsItsTarget(model: Model, role: Role, it: Instruction): boolean {
   return source?.from === 'count' && valueHeld(role, it.from) === source.target;
 }
 
-/** Each micro-batch is run once, on inputs that are all its own. */
+/** Parts of a step on one device: micro-batches times tiles. */
+const partCount = ({ schedule }: Plan): number => schedule.microBatches * product(schedule.stream);
+
+/** Which micro-batch and which tile a buffer belongs to. */
+type Tag = { readonly micro: number; readonly part: string };
+
+/** Every op of the model is done once for each part, on operands that are all of that part. */
 function microFaults(plan: Plan, role: Role): Diagnostic[] {
-  const { microBatches } = plan.schedule;
-  const loadedAt = new Map<string, number>();
-  const runs: number[] = [];
+  const tags = new Map<string, Tag>();
+  const done = new Map<string, number>();
   const faults: Diagnostic[] = [];
+  const parts = new Map(role.buffers.map(({ name, part }) => [name, part?.join() ?? '']));
+  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+  const graphs = new Map(plan.segments.map(({ name, graph }) => [name, graph]));
   role.instructions.forEach((it, index) => {
-    if (it.do === 'load' || it.do === 'draw') loadedAt.set(it.into, it.micro);
-    if (it.do !== 'run' || it.why === 'update') return;
-    runs.push(it.micro);
-    for (const name of it.reads) {
-      const micro = loadedAt.get(name);
-      if (micro !== undefined && micro !== it.micro)
-        faults.push(wrong(placeOf(role, index), `\`${name}\` holds micro-batch ${micro}`));
+    const { reads, writes, frees } = usesOf(it);
+    if ('micro' in it && it.do !== 'all_reduce' && !(it.do === 'run' && it.why === 'update')) {
+      const held = reads.flatMap((name) => tags.get(name) ?? []);
+      const part = [...reads, ...writes].map((name) => parts.get(name) ?? '').find((of) => of !== '') ?? '';
+      const other = held.find(
+        ({ micro, part: of }) => micro !== it.micro || (of !== '' && part !== '' && of !== part),
+      );
+      if (other !== undefined)
+        faults.push(
+          wrong(placeOf(role, index), `it works on micro-batch ${it.micro}, and reads of ${other.micro}`),
+        );
+      for (const name of writes) {
+        const given = it.do === 'load' || it.do === 'draw' ? (parts.get(name) ?? '') : part;
+        tags.set(name, { micro: it.micro, part: given });
+      }
+      if (it.do === 'run')
+        for (const { output } of graphs.get(it.segment)?.ops ?? [])
+          count(done, `${output} #${it.micro} ${partOfRun(it, buffers)}`);
     }
+    for (const name of frees) tags.delete(name);
   });
-  const once = Array.from({ length: microBatches }, (_, micro) => micro);
-  if (runs.toSorted((a, b) => a - b).join() !== once.join())
-    faults.push(
-      wrong(role.name, `micro-batches ${runs.join(', ')} are run, not each of ${microBatches} once`),
-    );
-  return [...faults, ...metricFaults(plan, role, loadedAt)];
+  return [...faults, ...onceFaults(plan, role, done), ...metricFaults(plan, role)];
 }
 
-/** Each prediction of each micro-batch is held against the labels of that micro-batch, once. */
-function metricFaults(
-  { model, schedule }: Plan,
-  role: Role,
-  loadedAt: ReadonlyMap<string, number>,
-): Diagnostic[] {
-  const madeAt = new Map<string, number>();
-  for (const { it } of every(role, 'run')) for (const name of it.writes) madeAt.set(name, it.micro);
-  const faults = every(role, 'metric').flatMap(({ index, it }) => {
+const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+
+const partOfRun = (it: InstructionOf<'run'>, buffers: ReadonlyMap<string, Buffer>): string =>
+  [...it.reads, ...it.writes]
+    .map((name) => buffers.get(name)?.part)
+    .find((part) => part !== undefined)
+    ?.join() ?? '';
+
+/** Ops are done at most once; what must come out of a step, for every part. */
+function onceFaults(plan: Plan, role: Role, done: ReadonlyMap<string, number>): Diagnostic[] {
+  const { model, schedule } = plan;
+  const has = belongings(model, schedule, role.stage);
+  const repeated = [...done].filter(([, times]) => times > 1).map(([key]) => key);
+  const trained = new Set(trainedParameters(model));
+  const wanted = [
+    ...(has.loss ? [model.loss as string] : []),
+    ...has.scored.map(({ value }) => value),
+    ...has.statistics.map(({ value }) => value),
+    ...[...has.parameters].filter((name) => trained.has(name)).map((name) => `${name}~grad`),
+  ];
+  const parts = tileParts(schedule.stream);
+  const missing = wanted.flatMap((name) =>
+    Array.from({ length: schedule.microBatches }, (_, micro) => micro).flatMap((micro) =>
+      parts.map((part) => `${name} #${micro} ${part}`).filter((key) => !done.has(key)),
+    ),
+  );
+  return [
+    ...repeated.map((key) => wrong(role.name, `\`${key}\` is computed more than once`)),
+    ...missing.map((key) => wrong(role.name, `\`${key}\` is never computed`)),
+  ];
+}
+
+/** The parts of a device as buffers name them. */
+function tileParts(stream: readonly number[]): string[] {
+  const total = product(stream);
+  return total === 1 ? [''] : Array.from({ length: total }, (_, index) => tileIndices(stream, index).join());
+}
+
+/** Each prediction of each part is held against the labels of that part, once. */
+function metricFaults(plan: Plan, role: Role): Diagnostic[] {
+  const { model, schedule } = plan;
+  const madeAt = new Map<string, string>();
+  const held: { readonly index: number; readonly fits: boolean }[] = [];
+  const partOf = new Map(role.buffers.map(({ name, part }) => [name, part?.join() ?? '']));
+  role.instructions.forEach((it, index) => {
+    if (it.do === 'run' || it.do === 'load')
+      for (const name of usesOf(it).writes) madeAt.set(name, `${it.micro} ${partOf.get(name)}`);
+    if (it.do !== 'metric') return;
     const output = model.outputs.find(({ name }) => name === it.target);
-    const right =
+    const fits =
       output !== undefined &&
       valueHeld(role, it.predicted) === output.value &&
       valueHeld(role, it.labels) === it.target &&
-      madeAt.get(it.predicted) === loadedAt.get(it.labels);
-    return right
-      ? []
-      : [wrong(placeOf(role, index), `\`${it.predicted}\` is not predicted for \`${it.labels}\``)];
+      madeAt.get(it.predicted) === madeAt.get(it.labels);
+    held.push({ index, fits });
   });
-  const targets = model.inputs.filter(({ source }) => source.from === 'target').map(({ name }) => name);
-  const scored = model.outputs.filter(({ name }) => targets.includes(name)).length * schedule.microBatches;
-  const found = every(role, 'metric').length;
-  return found === scored
+  const faults = held
+    .filter(({ fits }) => !fits)
+    .map(({ index }) => wrong(placeOf(role, index), 'what is predicted is not held against its own labels'));
+  const scored = belongings(model, schedule, role.stage).scored.length * partCount(plan);
+  return held.length === scored
     ? faults
-    : [...faults, wrong(role.name, `${found} metrics are taken, not ${scored}`)];
+    : [...faults, wrong(role.name, `${held.length} metrics are taken, not ${scored}`)];
 }
 
 /** Into each sum goes each part of the same value once, and the first one clears it. */
-function sumFaults({ model, schedule }: Plan, role: Role): Diagnostic[] {
+function sumFaults(plan: Plan, role: Role): Diagnostic[] {
   const parts = new Map<string, string[]>();
   const faults: Diagnostic[] = [];
   for (const { index, it } of [...every(role, 'accumulate'), ...every(role, 'count')]) {
@@ -114,12 +171,12 @@ function sumFaults({ model, schedule }: Plan, role: Role): Diagnostic[] {
     if (it.do === 'accumulate' && valueHeld(role, it.from) !== valueHeld(role, it.into))
       faults.push(wrong(placeOf(role, index), `\`${it.from}\` is no part of \`${it.into}\``));
   }
-  const counts = model.inputs.filter(({ source }) => source.from === 'count').map(({ name }) => name);
+  const wanted = partCount(plan);
   for (const [sum, added] of parts)
-    if (added.length !== schedule.microBatches)
-      faults.push(wrong(role.name, `\`${sum}\` gets ${added.length} parts, not ${schedule.microBatches}`));
-  for (const name of counts.filter((count) => !parts.has(count)))
-    faults.push(wrong(role.name, `\`${name}\` is never counted`));
+    if (added.length !== wanted)
+      faults.push(wrong(role.name, `\`${sum}\` gets ${added.length} parts, not ${wanted}`));
+  for (const { name } of belongings(plan.model, plan.schedule, role.stage).counts)
+    if (!parts.has(name)) faults.push(wrong(role.name, `\`${name}\` is never counted`));
   return faults;
 }
 
@@ -152,7 +209,8 @@ function endFaults(plan: Plan, role: Role): Diagnostic[] {
       wrong(role.name, `${clips.length} clips, and the training says ${norm === undefined ? 'none' : 'one'}`),
     );
   const reports = every(role, 'report').filter(({ it }) => valueHeld(role, it.from) === model.loss);
-  if (reports.length !== 1 || every(role, 'report').length !== 1)
+  const expected = belongings(model, plan.schedule, role.stage).loss ? 1 : 0;
+  if (reports.length !== expected || every(role, 'report').length !== expected)
     faults.push(wrong(role.name, 'the loss is not what is reported, once'));
   return faults;
 }

@@ -1,6 +1,8 @@
 /** The schedules that the plain default tries, the most wanted first. */
+
+import { at } from '../../ir/box.ts';
 import type { Model } from '../../ir/model.ts';
-import type { Pins, Schedule } from '../../ir/schedule.ts';
+import { type Pins, plainDecisions, type Schedule, stagesOf } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf, divisorsOf, squarest } from './grid.ts';
@@ -8,21 +10,33 @@ import { cutsOf, divisorsOf, squarest } from './grid.ts';
 /** Devices, replicas or tiles of an axis; a schedule with more is a slip of the pen. */
 const mostOfAnything = 1_000_000;
 
-type Choice = { devices: number; replicas: number; microBatches: number; tiles: readonly number[] };
+type Choice = {
+  readonly devices: number;
+  readonly replicas: number;
+  readonly microBatches: number;
+  readonly tiles: readonly number[];
+  /** Tiles that one device works through, an axis. */
+  readonly stream?: readonly number[];
+};
 
 /**
  * Replicas before tiles, because replicas recompute no margins; more micro-batches before fewer replicas,
- * because they cost only launches. What is pinned is kept.
+ * because they cost only launches; last ever smaller tiles, of which a device works through many. What is pinned
+ * is kept.
  */
 export function candidates(model: Model, pins: Pins): Schedule[] {
   const counts = [pins.devices, pins.replicas, pins.microBatches, ...(pinnedTiles(pins) ?? [])];
   if (counts.some((count) => count !== undefined && count > mostOfAnything)) return [];
   const choices =
     model.training && model.loss ? trainingChoices(model, pins) : predictionChoices(model, pins);
-  return choices.flatMap(({ devices, replicas, microBatches, tiles }) => {
+  const { tiles: _, memory: __, ...pinned } = pins;
+  return choices.flatMap(({ devices, replicas, microBatches, tiles, stream }): Schedule[] => {
     const cuts = pins.cuts ?? cutsOf(model, tiles);
     if (cuts === undefined) return [];
-    return [{ name: model.name, devices, replicas, microBatches, cuts, halo: pins.halo ?? 'overlap' }];
+    const chosen = { name: model.name, devices, replicas, microBatches, cuts };
+    const streamed = stream === undefined ? {} : { stream };
+    const order = (pins.chunks?.length ?? 0) > 1 ? ({ order: '1f1b' } as const) : {};
+    return [{ ...plainDecisions(model.rank), ...order, ...pinned, ...chosen, ...streamed }];
   });
 }
 
@@ -33,22 +47,61 @@ function trainingChoices(model: Model, pins: Pins): Choice[] {
   const batch = model.training?.batch ?? 1;
   const extents = tiledExtents(model);
   const fixed = pinnedTiles(pins);
-  const devices = pins.devices ?? (pins.replicas ?? 1) * product(fixed ?? [1]);
+  const stages = stagesOf({ chunks: pins.chunks ?? [] });
+  const places = product(fixed ?? [1]) / product(pins.stream ?? [1]);
+  const devices = pins.devices ?? (pins.replicas ?? 1) * stages * places;
   const replicaCounts = pins.replicas
     ? [pins.replicas]
     : fixed
-      ? [devices / product(fixed)]
-      : divisorsOf(devices).reverse();
-  return replicaCounts
-    .filter((replicas) => Number.isInteger(replicas) && devices % replicas === 0 && batch % replicas === 0)
-    .flatMap((replicas) => {
-      const tiles = fixed ?? squarest(extents, devices / replicas);
-      const micro = pins.microBatches ? [pins.microBatches] : divisorsOf(batch / replicas);
-      return micro
-        .filter((microBatches) => batch % (replicas * microBatches) === 0)
-        .map((microBatches) => ({ devices, replicas, microBatches, tiles }));
-    });
+      ? [devices / (stages * places)]
+      : divisorsOf(devices / stages).reverse();
+  const valid = replicaCounts.filter(
+    (replicas) => Number.isInteger(replicas) && devices % (replicas * stages) === 0 && batch % replicas === 0,
+  );
+  const grids = valid.map((replicas) => {
+    const grid =
+      fixed ??
+      squarest(extents, devices / (replicas * stages)).map(
+        (count, axis) => count * (pins.stream?.[axis] ?? 1),
+      );
+    const micro = (pins.microBatches ? [pins.microBatches] : divisorsOf(batch / replicas)).filter(
+      (microBatches) => batch % (replicas * microBatches) === 0,
+    );
+    return { replicas, tiles: grid, micro };
+  });
+  const whole = grids.flatMap(({ replicas, tiles, micro }) =>
+    micro.map((microBatches): Choice => ({ devices, replicas, microBatches, tiles })),
+  );
+  const mayStream =
+    fixed === undefined && pins.stream === undefined && stages === 1 && (pins.exchanges?.length ?? 0) === 0;
+  if (!mayStream || pins.memory === undefined) return whole;
+  return [
+    ...whole,
+    ...grids.flatMap(({ replicas, tiles, micro }) =>
+      micro
+        .slice(-1)
+        .flatMap((microBatches) =>
+          streamed(extents, tiles).map((choice) => ({ devices, replicas, microBatches, ...choice })),
+        ),
+    ),
+  ];
 }
+
+/** Ever more tiles a device, by halves of the longest side, as long as a tile has some dozens of cells. */
+function streamed(extents: readonly number[], grid: readonly number[]): Pick<Choice, 'tiles' | 'stream'>[] {
+  const choices: Pick<Choice, 'tiles' | 'stream'>[] = [];
+  let stream = grid.map(() => 1);
+  for (;;) {
+    const sides = grid.map((count, axis) => at(extents, axis) / (count * at(stream, axis)));
+    const longest = sides.indexOf(Math.max(...sides));
+    if (at(sides, longest) < leastStreamedSide) return choices;
+    stream = stream.map((count, axis) => (axis === longest ? count * 2 : count));
+    choices.push({ stream, tiles: grid.map((count, axis) => count * at(stream, axis)) });
+  }
+}
+
+/** Below this the margins of a streamed tile cost more than the tile. */
+const leastStreamedSide = 32;
 
 /** Ever smaller tiles of one image, worked through by the devices; at least one for each device. */
 function predictionChoices(model: Model, pins: Pins): Choice[] {

@@ -1,67 +1,95 @@
 /**
- * Turns the forward graph into the program of each role: every value becomes the box that the role holds.
+ * Turns the forward graph into the program of each class of tiles: every value becomes the box that the tile
+ * holds, and each operand that needs more than that is fetched from the neighbours first.
  *
- * The boxes come from interval propagation: a tile owns its part of every loss and prediction, and needs
- * of each value before them whatever the ops read (clipped to the image: what lies outside is padding). So
- * all margins are recomputed from a wider window of the image, and each program stands alone.
+ * The boxes come from interval propagation (`layout.ts`): a tile owns its part of every loss and prediction,
+ * and needs of each value before them whatever the ops read (clipped to the image: what lies outside is
+ * padding), less what the schedule lets it exchange.
  */
-import { at, type Box, length, type Range, range, sameBox, shiftBox, volume } from '../../ir/box.ts';
+import { at, type Box, extents, intersect, length, range, sameBox, shiftBox, volume } from '../../ir/box.ts';
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { flowingValues } from '../../ir/flow.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
-import { extentOf, insideImage, isSpatial, modelTypes, neededRanges, regionOf } from '../../ir/intervals.ts';
+import { extentOf, insideImage, isSpatial, modelTypes, regionOf } from '../../ir/intervals.ts';
 import { type Model, resultsOf } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
-import type { OpAttributes, OpKind, Sides } from '../../ir/ops/attributes.ts';
+import type { OpAttributes, OpKind, Piece, Sides } from '../../ir/ops/attributes.ts';
 import type { OpDefinition } from '../../ir/ops/definition.ts';
-import { ops } from '../../ir/ops/table.ts';
+import { makeOp, ops } from '../../ir/ops/table.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Axis } from '../../ir/plan.ts';
-import { type Schedule, tilesOf } from '../../ir/schedule.ts';
+import { gridOf, type Schedule, tilesOf } from '../../ir/schedule.ts';
 import { type Ownership, ownership } from '../../ir/tiling.ts';
-import { type MapType, product, sameSize, type Value, type ValueType } from '../../ir/type.ts';
+import { type MapType, map, product, sameSize, type Value, type ValueType } from '../../ir/type.ts';
+import { type Edge, edgeKey, edgesOf, type Layout, layoutAxis, type Run } from './layout.ts';
 
 const definition = (op: Op): OpDefinition<OpKind> => ops[op.kind] as OpDefinition<OpKind>;
 
 export const shard: Pass<'scheduled', 'sharded'> = {
   name: 'shard',
-  doc: 'the forward program of each role, with recomputed margins',
+  doc: 'the forward program of each class of tiles, with margins recomputed or fetched',
   from: 'scheduled',
   to: 'sharded',
   run({ model, schedule }) {
     const owners = ownership(model, schedule.cuts);
     const refusal =
-      wholeExtentFault(model, schedule) ??
+      streamFault(model, schedule) ??
       splitGroupFault(model, schedule) ??
       emptyTileFault(model, owners, schedule);
     if (refusal !== undefined) return refusal;
-    const layouts = schedule.cuts.map((cuts, axis) => layoutAxis(model, owners, axis, cuts));
-    const beyond = paddingFault(model, owners, layouts);
+    const layouts = schedule.cuts.map((_, axis) =>
+      layoutAxis(model, owners, schedule, axis, (tile) => demands(model, owners, axis, tile)),
+    );
+    const beyond = paddingFault(model, owners, schedule, layouts);
     if (beyond !== undefined) return beyond;
     const programs = representatives(layouts).map((one) =>
-      buildProgram(tileOf(model, owners, layouts, one), one.classes),
+      buildProgram(tileOf(model, schedule, owners, layouts, one), one.classes),
     );
-    return { stage: 'sharded', model, schedule, axes: layouts.map(({ axis }) => axis), programs };
+    const axes = layouts.map((layout, axis) => axisOf(schedule, layout, axis));
+    return { stage: 'sharded', model, schedule, axes, programs };
   },
 };
 
-/** Statistics and sums over the whole extent cannot be had from one tile. */
-function wholeExtentFault(model: Model, schedule: Schedule): Fault | undefined {
-  if (product(tilesOf(schedule)) === 1) return undefined;
-  const tiles = tilesOf(schedule).join(' x ');
-  const norm = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
-  if (norm !== undefined) return fault('norm-over-tiles', { value: norm.output, tiles });
-  const loss = model.ops.find(({ kind }) => ops[kind].needsSums === true);
-  return loss && fault('dice-over-tiles', { value: loss.output, tiles });
+/** Places of devices on an axis: those whose tiles have the same classes share a class. */
+function axisOf({ cuts, stream }: Schedule, { classes: tiles }: Layout, axis: number): Axis {
+  const parts = at(stream, axis);
+  const keys: string[] = [];
+  const classes = Array.from({ length: tiles.length / parts }, (_, place) => {
+    const key = tiles.slice(place * parts, (place + 1) * parts).join();
+    if (!keys.includes(key)) keys.push(key);
+    return keys.indexOf(key);
+  });
+  return { cuts: at(cuts, axis), tiles, classes };
 }
 
-/** Samples that share statistics must be together in one micro-batch of one replica. */
+/** Statistics over the whole extent cannot be had from tiles that are worked through one after another. */
+function streamFault(model: Model, schedule: Schedule): Fault | undefined {
+  const { stream, exchanges } = schedule;
+  if (product(stream) === 1 && model.loss !== undefined) return undefined;
+  if (model.loss === undefined && product(tilesOf(schedule)) === 1) return undefined;
+  const tiles = tilesOf(schedule).join(' x ');
+  const live = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
+  if (live !== undefined) return fault('norm-over-tiles', { value: live.output, tiles });
+  const ratio = model.ops.find(({ kind }) => ops[kind].needsSums === true);
+  if (ratio !== undefined) return fault('dice-over-tiles', { value: ratio.output, tiles });
+  const why =
+    'tiles that a device works through one after another cannot exchange margins: leave `halo overlap`';
+  return exchanges.length > 0 ? fault('wrong-schedule', { why }) : undefined;
+}
+
+/** Samples of one micro-batch of one replica. */
+const samplesOf = ({ training }: Model, { replicas, microBatches }: Schedule): number =>
+  (training?.batch ?? 1) / (replicas * microBatches);
+
+/** Samples that share statistics must be together in one micro-batch of one replica, or be all of the step. */
 function splitGroupFault(model: Model, schedule: Schedule): Fault | undefined {
   if (model.training === undefined || model.loss === undefined) return undefined;
   const { batch } = model.training;
-  const samples = batch / (schedule.replicas * schedule.microBatches);
+  const samples = samplesOf(model, schedule);
   for (const op of model.ops) {
     const over = definition(op).together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
-    if (samples % over !== 0) return fault('samples-apart', { value: op.output, over, samples, batch });
+    if (samples % over === 0 || (over === batch && schedule.microBatches === 1)) continue;
+    return fault('samples-apart', { value: op.output, over, samples, batch });
   }
   return undefined;
 }
@@ -70,128 +98,120 @@ function splitGroupFault(model: Model, schedule: Schedule): Fault | undefined {
 function emptyTileFault(model: Model, owners: Ownership, schedule: Schedule): Fault | undefined {
   for (const [axis, cuts] of schedule.cuts.entries())
     for (let tile = 0; tile < cuts.length - 1; tile++)
-      for (const [value, owned] of demands(model, owners, axis, tile))
+      for (const [value, owned] of results(model, owners, axis, tile))
         if (length(owned) === 0)
           return fault('tile-owns-nothing', { value, axis, tile, cuts: cuts.join(' ') });
   return undefined;
 }
 
 /** A tile whose part of a result is padding alone would have to compute more than it owns. */
-function paddingFault(model: Model, owners: Ownership, layouts: readonly Layout[]): Fault | undefined {
-  for (const [
-    axis,
-    {
-      representative,
-      needed,
-      axis: { cuts },
-    },
-  ] of layouts.entries())
+function paddingFault(
+  model: Model,
+  owners: Ownership,
+  { cuts }: Schedule,
+  layouts: readonly Layout[],
+): Fault | undefined {
+  for (const [axis, { representative, strips }] of layouts.entries())
     for (const [kind, tile] of representative.entries())
       for (const { value } of model.outputs) {
-        const held = at(needed, kind).get(value);
+        const held = at(strips, kind).held.get(value);
         if (held !== undefined && length(held) !== length(owners.owned(value, axis, tile)))
-          return fault('tile-owns-nothing', { value, axis, tile, cuts: cuts.join(' ') });
+          return fault('tile-owns-nothing', { value, axis, tile, cuts: at(cuts, axis).join(' ') });
       }
   return undefined;
 }
 
-type Layout = {
-  readonly axis: Axis;
-  /** For each class one tile index that stands for it. */
-  readonly representative: readonly number[];
-  /** For each class the needed cells of every value, in global coordinates. */
-  readonly needed: readonly ReadonlyMap<string, Range>[];
-};
+type Ranges = Map<string, ReturnType<typeof range>>;
 
-/** Needed cells for each tile of one axis; tiles that differ only by a translation share a class. */
-function layoutAxis(model: Model, owners: Ownership, axis: number, cuts: readonly number[]): Layout {
-  const keys = new Map<string, number>();
-  const classes: number[] = [];
-  const representative: number[] = [];
-  const needed: ReadonlyMap<string, Range>[] = [];
-  for (let tile = 0; tile < cuts.length - 1; tile++) {
-    const cells = neededRanges(model, axis, demands(model, owners, axis, tile));
-    const key = classKey(model, owners, axis, tile, cells);
-    const known = keys.get(key) ?? keys.size;
-    classes.push(known);
-    if (keys.has(key)) continue;
-    keys.set(key, known);
-    representative.push(tile);
-    needed.push(cells);
-  }
-  return { axis: { cuts, classes }, representative, needed };
-}
-
-/** What a tile must compute: its own cells of each prediction and of all that its losses sum over. */
-function demands(model: Model, owners: Ownership, axis: number, tile: number): Map<string, Range> {
-  const types = modelTypes(model);
-  const summed = model.ops.filter((op) => definition(op).sumsOwnedCells || definition(op).wholeExtent);
-  const names = [...model.outputs.map(({ value }) => value), ...summed.flatMap(({ inputs }) => inputs)];
-  const spatial = names.filter((name) => isSpatial(types.get(name)));
-  return new Map(spatial.map((name) => [name, owners.owned(name, axis, tile)]));
-}
-
-/** Everything about the axis that a program depends on, seen from the tile's origins. */
-function classKey(
+const ownedRanges = (
   model: Model,
   owners: Ownership,
   axis: number,
   tile: number,
-  cells: ReadonlyMap<string, Range>,
-): string {
-  const from = (name: string, r: Range) => `${r.from - owners.origin(name, axis, tile)}+${r.to - r.from}`;
-  const held = [...cells].map(([name, r]) => `${name}=${from(name, r)}`).sort();
-  const reads = model.ops.flatMap((op) => {
-    const out = cells.get(op.output);
-    if (out === undefined) return [];
-    return op.inputs.map((name, i) => (cells.has(name) ? from(name, regionOf(op, axis, out, i)) : ''));
-  });
-  // Where an op's windows begin depends on how far the origins of its result and its operand are apart.
-  const local = model.ops.map((op) => {
-    const [output, input] = [cells.get(op.output), cells.get(op.inputs[0] ?? '')];
-    const { localize } = definition(op);
-    if (localize === undefined || output === undefined || input === undefined) return [];
-    return localize(op.attrs as OpAttributes[OpKind], [{ axis, output, input }]);
-  });
-  return JSON.stringify([held, reads, local]);
+  names: readonly string[],
+): Ranges => {
+  const types = modelTypes(model);
+  const spatial = names.filter((name) => isSpatial(types.get(name)));
+  return new Map(spatial.map((name) => [name, owners.owned(name, axis, tile)]));
+};
+
+/** What a tile gives: its own cells of each prediction and of all that its losses sum over. */
+function results(model: Model, owners: Ownership, axis: number, tile: number): Ranges {
+  const summed = model.ops.filter((op) => definition(op).sumsOwnedCells);
+  const names = [...model.outputs.map(({ value }) => value), ...summed.flatMap(({ inputs }) => inputs)];
+  return ownedRanges(model, owners, axis, tile, names);
 }
 
-/** One tile for each combination of classes: the roles, in row-major order of the classes. */
+/** What a tile must compute: its results, and its own cells of what statistics are taken of. */
+function demands(model: Model, owners: Ownership, axis: number, tile: number): Ranges {
+  const whole = model.ops.filter((op) => definition(op).wholeExtent).flatMap(({ inputs }) => inputs);
+  return new Map([...ownedRanges(model, owners, axis, tile, whole), ...results(model, owners, axis, tile)]);
+}
+
+type Representative = { readonly tile: readonly number[]; readonly classes: readonly number[] };
+
+/** One tile for each combination of classes, in row-major order of the classes. */
 function representatives(layouts: readonly Layout[]): Representative[] {
   return layouts.reduce<Representative[]>(
-    (roles, { representative }) =>
-      roles.flatMap(({ tile, classes }) =>
+    (all, { representative }) =>
+      all.flatMap(({ tile, classes }) =>
         representative.map((index, kind) => ({ tile: [...tile, index], classes: [...classes, kind] })),
       ),
     [{ tile: [], classes: [] }],
   );
 }
 
-/** One tile of the grid: what it holds and owns of each value, in global coordinates. */
+/** One tile of the grid: what it holds, owns and fetches of each value, in global coordinates. */
 type Tile = {
   readonly model: Model;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
+  readonly edges: ReadonlyMap<string, Edge>;
+  /** Values through which a cotangent flows back to a parameter. */
+  readonly flowing: ReadonlySet<string>;
+  /** Devices in the grid, and in the grids of all replicas. */
+  readonly places: number;
+  readonly all: number;
+  /** Samples of one micro-batch. */
+  readonly samples: number;
   held(value: string): ValueType;
   owned(value: string): Box;
   origin(value: string): number[];
+  /** Runs on each axis. */
+  receives(edge: string): (readonly Run[])[];
+  sends(edge: string): (readonly Run[])[];
 };
 
-type Representative = { readonly tile: readonly number[]; readonly classes: readonly number[] };
-
-function tileOf(model: Model, owners: Ownership, layouts: readonly Layout[], at_: Representative): Tile {
+function tileOf(
+  model: Model,
+  schedule: Schedule,
+  owners: Ownership,
+  layouts: readonly Layout[],
+  one: Representative,
+): Tile {
   const globalTypes = modelTypes(model);
-  const needed = (name: string): Box =>
-    layouts.map((layout, axis) => at(layout.needed, at(at_.classes, axis)).get(name) ?? range(0, 0));
+  const strips = layouts.map((layout, axis) => at(layout.strips, at(one.classes, axis)));
+  const needed = (name: string): Box => strips.map(({ held }) => held.get(name) ?? range(0, 0));
   return {
     model,
     globalTypes,
+    edges: new Map(edgesOf(model, schedule).map((edge) => [edgeKey(edge.op, edge.operand), edge])),
+    flowing: flowingValues(model),
+    ...crowd(model, schedule),
     held(name) {
       const type = typeIn(globalTypes, name);
       return type.kind === 'map' && isSpatial(type) ? { ...type, box: needed(name) } : type;
     },
-    owned: (name) => at_.tile.map((index, axis) => owners.owned(name, axis, index)),
-    origin: (name) => at_.tile.map((index, axis) => owners.origin(name, axis, index)),
+    owned: (name) => one.tile.map((index, axis) => owners.owned(name, axis, index)),
+    origin: (name) => one.tile.map((index, axis) => owners.origin(name, axis, index)),
+    receives: (edge) => strips.map(({ receives }) => receives.get(edge) ?? []),
+    sends: (edge) => strips.map(({ sends }) => sends.get(edge) ?? []),
   };
+}
+
+function crowd(model: Model, schedule: Schedule): Pick<Tile, 'places' | 'all' | 'samples'> {
+  if (model.loss === undefined) return { places: 1, all: 1, samples: 1 };
+  const places = product(gridOf(schedule));
+  return { places, all: places * schedule.replicas, samples: samplesOf(model, schedule) };
 }
 
 const typeIn = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {
@@ -200,16 +220,20 @@ const typeIn = (types: ReadonlyMap<string, ValueType>, name: string): ValueType 
   return type;
 };
 
-const isPresent = (type: ValueType): boolean =>
-  !isSpatial(type) || (type.kind === 'map' && volume(type.box) > 0);
+const isPresent = (type: ValueType | undefined): boolean =>
+  type !== undefined && (!isSpatial(type) || (type.kind === 'map' && volume(type.box) > 0));
 
-/** The state of building one role's graph. */
+/** The state of building one graph. */
 type Building = {
   readonly types: Map<string, ValueType>;
   readonly ops: Op[];
+  /** For each op the index of the op of the model that it belongs to. */
+  readonly origins: number[];
+  /** Index of the op of the model at hand. */
+  current: number;
   /** The name under which a box of a value is at hand, so that each is cut out once. */
   readonly pieces: Map<string, string>;
-  /** The value of the model that a piece is cut from. */
+  /** The value of the model that a piece is cut from, or made of others'. */
   readonly whole: Map<string, string>;
 };
 
@@ -219,26 +243,176 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
     .map(({ name }): Value => ({ name, type: tile.held(name) }))
     .filter(({ type }) => isPresent(type));
   const types = new Map(inputs.map(({ name, type }) => [name, type]));
-  const building: Building = { types, ops: [], pieces: new Map(), whole: new Map() };
-  for (const op of model.ops) if (isPresent(tile.held(op.output))) addLocal(building, tile, op);
+  const building: Building = { types, ops: [], origins: [], current: 0, pieces: new Map(), whole: new Map() };
+  for (const [index, op] of model.ops.entries()) {
+    building.current = index;
+    const fetched = op.inputs.map((_, operand) => fetch(building, tile, op, operand));
+    if (definition(op).wholeExtent && meetsIn(tile, op).parts > 1) addStatistics(building, tile, op);
+    else if (isPartOfSums(model, op)) addSums(building, tile, op, fetched);
+    else if (isPresent(tile.held(op.output))) addLocal(building, tile, op, fetched);
+  }
   const used = new Set(building.ops.flatMap((op) => op.inputs));
   const graph: Graph = {
     inputs: inputs.filter(({ name }) => used.has(name)),
     ops: building.ops,
     outputs: resultsOf(model).filter((name) => types.has(name)),
   };
+  const { origins, whole } = building;
   return {
-    name: `role_${classes.join('_')}`,
+    name: `tile_${classes.join('_')}`,
     classes,
-    graph: inTileCoordinates(graph, tile, building.whole),
+    origins,
+    graph: inTileCoordinates(graph, tile, whole),
   };
 }
 
+/** Sums over a whole sample, of which a tile has a share. */
+const isPartOfSums = ({ ops: all }: Model, { output }: Op): boolean =>
+  all.some((reader) => definition(reader).needsSums === true && reader.inputs.includes(output));
+
+function add(building: Building, op: Op): void {
+  building.ops.push(op);
+  building.origins.push(building.current);
+  building.types.set(op.output, op.type);
+}
+
+/** An op whose type follows from its operands. */
+function emit<K extends OpKind>(
+  building: Building,
+  kind: K,
+  output: string,
+  inputs: readonly string[],
+  attrs: OpAttributes[K],
+): void {
+  const op = makeOp(
+    kind,
+    output,
+    inputs,
+    attrs,
+    inputs.map((name) => typeIn(building.types, name)),
+  );
+  if (isFault(op)) throw new Error(`sharding ${output}: ${op.code}`);
+  add(building, op);
+}
+
+/**
+ * The exchange before an operand, if the schedule has one there and this tile takes part in it. Gives the name of what
+ * the reader gets; undefined where it reads the value itself.
+ */
+function fetch(building: Building, tile: Tile, op: Op, operand: number): string | undefined {
+  const edge = edgeKey(op.output, operand);
+  const value = at(op.inputs, operand);
+  if (!tile.edges.has(edge)) return undefined;
+  const runs = tile.receives(edge);
+  const origin = tile.origin(value);
+  const receives = piecesOf(runs, origin);
+  const sends = piecesOf(tile.sends(edge), origin);
+  if (receives.length + sends.length === 0) return undefined;
+  const type = typeIn(tile.globalTypes, value);
+  if (type.kind !== 'map') throw new Error(`${value} is exchanged, but no map`);
+  const own = building.types.get(value);
+  const held = own?.kind === 'map' && isPresent(own) ? own.box : undefined;
+  const box = runs.map(spanned);
+  const kept =
+    held === undefined || volume(box) === 0 ? [] : box.map((r, axis) => intersect(r, at(held, axis)));
+  const name = `${value}~for~${op.output}~${operand}`;
+  add(building, {
+    kind: 'exchange',
+    output: name,
+    inputs: held === undefined ? [] : [value],
+    attrs: {
+      value,
+      channels: type.channels,
+      extent: extents(box),
+      keeps: volume(kept) === 0 || kept.length === 0 ? [] : relative(kept, origin),
+      sends,
+      receives,
+      returns: tile.flowing.has(value),
+      back: false,
+    },
+    type: { ...type, box },
+  });
+  building.whole.set(name, value);
+  return volume(box) === 0 ? undefined : name;
+}
+
+const spanned = (runs: readonly Run[]) =>
+  runs.length === 0 ? range(0, 0) : range(at(runs, 0).cells.from, at(runs, runs.length - 1).cells.to);
+
+const relative = (box: Box, origin: readonly number[]): Box =>
+  shiftBox(
+    box,
+    origin.map((cell) => -cell),
+  );
+
+/** One run from each axis is a box; those that their reader does not hold travel. Row-major, as both sides see them. */
+function piecesOf(runs: readonly (readonly Run[])[], origin: readonly number[]): Piece[] {
+  const boxes = runs.reduce<Run[][]>(
+    (all, onAxis) => all.flatMap((before) => onAxis.map((run) => [...before, run])),
+    [[]],
+  );
+  return boxes
+    .filter((box) => box.some(({ held }) => !held))
+    .map((box) => ({
+      offset: box.map(({ offset }) => offset),
+      box: relative(
+        box.map(({ cells }) => cells),
+        origin,
+      ),
+    }));
+}
+
+/** Who has a part in the statistics of an op: the grid, or, where samples of several replicas share them, all. */
+function meetsIn(tile: Tile, op: Op): { over: 'grid' | 'stage'; parts: number } {
+  const together = definition(op).together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
+  return together > tile.samples ? { over: 'stage', parts: tile.all } : { over: 'grid', parts: tile.places };
+}
+
+/** Statistics over all tiles: those of the own cells, gathered from everybody, merged. */
+function addStatistics(building: Building, tile: Tile, op: Op): void {
+  if (op.kind !== 'moments')
+    throw new Error(`${op.kind} reads the whole extent, and nothing merges its parts`);
+  const value = at(op.inputs, 0);
+  const have = building.types.get(value);
+  const { groups } = op.attrs;
+  const owned = tile.owned(value);
+  const part = `${op.output}~part`;
+  if (have?.kind === 'map' && volume(owned) > 0)
+    emit(building, 'partial_moments', part, [pieceOf(building, value, have, owned)], { groups });
+  else emit(building, 'blank', part, [], { channels: 3 * groups, extent: [] });
+  const { over, parts } = meetsIn(tile, op);
+  const samples = Math.min(op.attrs.over, tile.samples);
+  const gathering = { over, parts, returns: tile.flowing.has(value) };
+  emit(building, 'all_gather', `${op.output}~parts`, [part], gathering);
+  emit(building, 'merge_moments', op.output, [`${op.output}~parts`], { groups, parts, over: samples });
+}
+
+/** Sums over all tiles: those over the own cells, gathered from everybody, added up. */
+function addSums(building: Building, tile: Tile, op: Op, fetched: readonly (string | undefined)[]): void {
+  const reader = tile.model.ops.find(({ inputs }) => inputs.includes(op.output)) ?? op;
+  const { over, parts } = meetsIn(tile, reader);
+  if (parts === 1) {
+    addLocal(building, tile, op, fetched);
+    return;
+  }
+  const part = `${op.output}~part`;
+  addLocal(building, tile, { ...op, output: part }, fetched, op.type);
+  const gathering = { over, parts, returns: tile.flowing.has(at(op.inputs, 0)) };
+  emit(building, 'all_gather', `${op.output}~parts`, [part], gathering);
+  emit(building, 'merge_sums', op.output, [`${op.output}~parts`], { parts });
+}
+
 /** Appends the local form of one op, and a crop before each operand of which more is held than it reads. */
-function addLocal(building: Building, tile: Tile, op: Op): void {
+function addLocal(
+  building: Building,
+  tile: Tile,
+  op: Op,
+  fetched: readonly (string | undefined)[],
+  type = tile.held(op.output),
+): void {
   const facts = definition(op);
-  const type = tile.held(op.output);
-  const inputs = op.inputs.map((name, operand) => {
+  const inputs = op.inputs.map((value, operand) => {
+    const name = fetched[operand] ?? value;
     const have = typeIn(building.types, name);
     const takesAll = facts.cropsItself === true || facts.wholeExtent === true;
     return have.kind === 'array' || !isSpatial(have) || takesAll
@@ -246,12 +420,19 @@ function addLocal(building: Building, tile: Tile, op: Op): void {
       : pieceOf(building, name, have, operandBox(tile, op, operand, type));
   });
   const inputTypes = inputs.map((name) => typeIn(building.types, name));
-  const local = { ...op, inputs, attrs: localAttributes(op, type, inputTypes), type } as Op;
+  const shared =
+    facts.spread?.(op.attrs as OpAttributes[OpKind], { parts: tile.places, samples: tile.samples }) ??
+    op.attrs;
+  const local = {
+    ...op,
+    inputs,
+    attrs: localAttributes({ ...op, attrs: shared } as Op, type, inputTypes),
+    type,
+  } as Op;
   const shape = facts.shape(local.attrs as OpAttributes[OpKind], inputTypes);
   if (isFault(shape) || !sameSize(shape, type))
     throw new Error(`sharding ${op.output} gives ${JSON.stringify(shape)}, not ${JSON.stringify(type)}`);
-  building.ops.push(local);
-  building.types.set(op.output, type);
+  add(building, local);
 }
 
 /** The box that the local op reads of an operand: of a loss its owned cells, else the op's region. */
@@ -273,11 +454,15 @@ function pieceOf(building: Building, name: string, have: MapType, need: Box): st
     const all = at(have.box, axis);
     return [r.from - all.from, all.to - r.to];
   });
-  const type = { ...have, box: need };
-  building.ops.push({ kind: 'crop', output: piece, inputs: [name], attrs: { sides }, type });
-  building.types.set(piece, type);
+  add(building, {
+    kind: 'crop',
+    output: piece,
+    inputs: [name],
+    attrs: { sides },
+    type: { ...have, box: need },
+  });
   building.pieces.set(key, piece);
-  building.whole.set(piece, name);
+  building.whole.set(piece, building.whole.get(name) ?? name);
   return piece;
 }
 
@@ -296,14 +481,7 @@ function localAttributes(op: Op, type: ValueType, inputTypes: readonly ValueType
 function inTileCoordinates(graph: Graph, tile: Tile, whole: ReadonlyMap<string, string>): Graph {
   const move = (name: string, type: ValueType): ValueType => {
     if (type.kind === 'array' || !isSpatial(type)) return type;
-    const origin = tile.origin(whole.get(name) ?? name);
-    return {
-      ...type,
-      box: shiftBox(
-        type.box,
-        origin.map((cell) => -cell),
-      ),
-    };
+    return map(type.channels, relative(type.box, tile.origin(whole.get(name) ?? name)), type.element);
   };
   return {
     ...graph,

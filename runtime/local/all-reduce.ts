@@ -1,60 +1,65 @@
 /**
- * Sums over all devices: reduce-scatter (each device owns one chunk and adds it up), then all-gather of the
- * finished chunks. Each chunk is added once, in rank order, in f32: all devices get the same bits, and get
+ * Sums over a group of devices: reduce-scatter (each member owns one chunk and adds it up), then all-gather of the
+ * finished chunks. Each chunk is added once, in rank order, in f32: all members get the same bits, and get
  * them again in the next run.
  */
 import { at } from '../../ir/box.ts';
 
-/** What one device needs of the others: `tag` separates the messages of one device to another. */
-export type Group = {
-  readonly rank: number;
+/** Messages of one meeting: `part` tells several messages to the same member apart. */
+export type Meeting = {
+  /** Members in rank order, and which of them this device is. */
   readonly size: number;
-  /** A new tag for each collective operation, the same on all devices, which have them in the same order. */
-  nextTag(): number;
-  send(peer: number, tag: number, bytes: Uint8Array): Promise<void>;
-  receive(peer: number, tag: number, into: Uint8Array, what: string): Promise<void>;
+  readonly member: number;
+  send(member: number, part: number, bytes: Uint8Array): Promise<void>;
+  receive(member: number, part: number, into: Uint8Array, what: string): Promise<void>;
 };
 
-const bytesOf = (values: Float32Array): Uint8Array =>
+export const bytesOf = (values: Float32Array | Float64Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-/** The part of `values` that the device `owner` adds up. */
+/** The part of `values` that the member `owner` adds up. */
 const chunk = (values: Float32Array, owner: number, size: number): Float32Array =>
   values.subarray(
     Math.floor((values.length * owner) / size),
     Math.floor((values.length * (owner + 1)) / size),
   );
 
+const othersOf = ({ size, member }: Meeting): number[] =>
+  Array.from({ length: size }, (_, other) => other).filter((other) => other !== member);
+
 /**
- * Replaces `values` by the sum over all devices of theirs. Every device calls it with as many values, in the
- * same order of calls. Sends and receives go on at the same time, so full sockets on both
- * sides cannot stop each other.
+ * Gives each other member what `give` says and takes `take` of each. Sends and receives go on at the same time, so
+ * full sockets on both sides cannot stop each other.
  */
-export async function allReduce(group: Group, values: Float32Array): Promise<void> {
-  const { rank, size } = group;
-  const peers = Array.from({ length: size }, (_, peer) => peer).filter((peer) => peer !== rank);
-  const own = chunk(values, rank, size);
-  const parts = Array.from({ length: size }, (_, peer) =>
-    peer === rank ? own : new Float32Array(own.length),
-  );
+export async function trade(
+  meeting: Meeting,
+  part: number,
+  give: (member: number) => Uint8Array,
+  take: (member: number) => Uint8Array,
+  what: string,
+): Promise<void> {
+  const others = othersOf(meeting);
+  await Promise.all([
+    ...others.map((other) => meeting.send(other, part, give(other))),
+    ...others.map((other) => meeting.receive(other, part, take(other), what)),
+  ]);
+}
 
-  const [tag, spreadTag] = [group.nextTag(), group.nextTag()];
-  const scattered = peers.map((peer) => group.send(peer, tag, bytesOf(chunk(values, peer, size))));
-  const collected = peers.map((peer) =>
-    group.receive(peer, tag, bytesOf(at(parts, peer)), 'its share of a sum'),
+/** Replaces `values` by the sum over all members of theirs. Every member gives as many values. */
+export async function allReduce(meeting: Meeting, values: Float32Array): Promise<void> {
+  const { size, member } = meeting;
+  const own = chunk(values, member, size);
+  const parts = Array.from({ length: size }, (_, other) =>
+    other === member ? own : new Float32Array(own.length),
   );
-  await Promise.all([...scattered, ...collected]);
+  const of = (other: number) => bytesOf(chunk(values, other, size));
+  await trade(meeting, 0, of, (other) => bytesOf(at(parts, other)), 'its share of a sum');
   own.set(sumInOrder(parts));
-
-  const spread = peers.map((peer) => group.send(peer, spreadTag, bytesOf(own)));
-  const gathered = peers.map((peer) =>
-    group.receive(peer, spreadTag, bytesOf(chunk(values, peer, size)), 'a sum from it'),
-  );
-  await Promise.all([...spread, ...gathered]);
+  await trade(meeting, 1, () => bytesOf(own), of, 'a sum from it');
 }
 
 /** The sum of all parts, from the first to the last, each addition rounded to f32. */
-function sumInOrder(parts: readonly Float32Array[]): Float32Array {
+export function sumInOrder(parts: readonly Float32Array[]): Float32Array {
   const sum = Float32Array.from(at(parts, 0));
   for (const part of parts.slice(1))
     for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (part[i] ?? 0);
@@ -62,10 +67,10 @@ function sumInOrder(parts: readonly Float32Array[]): Float32Array {
 }
 
 /** `allReduce` of several buffers as one message: small ones cost as much as their bytes, not as their number. */
-export async function allReduceBuffers(group: Group, buffers: readonly Float32Array[]): Promise<void> {
+export async function allReduceBuffers(meeting: Meeting, buffers: readonly Float32Array[]): Promise<void> {
   const bucket = new Float32Array(buffers.reduce((length, buffer) => length + buffer.length, 0));
   eachPart(bucket, buffers, (part, buffer) => part.set(buffer));
-  await allReduce(group, bucket);
+  await allReduce(meeting, bucket);
   eachPart(bucket, buffers, (part, buffer) => buffer.set(part));
 }
 

@@ -33,6 +33,8 @@ export function deviceMemory(plan: Plan, given: readonly StateValues[]): DeviceM
     if (plan.purpose === 'train') first = new Map();
     return arena;
   };
+  /** A stage keeps its own part of the network. */
+  const holds = (buffer: string): boolean => first.has(buffer) || (current?.arena.has(buffer) ?? false);
   const valuesOf = (buffer: string): Float32Array => first.get(buffer) ?? turned().floats(buffer);
   const turned = (): Arena => {
     if (current === undefined) throw new Error('a device without a role has no states');
@@ -42,11 +44,13 @@ export function deviceMemory(plan: Plan, given: readonly StateValues[]): DeviceM
   return {
     arenaOf: (role) => (current?.role === role ? current.arena : turnTo(role)),
     states: () =>
-      plan.states.map(({ buffer, parameter, slot }) => ({
-        parameter,
-        slot,
-        values: Float32Array.from(valuesOf(buffer)),
-      })),
+      plan.states
+        .filter(({ buffer }) => holds(buffer))
+        .map(({ buffer, parameter, slot }) => ({
+          parameter,
+          slot,
+          values: Float32Array.from(valuesOf(buffer)),
+        })),
   };
 }
 

@@ -17,9 +17,10 @@ import { peakBytes, resetPeak, residentBytes } from './memory.ts';
 import { type Doors, listen } from './mesh.ts';
 import type { Patience } from './patience.ts';
 import { placeText } from './place-text.ts';
-import { roleIndexOf, tileOf } from './placement.ts';
+import { roleIndexOf, seatFor } from './placement.ts';
 import type { Done, Order, Report, Start } from './protocol.ts';
 import { openSessions } from './sessions.ts';
+import { tagsOf } from './tags.ts';
 
 type Listening = { readonly start: Start; readonly board: Board; readonly doors: Doors };
 
@@ -69,7 +70,8 @@ async function connect({ start, board, doors }: Listening): Promise<Worker> {
     rank,
     plan,
     owners: ownership(plan.model, plan.schedule.cuts),
-    group: await doors.connect(patienceOf(start, board)),
+    mesh: await doors.connect(patienceOf(start, board)),
+    tag: tagsOf(plan),
     sessions: openSessions(plan.segments, { files: start.segments, threads: start.threads }),
     feed: openFeed(start.feed),
     board,
@@ -84,7 +86,7 @@ async function connect({ start, board, doors }: Listening): Promise<Worker> {
 
 /** Loads what the device needs all along, so that the first step is like the others. */
 async function prepare({ plan, rank, arenaOf, sessions }: Device): Promise<void> {
-  const index = roleIndexOf(plan, tileOf(plan, rank));
+  const index = roleIndexOf(plan, seatFor(plan, rank, 0));
   arenaOf(index);
   for (const instruction of at(plan.roles, index).instructions)
     if (instruction.do === 'run') await sessions.load(instruction.segment);

@@ -5,18 +5,30 @@
 import { at, type Box, intersect, shiftBox, volume, wholeBox } from '../../ir/box.ts';
 import type { Input, Model, Source, Training } from '../../ir/model.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import { tileAt } from '../../ir/ranks.ts';
 import { hyper } from '../../ir/rate.ts';
 import type { Ownership } from '../../ir/tiling.ts';
 import { type Element, product } from '../../ir/type.ts';
-import { allReduceBuffers, type Group } from './all-reduce.ts';
 import type { Arena, Elements, Held } from './arena.ts';
 import { type Board, idle } from './board.ts';
 import { countLabels, countPairs, cutOut, type Labelled } from './cells.ts';
 import { drawnInput } from './drawn.ts';
 import type { Feed } from './feed.ts';
 import { refuseNotFinite } from './finite.ts';
+import {
+  allReduceOver,
+  exchange,
+  gather,
+  give,
+  type Place,
+  paste,
+  scatter,
+  sumOverStages,
+  take,
+} from './meetings.ts';
 import { collectCopies } from './memory.ts';
-import { inImage, ownedBox, replicaOf, roleIndexOf, sampleOf, tilePosition } from './placement.ts';
+import type { Mesh } from './mesh.ts';
+import { inImage, ownedBox, roleIndexOf, sampleOf, seatFor } from './placement.ts';
 import type { Sessions } from './sessions.ts';
 
 /** All that a device has from one job to the next. */
@@ -24,7 +36,8 @@ export type Device = {
   readonly rank: number;
   readonly plan: Plan;
   readonly owners: Ownership;
-  readonly group: Group;
+  readonly mesh: Mesh;
+  readonly tag: Place['tag'];
   readonly sessions: Sessions;
   readonly feed: Feed;
   readonly board: Board;
@@ -61,8 +74,7 @@ type Work = {
   readonly job: Job;
   readonly role: Role;
   readonly arena: Arena;
-  /** Position of the tile in the grid. */
-  readonly position: readonly number[];
+  readonly place: Place;
   readonly confusion: Record<string, Float64Array>;
   readonly stored: Stored[];
   readonly probed: Record<string, Float32Array>;
@@ -123,14 +135,19 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
     else for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (more[i] ?? 0);
   },
 
-  all_reduce({ buffers }, work) {
-    const held = buffers.map((name) => work.arena.floats(name));
-    return allReduceBuffers(work.device.group, held);
-  },
+  all_reduce: (instruction, { place }) => allReduceOver(instruction, place),
+  all_gather: (instruction, { place }) => gather(instruction, place),
+  reduce_scatter: (instruction, { place }) => scatter(instruction, place),
+  exchange: (instruction, { place }) => exchange(instruction, place),
+  send: (instruction, { place }) => give(instruction, place),
+  receive: (instruction, { place }) => take(instruction, place),
+  paste: (instruction, { place }) => paste(instruction, place),
 
-  clip({ buffers, norm }, { arena }) {
+  async clip(instruction, { arena, place }) {
+    const { buffers, norm } = instruction;
     const gradients = buffers.map((name) => arena.floats(name));
-    const total = Math.sqrt(gradients.reduce((sum, values) => sum + squares(values), 0));
+    const own = gradients.reduce((sum, values) => sum + squares(values), 0);
+    const total = Math.sqrt(await sumOverStages(instruction, place, own));
     if (!(total > norm)) return;
     const factor = norm / total;
     for (const values of gradients)
@@ -161,7 +178,7 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
     const packed = cutOut<Elements>(data, maps, whole, part, (length) => emptyLike(buffer.element, length));
     work.stored.push({
       output,
-      box: inImage(work.device.owners, buffer.value, work.position, part),
+      box: inImage(work.device.owners, buffer.value, tileOf(work, held), part),
       data: packed,
     });
   },
@@ -176,14 +193,17 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
 
 /** Carries out one job. Every instruction is on the board before it begins. */
 export async function perform(device: Device, job: Job): Promise<JobResult> {
-  const index = roleIndexOf(device.plan, job.tile);
-  const role = at(device.plan.roles, index);
+  const { plan, mesh, tag } = device;
+  const seat = seatFor(plan, device.rank, job.tile);
+  const index = roleIndexOf(plan, seat);
+  const role = at(plan.roles, index);
+  const arena = device.arenaOf(index);
   const work: Work = {
     device,
     job,
     role,
-    arena: device.arenaOf(index),
-    position: tilePosition(device.plan, job.tile),
+    arena,
+    place: { plan, seat, step: job.step, mesh, tag, arena, leaving: [] },
     confusion: {},
     stored: [],
     probed: {},
@@ -195,6 +215,7 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
     await handle(instruction, work);
     collectCopies();
   }
+  await Promise.all(work.place.leaving);
   device.board.announce({ ...idle, step: job.step + 1 });
   const { loss, confusion, stored, probed } = work;
   return { ...(loss === undefined ? {} : { loss }), confusion, stored, probed };
@@ -228,27 +249,39 @@ const labelled = ({ buffer, data }: Held): Labelled => {
   throw new TypeError(`buffer ${buffer.name} holds no labels`);
 };
 
-/** The cells of a buffer that the tile owns, in tile coordinates. */
-function ownedPart({ device, position }: Work, { buffer }: Held): Box {
-  const owned = ownedBox(device.owners, buffer.value, position);
-  const origins = position.map((index, axis) => -device.owners.origin(buffer.value, axis, index));
-  return shiftBox(owned, origins).map((range, axis) => intersect(range, at(buffer.box ?? [], axis)));
+/** The tile that the cells of a buffer belong to. */
+const tileOf = ({ place: { plan, seat } }: Work, { buffer }: Held): number[] =>
+  tileAt(plan, seat.place, buffer.part);
+
+/** The cells of a buffer that its tile owns, in tile coordinates. */
+function ownedPart(work: Work, held: Held): Box {
+  const { owners } = work.device;
+  const { value, box = [] } = held.buffer;
+  const tile = tileOf(work, held);
+  const origins = tile.map((index, axis) => -owners.origin(value, axis, index));
+  return shiftBox(ownedBox(owners, value, tile), origins).map((range, axis) =>
+    intersect(range, at(box, axis)),
+  );
 }
 
-const boxInImage = ({ device, position }: Work, { buffer }: Held): Box =>
-  buffer.box === undefined ? wholeBox([]) : inImage(device.owners, buffer.value, position, buffer.box);
+const boxInImage = (work: Work, held: Held): Box =>
+  held.buffer.box === undefined
+    ? wholeBox([])
+    : inImage(work.device.owners, held.buffer.value, tileOf(work, held), held.buffer.box);
 
 /** Calls `visit` with each sample of a micro-batch, by its index in the batch, and its part of the buffer. */
 async function eachSample(
-  { device: { plan, rank } }: Work,
+  { place: { plan, seat } }: Work,
   micro: number,
   { buffer, data }: Held,
   visit: (sample: number, part: Elements) => Promise<void> | void,
 ): Promise<void> {
   const length = product(buffer.dims.slice(1));
-  const replica = plan.purpose === 'train' ? replicaOf(plan, rank) : 0;
   for (let index = 0; index < plan.samples; index++)
-    await visit(sampleOf(plan, replica, micro, index), data.subarray(index * length, (index + 1) * length));
+    await visit(
+      sampleOf(plan, seat.replica, micro, index),
+      data.subarray(index * length, (index + 1) * length),
+    );
 }
 
 function inputOf(model: Model, name: string): Input {

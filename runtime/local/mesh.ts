@@ -1,13 +1,19 @@
 /** Connections of one device to every other, over Unix sockets in a folder that only this user can enter. */
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import type { Group } from './all-reduce.ts';
 import { socketPath } from './folder.ts';
 import { headerBytes } from './frame.ts';
 import { type Link, openLink } from './link.ts';
 import { awaitPeer, type Patience, startSeconds } from './patience.ts';
 
-export type Mesh = Group & { close(): void };
+/** Tagged messages of raw bytes between a device and each other one. Tags have 32 bits. */
+export type Mesh = {
+  readonly rank: number;
+  readonly size: number;
+  send(peer: number, tag: number, bytes: Uint8Array): Promise<void>;
+  receive(peer: number, tag: number, into: Uint8Array, what: string): Promise<void>;
+  close(): void;
+};
 
 export type Doors = {
   /** Connects to all others. Every device must be listening by now. */
@@ -66,15 +72,9 @@ function mesh(rank: number, size: number, links: readonly Link[]): Mesh {
     if (link === undefined) throw new RangeError(`device ${rank} has no connection to ${peer}`);
     return link;
   };
-  let tag = 0;
   return {
     rank,
     size,
-    // Tags have 32 bits and may start again: no two messages so far apart are ever in flight.
-    nextTag() {
-      tag = (tag + 1) % 2 ** 32;
-      return tag;
-    },
     send: (peer, tag, bytes) => to(peer).send(tag, bytes),
     receive: (peer, tag, into, what) => to(peer).receive(tag, into, what),
     close: () => {

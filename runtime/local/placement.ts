@@ -1,30 +1,28 @@
-/** The rank rule: which replica, tile and role a device has, and where its boxes lie in the image. */
-import { at, type Box, shiftBox } from '../../ir/box.ts';
-import type { Plan, Role } from '../../ir/plan.ts';
+/** Where a device, or a tile of a prediction, sits in the plan, and where its boxes lie in the image. */
+import { type Box, shiftBox } from '../../ir/box.ts';
+import type { Plan } from '../../ir/plan.ts';
+import { placesOf, roleIndexAt, type Seat, seatOf } from '../../ir/ranks.ts';
 import { type Ownership, tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 
-const tileCounts = (plan: Plan): number[] => plan.axes.map(({ cuts }) => cuts.length - 1);
-
-/** Tiles of one sample. */
-export const tileTotal = (plan: Plan): number => product(tileCounts(plan));
-
-export const tilePosition = (plan: Plan, tile: number): number[] => tileIndices(tileCounts(plan), tile);
-
-/** Index of the role that works on a tile. */
-export function roleIndexOf(plan: Plan, tile: number): number {
-  const classes = tilePosition(plan, tile).map((index, axis) => at(at(plan.axes, axis).classes, index));
-  const found = plan.roles.findIndex((role) => role.classes.every((c, axis) => c === at(classes, axis)));
-  if (found < 0) throw new RangeError(`plan ${plan.name} has no role for tile ${tile}`);
-  return found;
-}
-
-export const roleOf = (plan: Plan, tile: number): Role => at(plan.roles, roleIndexOf(plan, tile));
-
-export const replicaOf = (plan: Plan, rank: number): number => Math.floor(rank / tileTotal(plan));
+/** Tiles of one sample that are given out one by one: of a prediction all, of a training one for each place. */
+export const tileTotal = (plan: Plan): number => product(placesOf(plan));
 
 /** The tile that a device has for the whole of a training. */
 export const tileOf = (plan: Plan, rank: number): number => rank % tileTotal(plan);
+
+/** In training every device has a seat of its own; a prediction has one seat for each tile. */
+export const seatFor = (plan: Plan, rank: number, tile: number): Seat =>
+  plan.purpose === 'train'
+    ? seatOf(plan, rank)
+    : { replica: 0, stage: 0, place: tileIndices(placesOf(plan), tile) };
+
+/** Index of the role of a seat. */
+export function roleIndexOf(plan: Plan, seat: Seat): number {
+  const found = roleIndexAt(plan, seat);
+  if (found < 0) throw new RangeError(`plan ${plan.name} has no role for place ${seat.place}`);
+  return found;
+}
 
 /** Index in the batch of the step of the sample `index` of a micro-batch. */
 export const sampleOf = (plan: Plan, replica: number, micro: number, index: number): number =>

@@ -2,12 +2,14 @@
  * A network small enough to write its plan and its segments by hand, so that the runtime is tested without
  * the compiler: `land = classify(conv1x1(image))`, two classes, cross entropy, plain gradient descent.
  */
+
 import { at, type Box, range, wholeBox } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import type { Buffer, Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
+import { plainDecisions } from '../../ir/schedule.ts';
 import { array, bytesOf, dimsOf, map, type ValueType } from '../../ir/type.ts';
 
 export type TinyOptions = {
@@ -140,16 +142,20 @@ function common(options: TinyOptions, training: boolean): Omit<Plan, 'samples' |
     purpose: training ? 'train' : 'predict',
     model: modelOf(options, training),
     schedule: {
+      ...plainDecisions(2),
       name: 'tiny',
       devices: replicas * tiles,
       replicas,
       microBatches,
       cuts: [cuts, [0, extents[1]]],
-      halo: 'overlap',
     },
     axes: [
-      { cuts, classes: Array.from({ length: tiles }, (_, i) => i) },
-      { cuts: [0, extents[1]], classes: [0] },
+      {
+        cuts,
+        tiles: Array.from({ length: tiles }, (_, i) => i),
+        classes: Array.from({ length: tiles }, (_, i) => i),
+      },
+      { cuts: [0, extents[1]], tiles: [0], classes: [0] },
     ],
     states: [{ buffer: 'w', parameter: 'w', slot: 'weight' }],
   };
@@ -207,7 +213,7 @@ function trainingRole(index: number, box: Box, samples: number, { microBatches }
       { do: 'load', source: 'land', micro, into: `land#${micro}` },
       { do: 'count', source: 'labelled', from: `land#${micro}`, into: 'labelled', first: micro === 0 },
     ]),
-    { do: 'all_reduce', buffers: ['labelled'] },
+    { do: 'all_reduce', over: 'stage', micro: 0, buffers: ['labelled'] },
     ...micros.flatMap((micro): Instruction[] => [
       { do: 'load', source: 'image', micro, into: 'image' },
       {
@@ -222,7 +228,7 @@ function trainingRole(index: number, box: Box, samples: number, { microBatches }
       { do: 'accumulate', from: 'loss~own', into: 'loss', first: micro === 0 },
       { do: 'accumulate', from: 'dw~own', into: 'dw', first: micro === 0 },
     ]),
-    { do: 'all_reduce', buffers: ['dw', 'loss'] },
+    { do: 'all_reduce', over: 'stage', micro: 0, buffers: ['dw', 'loss'] },
     { do: 'clip', buffers: ['dw'], norm: 100 },
     { do: 'rate', into: 'hyper' },
     { do: 'run', segment: 'update', why: 'update', micro: 0, reads: ['hyper', 'w', 'dw'], writes: ['w'] },
@@ -243,6 +249,7 @@ function trainingRole(index: number, box: Box, samples: number, { microBatches }
   const arenaBytes = arenaOf(buffers);
   return {
     name: `row${index}`,
+    stage: 0,
     classes: [index, 0],
     buffers,
     instructions,
@@ -302,6 +309,7 @@ function predictionRole(index: number, box: Box): Role {
   const arenaBytes = arenaOf(buffers);
   return {
     name: `row${index}`,
+    stage: 0,
     classes: [index, 0],
     buffers,
     instructions,

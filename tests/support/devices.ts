@@ -7,11 +7,13 @@ import { at } from '../../ir/box.ts';
 import type { Result } from '../../ir/diagnostics/diagnostic.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Plan } from '../../ir/plan.ts';
+import { roleIndexAt, seatOf } from '../../ir/ranks.ts';
 import { dimsOf } from '../../ir/type.ts';
 import { type Devices, startDevices } from '../../runtime/local/devices.ts';
 import type { Batch, FeedSpec } from '../../runtime/local/feeds.ts';
 import { gradientBuffers } from '../../runtime/local/finite.ts';
 import { tileOf } from '../../runtime/local/placement.ts';
+import { wholeStates } from '../../runtime/local/whole-states.ts';
 import type { Feeds } from './exactness.ts';
 
 export function valueIn<T>(result: Result<T>): T {
@@ -72,22 +74,24 @@ export type Step = {
 
 /** One step on all devices: the loss, the reduced gradients before clipping and update, and what came of them. */
 export async function stepOn(plan: Plan, devices: Devices, step: number): Promise<Step> {
-  const role = at(plan.roles, 0);
-  const buffers = gradientBuffers(plan, role);
-  const before = role.instructions.some((one) => one.do === 'clip') ? 'clip' : 'rate';
-  const probe = { before, buffers: [...buffers.values()] } as const;
-  const done = await Promise.all(
-    Array.from({ length: devices.size }, (_, rank) =>
-      devices.work(rank, { step, tile: tileOf(plan, rank), probe }),
-    ),
-  );
-  const { loss = Number.NaN, probed } = valueIn(at(done, 0));
-  const gradients = [...buffers].map(([parameter, buffer]): [string, Float64Array] => [
-    parameter,
-    Float64Array.from(probed[buffer] ?? []),
-  ]);
-  const states = valueIn(await devices.states(0)).flatMap(({ parameter, slot, values }) =>
+  const before = plan.model.training?.clip === undefined ? 'rate' : 'clip';
+  // Each stage has the gradients of its own part of the network.
+  const jobs = Array.from({ length: devices.size }, (_, rank) => {
+    const role = at(plan.roles, roleIndexAt(plan, seatOf(plan, rank)));
+    const buffers = gradientBuffers(plan, role);
+    const probe = { before, buffers: [...buffers.values()] } as const;
+    return { buffers, done: devices.work(rank, { step, tile: tileOf(plan, rank), probe }) };
+  });
+  const gradients = new Map<string, Float64Array>();
+  let loss = Number.NaN;
+  for (const { buffers, done } of jobs) {
+    const { loss: reported, probed } = valueIn(await done);
+    if (reported !== undefined) loss = reported;
+    for (const [parameter, buffer] of buffers)
+      gradients.set(parameter, Float64Array.from(probed[buffer] ?? []));
+  }
+  const states = valueIn(await wholeStates(plan, devices)).flatMap(({ parameter, slot, values }) =>
     slot === 'weight' ? [[parameter, Float64Array.from(values)] as const] : [],
   );
-  return { loss, gradients: new Map(gradients), states: new Map(states) };
+  return { loss, gradients, states: new Map(states) };
 }

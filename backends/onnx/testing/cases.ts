@@ -5,6 +5,7 @@ import { isFault } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Graph, Op } from '../../../ir/graph.ts';
 import type {
   ConvAttributes,
+  LocalKind,
   OpAttributes,
   OpKind,
   PoolAttributes,
@@ -203,7 +204,7 @@ const moments = (w: World) => step('moments', momentsAttributes(w), ['x'], 'mome
 const frequencies = (w: World) => ({ frequencies: w.weights.slice(0, w.cout) });
 const epsilon = 1e-3;
 
-const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
+const makers: { readonly [K in LocalKind]: (w: World) => Case | undefined } = {
   affine: elementwise('affine', (w) => ({
     scale: w.flag ? w.weights.slice(0, w.cin) : Array.from({ length: w.cin }, () => w.real),
     shift: w.weights.slice(0, w.cin).map((v) => v - 1),
@@ -475,6 +476,39 @@ const makers: { readonly [K in OpKind]: (w: World) => Case | undefined } = {
       { ...regressionOperands(w), dloss: real(array([])) },
       step('mse_grad', {}, ['x', 'target', 'count', 'dloss']),
     ),
+  blank: (w) => graphOf(w, {}, step('blank', { channels: w.cin, extent: w.flag ? [] : sizes(w) }, [])),
+  partial_moments: (w) =>
+    graphOf(w, momentsOperands(w), step('partial_moments', { groups: groupsOf(w) }, ['x'])),
+  merge_moments: (w) => {
+    const [partials, attrs] = partialsOf(w);
+    return graphOf(
+      w,
+      { ...momentsOperands(w), y: real(normalized(w)) },
+      ...partials,
+      step('merge_moments', attrs, ['partials']),
+    );
+  },
+  merge_sums: (w) => graphOf(w, { x: real(vector(3 * w.cin)) }, step('merge_sums', { parts: 3 }, ['x'])),
+  merge_sums_grad: (w) =>
+    graphOf(w, { dy: real(vector(w.cin)) }, step('merge_sums_grad', { parts: 3 }, ['dy'])),
+  partial_moments_grad: (w) => {
+    const groups = groupsOf(w);
+    const operands = { ...momentsOperands(w), d: real(vector(3 * groups)) };
+    const partial = step('partial_moments', { groups }, ['x'], 'partial');
+    return graphOf(w, operands, partial, step('partial_moments_grad', { groups }, ['x', 'partial', 'd']));
+  },
+  merge_moments_grad: (w) => {
+    const [partials, attrs] = partialsOf(w);
+    const operands = { ...momentsOperands(w), y: real(normalized(w)), d: real(vector(2 * attrs.groups)) };
+    const merged = step('merge_moments', attrs, ['partials'], 'merged');
+    return graphOf(
+      w,
+      operands,
+      ...partials,
+      merged,
+      step('merge_moments_grad', attrs, ['partials', 'merged', 'd']),
+    );
+  },
   scale: elementwise('scale', (w) => ({ factor: w.real })),
   axpy: (w) =>
     graphOf(
@@ -521,6 +555,14 @@ const sharesOperand = (w: World) => ({
   shares: real(map(3, wholeBox(w.axes.map((_, i) => (i === stretchOf(w).axis ? stretchedSize(w) : 1))))),
 });
 
+/** Statistics of two parts, one after another, and how they are merged: each sample's, or those of all samples. */
+function partialsOf(w: World): [Step[], { groups: number; parts: number; over: number }] {
+  const groups = groupsOf(w);
+  const partial = (x: string) => step('partial_moments', { groups }, [x], `${x}~part`);
+  const joined = step('concat', {}, ['x~part', 'y~part'], 'partials');
+  return [[partial('x'), partial('y'), joined], { groups, parts: 2, over: w.flag ? w.samples : 1 }];
+}
+
 function resizeAttributes(w: World) {
   const [factor, crop] = [w.axes.map((a) => a.factor), w.axes.map((a) => a.crop)];
   return { mode: w.flag ? ('nearest' as const) : ('bilinear' as const), factor, crop };
@@ -534,10 +576,10 @@ function averaged(w: World, kind: 'moving_average' | 'moving_square'): Case | un
 const isCase = (example: Case | undefined): example is Case => example !== undefined;
 
 /** Random cases of an op kind. */
-export const casesOf = (kind: OpKind): fc.Arbitrary<Case> => world.map(makers[kind]).filter(isCase);
+export const casesOf = (kind: LocalKind): fc.Arbitrary<Case> => world.map(makers[kind]).filter(isCase);
 
 /** One case of these sizes; a size that fits no graph is a bug of the test. */
-export function caseOf(kind: OpKind, w: World): Case {
+export function caseOf(kind: LocalKind, w: World): Case {
   const example = makers[kind](w);
   if (example === undefined) throw new Error(`no ${kind} of these sizes`);
   return example;

@@ -2,11 +2,13 @@
  * A network of one convolution on a line of 5 cells, and its plan by hand for two tiles (cells
  * 0 to 1 and 2 to 4), two replicas and two micro-batches of one sample. Each tile reads one cell of margin.
  */
+
 import { type Range, range } from '../../../ir/box.ts';
 import type { Graph, Op } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { ConvAttributes, Sides } from '../../../ir/ops/attributes.ts';
 import type { Buffer, Instruction, Plan, Role, Segment } from '../../../ir/plan.ts';
+import { plainDecisions } from '../../../ir/schedule.ts';
 import { array, bytesOf, dimsOf, map, type Value, type ValueType } from '../../../ir/type.ts';
 
 const extent = 5;
@@ -158,9 +160,9 @@ const instructionsOf = (name: string): Instruction[] => [
     { do: 'load', source: 'land', micro, into: `land#${micro}` },
     { do: 'count', source: 'n', from: `land#${micro}`, into: 'n', first: micro === 0 },
   ]),
-  { do: 'all_reduce', buffers: ['n'] },
+  { do: 'all_reduce', over: 'stage', micro: 0, buffers: ['n'] },
   ...micros.flatMap((micro) => microBatch(name, micro)),
-  { do: 'all_reduce', buffers: ['w~grad', 'loss'] },
+  { do: 'all_reduce', over: 'stage', micro: 0, buffers: ['w~grad', 'loss'] },
   { do: 'clip', buffers: ['w~grad'], norm: 0.01 },
   { do: 'rate', into: 'hyper' },
   { do: 'run', segment: 'update', why: 'update', micro: 0, reads: ['hyper', 'w', 'w~grad'], writes: ['w'] },
@@ -192,7 +194,15 @@ function role(index: number, { name, graph }: Segment, instructions: readonly In
     const value = one.replace(/#.*/, '');
     return buffer(one, value, typeIn(graph, value));
   });
-  return { name: `role_${name}`, classes: [index], buffers, instructions, arenaBytes: 0, peakBytes: 0 };
+  return {
+    name: `role_${name}`,
+    stage: 0,
+    classes: [index],
+    buffers,
+    instructions,
+    arenaBytes: 0,
+    peakBytes: 0,
+  };
 }
 
 /** In tile coordinates: the first cell that a tile owns is cell 0. */
@@ -203,8 +213,8 @@ export const plan: Plan = {
   name: 'line',
   purpose: 'train',
   model,
-  schedule: { name: 's', devices: 4, replicas: 2, microBatches: 2, cuts: [[0, 2, 5]], halo: 'overlap' },
-  axes: [{ cuts: [0, 2, 5], classes: [0, 1] }],
+  schedule: { ...plainDecisions(1), name: 's', devices: 4, replicas: 2, microBatches: 2, cuts: [[0, 2, 5]] },
+  axes: [{ cuts: [0, 2, 5], tiles: [0, 1], classes: [0, 1] }],
   samples: 1,
   segments: [left, right, segment('update', updateGraph)],
   roles: [role(0, left, instructionsOf('left')), role(1, right, instructionsOf('right'))],

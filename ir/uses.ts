@@ -1,5 +1,5 @@
 /** What each instruction reads, writes and frees, of buffers of its device. */
-import type { Instruction } from '../plan.ts';
+import type { Instruction } from './plan.ts';
 
 export type Uses = {
   readonly reads: readonly string[];
@@ -22,6 +22,12 @@ const table: { readonly [D in Instruction['do']]: (instruction: InstructionOf<D>
   run: ({ reads, writes }) => uses(reads, writes),
   accumulate: ({ from, into, first }) => uses(first ? [from] : [from, into], [into]),
   all_reduce: ({ buffers }) => uses(buffers, buffers),
+  all_gather: ({ from, into }) => uses([from], [into]),
+  reduce_scatter: ({ from, into }) => uses([from], [into]),
+  exchange: ({ from, into }) => uses(from === undefined ? [] : [from], into === undefined ? [] : [into]),
+  send: ({ from }) => uses([from], []),
+  receive: ({ into }) => uses([], [into]),
+  paste: ({ from, into, first }) => uses(first ? [from] : [from, into], [into]),
   clip: ({ buffers }) => uses(buffers, buffers),
   rate: ({ into }) => uses([], [into]),
   metric: ({ predicted, labels }) => uses([predicted, labels], []),

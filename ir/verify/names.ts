@@ -1,0 +1,43 @@
+/** What the local names of a role mean in the model. */
+import { at } from '../box.ts';
+import { modelTypes } from '../intervals.ts';
+import type { Model } from '../model.ts';
+import type { Plan, Role, Segment } from '../plan.ts';
+
+/** The ending of what is computed a second time. */
+const again = '~again';
+
+/** The value of the model that a local value holds cells of; undefined for cotangents and what meetings need. */
+export type Meaning = (name: string) => string | undefined;
+
+export const segmentsOf = (plan: Plan, role: Role): Segment[] => {
+  const used = new Set(
+    role.instructions.flatMap((i) => (i.do === 'run' && i.why !== 'update' ? [i.segment] : [])),
+  );
+  return plan.segments.filter(({ name }) => used.has(name));
+};
+
+/** A value is what the model calls so, a piece cut from one, what was fetched of one, or any of these once more. */
+export function meaningsOf(plan: Plan, role: Role): Meaning {
+  const known = new Set(modelTypes(plan.model).keys());
+  const sources = new Map<string, string>();
+  // What one stage cuts out, another stage of the same place may read.
+  const stages = plan.roles.filter(({ classes }) => classes.join() === role.classes.join());
+  for (const { graph } of stages.flatMap((one) => segmentsOf(plan, one)))
+    for (const op of graph.ops) if (op.kind === 'crop') sources.set(op.output, at(op.inputs, 0));
+  for (const one of stages.flatMap(({ instructions }) => instructions))
+    if (one.do === 'exchange' && !one.back && one.into !== undefined) sources.set(one.name, one.value);
+  const meaning = (name: string, depth = 0): string | undefined => {
+    if (known.has(name)) return name;
+    const first = name.endsWith(again) ? name.slice(0, -again.length) : undefined;
+    const source = first !== undefined && known.has(first) ? first : (sources.get(name) ?? first);
+    return source === undefined || depth > sources.size + 2 ? undefined : meaning(source, depth + 1);
+  };
+  return (name) => meaning(name);
+}
+
+/** The op of the model that a local op carries out, be it for the first time or again. */
+export function carriedOut(model: Model): (output: string) => Model['ops'][number] | undefined {
+  const byOutput = new Map(model.ops.map((op) => [op.output, op]));
+  return (output) => byOutput.get(output.replace(/~(again|part)$/, ''));
+}

@@ -1,0 +1,34 @@
+import type { Graph } from '../../ir/graph.ts';
+import { workspaceOf } from '../../ir/liveness.ts';
+import type { Segment } from '../../ir/plan.ts';
+
+/** Segments by content: whoever runs the same graph on as many samples shares one. */
+export class Segments {
+  private readonly byContent = new Map<string, Segment>();
+  private readonly counts = new Map<string, number>();
+  private readonly samples: number;
+
+  constructor(samples: number) {
+    this.samples = samples;
+  }
+
+  named(stem: string, graph: Graph): Segment {
+    const content = JSON.stringify(graph);
+    const known = this.byContent.get(content);
+    if (known !== undefined) return known;
+    const count = this.counts.get(stem) ?? 0;
+    this.counts.set(stem, count + 1);
+    const segment = {
+      name: `${stem}_${count}`,
+      samples: this.samples,
+      graph,
+      workspace: workspaceOf(graph, this.samples),
+    };
+    this.byContent.set(content, segment);
+    return segment;
+  }
+
+  all(): Segment[] {
+    return [...this.byContent.values()];
+  }
+}

@@ -1,0 +1,341 @@
+/** One step of training, as the instructions of one role. */
+import { at, volume } from '../../ir/box.ts';
+import type { Op } from '../../ir/graph.ts';
+import { resultsOf, type Training } from '../../ir/model.ts';
+import type { ModuleAt, Program } from '../../ir/module.ts';
+import type { Instruction, Role, State } from '../../ir/plan.ts';
+import { gridOf, stagesOf } from '../../ir/schedule.ts';
+import { type Belongings, belongings, scoredOutputs } from '../../ir/stages.ts';
+import { array, product, type ValueType } from '../../ir/type.ts';
+import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
+import { type Item, ordered } from './order.ts';
+import { Script } from './script.ts';
+import type { Segments } from './segments.ts';
+import { type Split, splitProgram, type Task, type Work } from './tasks.ts';
+
+/** A tile of the device, by its index among the device's tiles, and its program. */
+export type Share = { readonly part: readonly number[]; readonly program: Program };
+
+export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gradients'> & {
+  readonly training: Training;
+  readonly segments: Segments;
+  readonly samples: number;
+  readonly states: readonly State[];
+  /** Stage of each chunk, and chunk of each op of the model. */
+  readonly stages: readonly number[];
+  readonly chunkOf: readonly number[];
+  readonly stage: number;
+  readonly classes: readonly number[];
+  readonly shares: readonly Share[];
+};
+
+/** A role in the making. */
+type Step = Making & {
+  readonly script: Script;
+  /** For each share its program in tasks. */
+  readonly splits: readonly Split[];
+  /** What this stage has of the model. */
+  readonly has: Belongings;
+  /** Sums that are made of the parts of micro-batches and tiles. */
+  readonly summed: ReadonlySet<string>;
+  /** There is only one part, which goes straight to the sums. */
+  readonly alone: boolean;
+};
+
+export function trainingRole(making: Making): Role {
+  const { schedule, model, training, shares, stage, classes, stages, chunkOf } = making;
+  const has = belongings(model, schedule, stage);
+  const gradients = making.gradients.filter(({ parameter }) => has.parameters.has(parameter));
+  const sums = [
+    ...gradients.map(({ value }) => value),
+    ...has.statistics.map(({ value }) => value),
+    ...(has.loss ? [model.loss as string] : []),
+  ];
+  const together = stages.length === 1;
+  const cutting = {
+    chunkOf,
+    drop: schedule.drop,
+    // Of all stages, so that each knows what the others need of it.
+    results: [
+      ...making.gradients.map(({ value }) => value),
+      ...resultsOf({ ...model, outputs: scoredOutputs(model) }),
+    ],
+    together,
+  };
+  const step: Step = {
+    ...making,
+    gradients,
+    has,
+    script: new Script(making.samples),
+    splits: shares.map(({ program }) => splitProgram(program, cutting)),
+    summed: new Set(sums),
+    alone: schedule.microBatches * shares.length === 1,
+  };
+  declareStates(step);
+  countDenominators(step);
+  for (const item of at(ordered(schedule.order, stages, schedule.microBatches), stage)) workOn(step, item);
+  reduceAndUpdate(step, sums, training);
+  const place = classes.join('_');
+  const name = stagesOf(schedule) === 1 ? `role_${place}` : `stage_${stage}_role_${place}`;
+  return { name, stage, classes, ...step.script.finished(), arenaBytes: 0, peakBytes: 0 };
+}
+
+/** Parameters of the stage that nothing trains are states as well. */
+function declareStates({ script, states, has, model }: Step): void {
+  const dims = new Map(model.parameters.map((parameter) => [parameter.name, parameter.dims]));
+  for (const { buffer, parameter } of states)
+    if (has.parameters.has(parameter)) script.state(buffer, parameter, array(dims.get(parameter) ?? []));
+}
+
+/** A buffer that each micro-batch, and each tile of a device, has its own of. */
+const ofPart = ({ shares }: Making, name: string, micro: number, share: number): string =>
+  shares.length === 1 ? `${name}#${micro}` : `${name}#${micro}.${share}`;
+
+const partOf = ({ shares }: Making, share: number): readonly number[] | undefined =>
+  shares.length === 1 ? undefined : at(shares, share).part;
+
+const typeNamed = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {
+  const type = types.get(name);
+  if (type === undefined) throw new Error(`no value ${name}`);
+  return type;
+};
+
+const inputType = ({ shares, model }: Making, share: number, name: string): ValueType => {
+  const here = at(shares, share).program.graph.inputs.find((input) => input.name === name);
+  const type = here?.type ?? model.inputs.find((input) => input.name === name)?.type;
+  if (type === undefined) throw new Error(`no input ${name}`);
+  return type;
+};
+
+/** How many devices a stage of all replicas has. */
+const stageSize = ({ schedule }: Making): number => schedule.replicas * product(gridOf(schedule));
+
+/** Labels stay from here until their micro-batch is done: one byte a cell, and read once. */
+function countDenominators(step: Step): void {
+  const { script, schedule, has, shares } = step;
+  let first = true;
+  for (let micro = 0; micro < schedule.microBatches; micro++)
+    for (const share of shares.keys()) {
+      for (const { name } of has.targets) {
+        const into = script.buffer(
+          ofPart(step, name, micro, share),
+          name,
+          inputType(step, share, name),
+          partOf(step, share),
+        );
+        script.do({ do: 'load', source: name, micro, into });
+      }
+      for (const { name, source, type } of has.counts)
+        script.do({
+          do: 'count',
+          source: name,
+          from: ofPart(step, source.target, micro, share),
+          into: script.buffer(name, name, type),
+          first,
+        });
+      first = false;
+    }
+  const counts = has.counts.map(({ name }) => name);
+  if (stageSize(step) > 1 && counts.length > 0)
+    script.do({ do: 'all_reduce', over: 'stage', micro: 0, buffers: counts });
+}
+
+/** What one micro-batch of one tile has on this device. */
+type Scene = {
+  readonly micro: number;
+  readonly share: number;
+  readonly split: Split;
+  readonly written: Set<string>;
+};
+
+/** One item of the order, for each tile of the device. */
+function workOn(step: Step, { chunk, phase, micro }: Item): void {
+  const together = step.stages.length === 1;
+  // A program that is not cut is done both ways in its forward item.
+  if (together && phase === 'backward') return;
+  for (const [share, split] of step.splits.entries()) {
+    const works = split.works.filter((work) => work.chunk === chunk && (together || work.phase === phase));
+    const scene = { micro, share, split, written: new Set<string>() };
+    for (const work of works) {
+      provide(step, scene, work);
+      for (const task of work.tasks) perform(step, scene, task);
+      addUp(step, scene);
+      giveAway(step, scene, work);
+    }
+    if (phase === 'forward') score(step, scene, chunk);
+  }
+}
+
+/** The buffer of a value: sums, parameters and counts are there once, all else for each part. */
+function bufferOf(step: Step, { micro, share, split }: Scene, name: string): string {
+  const { script, has, alone, summed } = step;
+  const once =
+    has.parameters.has(name) ||
+    has.counts.some((count) => count.name === name) ||
+    (alone && summed.has(name));
+  const type = typeNamed(split.types, name);
+  if (once) return script.buffer(name, name, type);
+  return script.buffer(
+    ofPart(step, name, micro, share),
+    name,
+    type,
+    type.kind === 'map' ? partOf(step, share) : undefined,
+  );
+}
+
+const readsOf = (task: Task): readonly string[] =>
+  task.kind === 'meet' ? task.op.inputs : task.graph.inputs.map(({ name }) => name);
+
+const writesOf = (task: Task): readonly string[] =>
+  task.kind === 'meet' ? [task.op.output] : task.graph.outputs;
+
+/** Loads, draws and receives what a work needs and this device does not have yet. */
+function provide(step: Step, scene: Scene, work: Work): void {
+  const { script, model, splits } = step;
+  const { micro, share, split } = scene;
+  const made = new Set(work.tasks.flatMap(writesOf));
+  const sources = new Map(model.inputs.map((input) => [input.name, input.source.from]));
+  const needed =
+    work.phase === 'backward' ? work.tasks.flatMap(readsOf) : neededOf(step, at(splits, share), work);
+  for (const name of new Set(needed)) {
+    const from = sources.get(name);
+    const into = () => bufferOf(step, scene, name);
+    if (from === 'image' && isFirst(step, scene, name))
+      script.do({ do: 'load', source: name, micro, into: into() });
+    else if ((from === 'mask' || from === 'corners') && isFirst(step, scene, name))
+      script.do({ do: 'draw', source: name, micro, into: into() });
+    else if (from === undefined && !made.has(name)) receive(step, scene, work, name, split);
+  }
+}
+
+/** What the works of a chunk need in all: what a backward pass reads must come with the forward pass. */
+const neededOf = (_step: Step, split: Split, { chunk }: Work): string[] =>
+  split.works.filter((work) => work.chunk === chunk).flatMap(({ tasks }) => tasks.flatMap(readsOf));
+
+/** Whether this stage has not loaded or drawn an input for this part before. */
+const isFirst = (step: Step, { micro, share }: Scene, name: string): boolean =>
+  !step.script.writes(ofPart(step, name, micro, share));
+
+/** The work that gives a value. */
+const makerOf = (split: Split, name: string): Work | undefined =>
+  split.works.find(({ tasks }) => tasks.some((task) => writesOf(task).includes(name)));
+
+function receive(step: Step, scene: Scene, work: Work, name: string, split: Split): void {
+  const maker = makerOf(split, name);
+  // A parameter, or a value that the backward pass makes later.
+  if (maker === undefined || (work.phase === 'forward' && maker.phase === 'backward')) return;
+  const stage = at(step.stages, maker.chunk);
+  if (stage === step.stage || step.script.writes(ofPart(step, name, scene.micro, scene.share))) return;
+  step.script.do({ do: 'receive', name, micro: scene.micro, stage, into: bufferOf(step, scene, name) });
+}
+
+function perform(step: Step, scene: Scene, task: Task): void {
+  const { script, segments } = step;
+  const { micro } = scene;
+  for (const name of writesOf(task)) scene.written.add(name);
+  if (task.kind === 'meet') {
+    script.do(meeting(step, scene, task.op));
+    return;
+  }
+  const segment = segments.named(task.why, task.graph);
+  const reads = readsOf(task).map((name) => bufferOf(step, scene, name));
+  const writes = writesOf(task).map((name) => bufferOf(step, scene, name));
+  script.do({ do: 'run', segment: segment.name, why: task.why, micro, reads, writes });
+}
+
+function meeting(step: Step, scene: Scene, op: Op): Instruction {
+  const { micro } = scene;
+  const buffer = (name: string) => bufferOf(step, scene, name);
+  const into = () => buffer(op.output);
+  const from = () => buffer(at(op.inputs, 0));
+  switch (op.kind) {
+    case 'exchange': {
+      const { value, back, keeps, sends, receives } = op.attrs;
+      return {
+        do: 'exchange',
+        name: op.output,
+        value,
+        back,
+        micro,
+        ...(op.inputs.length === 0 ? {} : { from: from() }),
+        ...(op.type.kind === 'map' && volume(op.type.box) === 0 ? {} : { into: into() }),
+        ...(keeps.length === 0 ? {} : { keeps }),
+        sends,
+        receives,
+      };
+    }
+    case 'all_gather':
+    case 'reduce_scatter':
+      return { do: op.kind, over: op.attrs.over, micro, from: from(), into: into() };
+    default:
+      throw new Error(`${op.kind} is no meeting`);
+  }
+}
+
+/** Adds the parts of sums that were just made. */
+function addUp(step: Step, { micro, share, split, written }: Scene): void {
+  const { script, alone, summed } = step;
+  if (alone) return;
+  for (const name of written)
+    if (summed.has(name))
+      script.do({
+        do: 'accumulate',
+        from: ofPart(step, name, micro, share),
+        into: script.buffer(name, name, typeNamed(split.types, name)),
+        first: micro === 0 && share === 0,
+      });
+  written.clear();
+}
+
+/** Sends what other stages need of a work. */
+function giveAway(step: Step, scene: Scene, work: Work): void {
+  const { micro, split } = scene;
+  for (const name of work.tasks.flatMap(writesOf)) {
+    const readers = split.works.filter(({ tasks }) => tasks.some((task) => readsOf(task).includes(name)));
+    const stages = new Set(readers.map(({ chunk }) => at(step.stages, chunk)));
+    for (const stage of [...stages].filter((one) => one !== step.stage).sort((a, b) => a - b))
+      step.script.do({ do: 'send', name, micro, stage, from: bufferOf(step, scene, name) });
+  }
+}
+
+/** Holds the predictions of a chunk against the labels. */
+function score(step: Step, scene: Scene, chunk: number): void {
+  const { script, has, model, chunkOf } = step;
+  const { micro, share } = scene;
+  for (const { name, value } of has.scored) {
+    const maker = model.ops.findIndex(({ output }) => output === value);
+    if (at(chunkOf, maker) !== chunk) continue;
+    script.do({
+      do: 'metric',
+      target: name,
+      predicted: bufferOf(step, scene, value),
+      labels: ofPart(step, name, micro, share),
+    });
+  }
+}
+
+function reduceAndUpdate(step: Step, sums: readonly string[], training: Training): void {
+  const { script, segments, gradients, model, has } = step;
+  if (stageSize(step) > 1) script.do({ do: 'all_reduce', over: 'stage', micro: 0, buffers: sums });
+  const reduced = gradients.map(({ value }) => value);
+  if (training.clip !== undefined) script.do({ do: 'clip', buffers: reduced, norm: training.clip });
+  if (reduced.length + has.statistics.length > 0) {
+    script.do({ do: 'rate', into: script.buffer(hyperName, hyperName, array([3])) });
+    const trained = model.parameters.filter(({ name }) =>
+      gradients.some(({ parameter }) => parameter === name),
+    );
+    const byParameter = new Map(gradients.map(({ parameter, value }) => [parameter, value]));
+    const dims = (name: string) => model.parameters.find((one) => one.name === name)?.dims ?? [];
+    const statistics = has.statistics.map((one) => ({ ...one, dims: dims(one.parameter) }));
+    const gradientOf = (parameter: string) => byParameter.get(parameter) ?? '';
+    const { graph } = updateGraph(training.optimizer, trained, gradientOf, statistics);
+    const update = segments.named('update', graph);
+    const writes = [
+      ...trained.flatMap(({ name }) => slotsOf(training.optimizer).map((slot) => stateName(name, slot))),
+      ...statistics.map(({ parameter }) => parameter),
+    ];
+    const reads = graph.inputs.map(({ name }) => name);
+    script.do({ do: 'run', segment: update.name, why: 'update', micro: 0, reads, writes });
+  }
+  if (has.loss) script.do({ do: 'report', from: model.loss as string });
+}

@@ -1,0 +1,174 @@
+/**
+ * Splits the program of a tile into tasks: graphs that run as a whole, and meetings of devices between them.
+ * A value that the schedule drops is computed again, in a task of its own, before the first op of the backward
+ * pass that reads it: inside one session ONNX Runtime would merge it with the first time.
+ */
+import { at } from '../../ir/box.ts';
+import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
+import type { Program } from '../../ir/module.ts';
+import { ops } from '../../ir/ops/table.ts';
+import type { Purpose } from '../../ir/plan.ts';
+import type { ValueType } from '../../ir/type.ts';
+
+export type Task =
+  | { readonly kind: 'run'; readonly why: Purpose; readonly graph: Graph }
+  | { readonly kind: 'meet'; readonly op: Op };
+
+/** The tasks of one chunk in one direction, or, in a program of one chunk, of both. */
+export type Work = {
+  readonly chunk: number;
+  readonly phase: 'forward' | 'backward' | 'both';
+  readonly tasks: readonly Task[];
+};
+
+export type Split = {
+  readonly works: readonly Work[];
+  /** Types of all values, those that are computed again included. */
+  readonly types: ReadonlyMap<string, ValueType>;
+};
+
+type Pass = 'forward' | 'backward' | 'recompute';
+type Placed = { readonly op: Op; readonly pass: Pass; readonly chunk: number };
+
+export type Cutting = {
+  /** Chunk of each op of the model. */
+  readonly chunkOf: readonly number[];
+  readonly drop: readonly string[];
+  /** Values that are used after the program: sums and predictions. */
+  readonly results: readonly string[];
+  /** Forward and backward pass of a micro-batch follow each other at once. */
+  readonly together: boolean;
+};
+
+/** The name of a value that is computed again. */
+export const again = (value: string): string => `${value}~again`;
+
+export function splitProgram(program: Program, cutting: Cutting): Split {
+  const results = new Set(cutting.results);
+  const placed = live(withRecompute(program, cutting), results);
+  const types = typesOf({ inputs: program.graph.inputs, ops: placed.map(({ op }) => op) });
+  const groups = grouped(placed, cutting);
+  const readers = new Map<string, Set<number>>();
+  groups.forEach(({ ops: group }, index) => {
+    for (const name of group.flatMap(({ inputs }) => inputs))
+      readers.set(name, (readers.get(name) ?? new Set()).add(index));
+  });
+  const isWanted = (name: string, index: number): boolean =>
+    results.has(name) || [...(readers.get(name) ?? [])].some((reader) => reader !== index);
+  const works: { chunk: number; phase: Work['phase']; tasks: Task[] }[] = [];
+  groups.forEach((group, index) => {
+    const task = taskOf(group, types, (name) => isWanted(name, index));
+    const last = works.at(-1);
+    if (last?.chunk === group.chunk && last.phase === group.phase) last.tasks.push(task);
+    else works.push({ chunk: group.chunk, phase: group.phase, tasks: [task] });
+  });
+  return { works, types };
+}
+
+/** The ops in their order, with those that are to be done again where they are needed. */
+function withRecompute({ graph, origins, forward = graph.ops.length }: Program, cutting: Cutting): Placed[] {
+  const chunk = (index: number) => at(cutting.chunkOf, at(origins, index));
+  const first = graph.ops
+    .slice(0, forward)
+    .map((op, i): Placed => ({ op, pass: 'forward', chunk: chunk(i) }));
+  const all = droppedOps(first, cutting.drop);
+  const redone = new Set<string>();
+  const rest = graph.ops.slice(forward).flatMap((op, i): Placed[] => {
+    const here = chunk(forward + i);
+    // What another chunk computes is kept here as it came.
+    const dropped = new Map([...all].filter(([, one]) => one.chunk === here));
+    const name = (value: string) => (dropped.has(value) ? again(value) : value);
+    const needed = op.inputs.flatMap((value) => chainOf(value, dropped, redone));
+    const repeated = needed.map(
+      (one): Placed => ({
+        op: { ...one, output: again(one.output), inputs: one.inputs.map(name) } as Op,
+        pass: 'recompute',
+        chunk: here,
+      }),
+    );
+    return [...repeated, { op: { ...op, inputs: op.inputs.map(name) } as Op, pass: 'backward', chunk: here }];
+  });
+  return [...first, ...rest];
+}
+
+/** The forward ops whose results are dropped; a piece cut out of a dropped value is dropped with it. */
+function droppedOps(forward: readonly Placed[], drop: readonly string[]): Map<string, Placed> {
+  const names = new Set(drop);
+  const dropped = new Map<string, Placed>();
+  for (const one of forward) {
+    const { kind, inputs, output } = one.op;
+    const isPiece = ops[kind].cropsItself === true && inputs.some((name) => dropped.has(name));
+    if (ops[kind].meets !== true && (names.has(output) || isPiece)) dropped.set(output, one);
+  }
+  return dropped;
+}
+
+/** The ops that must be done again so that a value is there, each after those it reads of. */
+function chainOf(value: string, dropped: ReadonlyMap<string, Placed>, redone: Set<string>): Op[] {
+  const op = dropped.get(value)?.op;
+  if (op === undefined || redone.has(value)) return [];
+  redone.add(value);
+  return [...op.inputs.flatMap((name) => chainOf(name, dropped, redone)), op];
+}
+
+type OpGroup = {
+  readonly ops: Op[];
+  readonly passes: Set<Pass>;
+  readonly chunk: number;
+  readonly phase: Work['phase'];
+};
+
+/** Ops that follow one another in one session. */
+function grouped(placed: readonly Placed[], { together }: Cutting): OpGroup[] {
+  const groups: OpGroup[] = [];
+  for (const { op, pass, chunk } of placed) {
+    const phase = together ? 'both' : pass === 'forward' ? 'forward' : 'backward';
+    const last = groups.at(-1);
+    const meets = ops[op.kind].meets === true;
+    const alone = last === undefined || meets || last.ops.some(({ kind }) => ops[kind].meets === true);
+    const again = last?.passes.has('recompute') !== (pass === 'recompute');
+    if (alone || again || last.chunk !== chunk || last.phase !== phase)
+      groups.push({ ops: [op], passes: new Set([pass]), chunk, phase });
+    else {
+      last.ops.push(op);
+      last.passes.add(pass);
+    }
+  }
+  return groups;
+}
+
+const whyOf = (passes: ReadonlySet<Pass>): Purpose => {
+  const [only] = passes;
+  return passes.size > 1 || only === undefined ? 'step' : only;
+};
+
+function taskOf(
+  { ops: body, passes }: OpGroup,
+  types: ReadonlyMap<string, ValueType>,
+  isWanted: (name: string) => boolean,
+): Task {
+  const [first] = body;
+  if (first !== undefined && ops[first.kind].meets === true) return { kind: 'meet', op: first };
+  const made = new Set(body.map(({ output }) => output));
+  const read = [...new Set(body.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
+  const inputs = read.map((name) => {
+    const type = types.get(name);
+    if (type === undefined) throw new Error(`no value ${name}`);
+    return { name, type };
+  });
+  const outputs = body.map(({ output }) => output).filter(isWanted);
+  return { kind: 'run', why: whyOf(passes), graph: { inputs, ops: body, outputs } };
+}
+
+/** The ops that some result is made from, and the meetings, where others wait for this device. */
+function live(placed: readonly Placed[], results: ReadonlySet<string>): Placed[] {
+  const wanted = new Set(results);
+  return placed
+    .toReversed()
+    .filter(({ op }) => {
+      if (!wanted.has(op.output) && ops[op.kind].meets !== true) return false;
+      for (const name of op.inputs) wanted.add(name);
+      return true;
+    })
+    .reverse();
+}

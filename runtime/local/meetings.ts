@@ -1,0 +1,232 @@
+/**
+ * Instructions in which devices meet, as messages over the mesh. What is sent is copied out of the arena first, so
+ * a buffer may be used again as soon as its instruction is over; a send does not wait for its receiver.
+ */
+import { at, type Box, extents, intersect } from '../../ir/box.ts';
+import type { Group, Piece } from '../../ir/ops/attributes.ts';
+import type { Instruction, Plan } from '../../ir/plan.ts';
+import { groupOf, neighbour, rankOf, type Seat } from '../../ir/ranks.ts';
+import { stagesOf } from '../../ir/schedule.ts';
+import { product } from '../../ir/type.ts';
+import { allReduceBuffers, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
+import type { Arena, Held } from './arena.ts';
+import { runsOf } from './cells.ts';
+import type { Mesh } from './mesh.ts';
+import { meetingOf } from './tags.ts';
+
+/** One device at one step, as meetings see it. */
+export type Place = {
+  readonly plan: Plan;
+  readonly seat: Seat;
+  readonly step: number;
+  readonly mesh: Mesh;
+  readonly tag: (step: number, meeting: string, part: number) => number;
+  readonly arena: Arena;
+  /** Messages on their way; whoever ends the step waits for them. */
+  readonly leaving: Promise<void>[];
+};
+
+/** Until whoever ends the step waits for it, a failure is no one's. */
+function leave({ leaving }: Place, message: Promise<void>): void {
+  message.catch(() => undefined);
+  leaving.push(message);
+}
+
+type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
+
+/** The messages of one instruction among some ranks, of which this device is one. */
+function meetingAmong(place: Place, instruction: Instruction, members: readonly number[]): Meeting {
+  const { mesh, step, tag } = place;
+  const name = meetingOf(instruction) ?? '';
+  return {
+    size: members.length,
+    member: members.indexOf(mesh.rank),
+    send: (member, part, bytes) => mesh.send(at(members, member), tag(step, name, part), bytes),
+    receive: (member, part, into, what) =>
+      mesh.receive(at(members, member), tag(step, name, part), into, what),
+  };
+}
+
+const group = (place: Place, instruction: Instruction, over: Group): Meeting =>
+  meetingAmong(place, instruction, groupOf(place.plan, place.seat, over));
+
+export const allReduceOver = (instruction: InstructionOf<'all_reduce'>, place: Place): Promise<void> =>
+  allReduceBuffers(
+    group(place, instruction, instruction.over),
+    instruction.buffers.map((name) => place.arena.floats(name)),
+  );
+
+export async function gather(instruction: InstructionOf<'all_gather'>, place: Place): Promise<void> {
+  const meeting = group(place, instruction, instruction.over);
+  const own = place.arena.held(instruction.from);
+  const into = place.arena.floats(instruction.into);
+  const values = place.arena.floats(instruction.from);
+  const parts = Array.from({ length: meeting.size }, (_, member) =>
+    member === meeting.member ? values : new Float32Array(values.length),
+  );
+  await trade(
+    meeting,
+    0,
+    () => bytesOf(values),
+    (member) => bytesOf(at(parts, member)),
+    'its part of a whole',
+  );
+  const samples = at(own.buffer.dims, 0);
+  const row = values.length / samples;
+  parts.forEach((part, member) => {
+    for (let sample = 0; sample < samples; sample++)
+      into.set(part.subarray(sample * row, (sample + 1) * row), (sample * meeting.size + member) * row);
+  });
+}
+
+export async function scatter(instruction: InstructionOf<'reduce_scatter'>, place: Place): Promise<void> {
+  const meeting = group(place, instruction, instruction.over);
+  const into = place.arena.held(instruction.into);
+  const values = place.arena.floats(instruction.from);
+  const samples = at(into.buffer.dims, 0);
+  const row = into.data.length / samples;
+  const partFor = (member: number): Float32Array => {
+    const part = new Float32Array(into.data.length);
+    for (let sample = 0; sample < samples; sample++) {
+      const from = (sample * meeting.size + member) * row;
+      part.set(values.subarray(from, from + row), sample * row);
+    }
+    return part;
+  };
+  const parts = Array.from({ length: meeting.size }, (_, member) =>
+    member === meeting.member ? partFor(member) : new Float32Array(into.data.length),
+  );
+  await trade(
+    meeting,
+    0,
+    (member) => bytesOf(partFor(member)),
+    (member) => bytesOf(at(parts, member)),
+    'its share of a cotangent',
+  );
+  into.data.set(sumInOrder(parts));
+}
+
+export async function exchange(instruction: InstructionOf<'exchange'>, place: Place): Promise<void> {
+  const { from, into, keeps, sends, receives } = instruction;
+  const { arena } = place;
+  const source = from === undefined ? undefined : arena.held(from);
+  const target = into === undefined ? undefined : arena.held(into);
+  const [going, coming] = [byRank(place, sends), byRank(place, receives)];
+  const members = [...new Set([place.mesh.rank, ...going.keys(), ...coming.keys()])].sort((a, b) => a - b);
+  const meeting = meetingAmong(place, instruction, members);
+  const member = (rank: number) => members.indexOf(rank);
+  for (const [rank, pieces] of going)
+    if (source !== undefined) leave(place, meeting.send(member(rank), 0, bytesOf(packed(source, pieces))));
+  const letters = [...coming].map(([rank, pieces]) => ({ rank, pieces, values: roomFor(target, pieces) }));
+  if (target !== undefined) {
+    target.data.fill(0);
+    if (keeps !== undefined && source !== undefined) add(target, [keeps], packed(source, [keeps]));
+  }
+  await Promise.all(
+    letters.map(({ rank, values }) => meeting.receive(member(rank), 0, bytesOf(values), 'cells from it')),
+  );
+  // In rank order, so that sums have the same bits in every run.
+  if (target !== undefined)
+    for (const { pieces, values } of letters.sort((a, b) => a.rank - b.rank)) add(target, pieces, values);
+}
+
+/** Pieces by the rank of the other side, in the order in which both sides list them. */
+function byRank({ plan, seat }: Place, pieces: readonly Piece[]): Map<number, Box[]> {
+  const found = new Map<number, Box[]>();
+  for (const { offset, box } of pieces) {
+    const other = neighbour(plan, seat, offset);
+    if (other === undefined) throw new RangeError(`there is no device at ${offset} from ${seat.place}`);
+    const rank = rankOf(plan, other);
+    found.set(rank, [...(found.get(rank) ?? []), box]);
+  }
+  return found;
+}
+
+const mapsOf = ({ buffer }: Held): number => at(buffer.dims, 0) * at(buffer.dims, 1);
+
+const cellsIn = (boxes: readonly Box[]): number =>
+  boxes.reduce((cells, box) => cells + product(extents(box)), 0);
+
+const roomFor = (target: Held | undefined, pieces: readonly Box[]): Float32Array =>
+  new Float32Array(target === undefined ? 0 : mapsOf(target) * cellsIn(pieces));
+
+/** Calls `visit` with where each run of neighbouring cells lies in the buffer and in the packed pieces. */
+function eachRun(
+  held: Held,
+  pieces: readonly Box[],
+  visit: (from: number, at: number, length: number) => void,
+): void {
+  const whole = held.buffer.box ?? [];
+  const cells = product(extents(whole));
+  let next = 0;
+  for (const box of pieces) {
+    const runs = runsOf(whole, box);
+    for (let map = 0; map < mapsOf(held); map++)
+      for (const { start, length } of runs) {
+        visit(map * cells + start, next, length);
+        next += length;
+      }
+  }
+}
+
+function packed(held: Held, pieces: readonly Box[]): Float32Array {
+  const values = roomFor(held, pieces);
+  eachRun(held, pieces, (from, to, length) => values.set(floats(held).subarray(from, from + length), to));
+  return values;
+}
+
+function add(held: Held, pieces: readonly Box[], values: Float32Array): void {
+  const data = floats(held);
+  eachRun(held, pieces, (to, from, length) => {
+    for (let i = 0; i < length; i++) data[to + i] = (data[to + i] ?? 0) + (values[from + i] ?? 0);
+  });
+}
+
+function floats({ buffer, data }: Held): Float32Array {
+  if (data instanceof Float32Array) return data;
+  throw new TypeError(`buffer ${buffer.name} holds no floats`);
+}
+
+const stagePeer = ({ plan, seat }: Place, stage: number): number => rankOf(plan, { ...seat, stage });
+
+/** The message is a copy: the step goes on while it leaves. */
+export function give(instruction: InstructionOf<'send'>, place: Place): void {
+  const meeting = meetingAmong(place, instruction, [place.mesh.rank, stagePeer(place, instruction.stage)]);
+  const { data } = place.arena.held(instruction.from);
+  leave(place, meeting.send(1, 0, new Uint8Array(data.slice().buffer)));
+}
+
+export function take(instruction: InstructionOf<'receive'>, place: Place): Promise<void> {
+  const meeting = meetingAmong(place, instruction, [place.mesh.rank, stagePeer(place, instruction.stage)]);
+  const { data } = place.arena.held(instruction.into);
+  const into = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return meeting.receive(1, 0, into, `\`${instruction.name}\``);
+}
+
+export function paste({ from, into, first }: InstructionOf<'paste'>, { arena }: Place): void {
+  const [source, target] = [arena.held(from), arena.held(into)];
+  const [have, whole] = [source.buffer.box ?? [], target.buffer.box ?? []];
+  if (first) target.data.fill(0);
+  const both = have.map((range, axis) => intersect(range, at(whole, axis)));
+  add(target, [both], packed(source, [both]));
+}
+
+/** The sum over the stages, in their order, of what each has. */
+export async function sumOverStages(
+  instruction: InstructionOf<'clip'>,
+  place: Place,
+  own: number,
+): Promise<number> {
+  const ranks = Array.from({ length: stagesOf(place.plan.schedule) }, (_, stage) => stagePeer(place, stage));
+  const meeting = meetingAmong(place, instruction, ranks);
+  const mine = Float64Array.of(own);
+  const parts = ranks.map((_, member) => (member === meeting.member ? mine : new Float64Array(1)));
+  await trade(
+    meeting,
+    0,
+    () => bytesOf(mine),
+    (member) => bytesOf(at(parts, member)),
+    'its part of the norm',
+  );
+  return parts.reduce((sum, part) => sum + (part[0] ?? 0), 0);
+}
