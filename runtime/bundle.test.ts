@@ -111,8 +111,8 @@ test('a plan of the right hash and the wrong structure is refused with the place
     [(p) => spoilBuffer(p, { offset: 7 }), 'buffer w does not fit its place'],
     [(p) => spoilBuffer(p, { offset: 64 * 1000 }), 'buffer w does not fit its place'],
     [(p) => spoilBuffer(p, { bytes: 4 }), 'buffer w does not fit its place'],
-    [(p) => spoilBuffer(p, { name: 'v' }), 'role row0 has no buffer for the state w'],
-    [(p) => ({ ...p, schedule: { ...p.schedule, devices: 3 } }), '3 devices for 1 replicas of 2 tiles'],
+    [(p) => spoilBuffer(p, { name: 'v' }), 'role row0, instruction 6: there is no w'],
+    [(p) => ({ ...p, schedule: { ...p.schedule, devices: 3 } }), '3 devices for 2 ranks'],
   ];
   for (const [change, reason] of cases) {
     const message = await withPlan(change);

@@ -66,14 +66,14 @@ for (const [file, sets, parameters] of [
       assert.ok(key in summary, key);
   });
 
-test('a norm refuses tiles, and names its value', async () => {
+test('a norm refuses tiles that one device works through one after another, and names its value', async () => {
   const small = '--set base=4 --set num_convs=2 --set depth=2 --set side=32';
   const { status, stderr } = await unetc(
-    `compile examples/torchgpipe.unet ${small} --pin tiles=2x2 -o ${inFolder('refused')}`,
+    `compile examples/torchgpipe.unet ${small} --pin tiles=2x2 --pin stream=2x2 -o ${inFolder('refused')}`,
   );
   assert.is(status, 1);
   assert.match(stderr, /norm-over-tiles.*`unet\.encode\[0\]\.instance_norm\[0\].*2 x 2 tiles/);
-  assert.match(stderr, /hint: use one tile a sample \(`--pin tiles=1x1`\)/);
+  assert.match(stderr, /hint: give each tile a device of its own \(`--devices`\)/);
   assert.not.ok(readdirSync(folder).includes('refused'), 'nothing is written');
 });
 

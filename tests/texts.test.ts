@@ -128,12 +128,15 @@ const instructions: fc.Arbitrary<Instruction> = fc.oneof(
   fc.record({ do: fc.constant('free' as const), buffers: list }),
 );
 
+/** Without what only fast-check's records have. */
+const plain = (data: unknown): unknown => JSON.parse(JSON.stringify(data));
+
 test('every kind of instruction', () => {
   fc.assert(
     fc.property(instructions, (instruction) => {
       const back = readText(printInstruction(instruction), 'instruction', readInstruction);
       assert.ok(back.ok);
-      if (back.ok) assert.equal(back.value, { ...instruction });
+      if (back.ok) assert.equal(back.value, plain(instruction));
     }),
     { numRuns: 500 },
   );
@@ -180,7 +183,7 @@ test('schedules, complete or with decisions left open', () => {
       const pins = Object.fromEntries(Object.entries(drawn).filter(([, value]) => value !== undefined));
       const back = readText(printSchedule({ name: 's', ...pins }), 's', readSchedule);
       assert.ok(back.ok);
-      if (back.ok) assert.equal(back.value, { name: 's', ...pins });
+      if (back.ok) assert.equal(back.value, plain({ name: 's', ...pins }));
     }),
   );
 });
