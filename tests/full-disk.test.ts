@@ -20,7 +20,6 @@ const data = await dataDirectory({
   'images/a.png': size,
   'labels/a.png': { ...size, channels: 1, paint: (y, x) => (y + x) % 2 },
 });
-const image = join(data, 'images/a.png');
 const bundle = inFolder('small.plan');
 const compile = `compile examples/coastline.unet --set poolings=1 --devices 1 --threads 1`;
 await succeeding(`${compile} --set side=16 -o ${bundle}`);
@@ -44,7 +43,7 @@ async function refused(words: string, surroundings: Surroundings, file: string):
   const { status, stderr } = await unetc(words, surroundings);
   assert.is(status, 3, `${words}: ${stderr}`);
   assert.ok(stderr.includes(`error[write-failed]: cannot write \`${file}\`: `), stderr);
-  assert.match(stderr, /no space left on device|file too large/);
+  assert.match(stderr, /the disk is full|file too large/);
   assert.equal(contentsOf(folder), before, words);
   return stderr;
 }
@@ -75,19 +74,17 @@ test('a bundle that is compiled anew', async () => {
   await refused(`${compile} --set side=32 -o ${bundle}`, { largestFile: 4 }, bundle);
 });
 
-test('masks and pictures', async () => {
+test('a picture', async () => {
   const last = weights.replace('000004', '000008');
   const evaluate = `evaluate ${bundle} ${last} --data ${data} --split train`;
   await refused(`${evaluate} --overlay /dev/full`, {}, '/dev/full');
-  const mask = inFolder('mask.tif');
-  await refused(`predict ${bundle} ${image} ${last} -o ${mask}`, { largestFile: 1 }, mask);
 });
 
 test('the loss curve, when the weights are safe', async () => {
   const before = readdirSync(kept);
   const { status, stderr } = await unetc(`${run} --steps 12 --resume --checkpoint ${kept} --curve /dev/full`);
   assert.is(status, 3);
-  assert.match(stderr, /cannot write `\/dev\/full`: no space left on device/);
+  assert.match(stderr, /cannot write `\/dev\/full`: the disk is full/);
   assert.ok(
     readdirSync(kept).includes('step-000012.safetensors') && !before.includes('step-000012.safetensors'),
   );
@@ -98,7 +95,7 @@ test('the lines of --json: the run ends in order, with a checkpoint', async () =
   const words = `${run} --steps 2000 --checkpoint ${directory}`;
   const { status, stderr } = await unetc(words, { stdout: '/dev/full' });
   assert.is(status, 3);
-  assert.match(stderr, /cannot write `standard output`: no space left on device/);
+  assert.match(stderr, /cannot write `standard output`: the disk is full/);
   const step = good(newestCheckpoint(directory, manifest().model))?.checkpoint.step ?? 0;
   assert.ok(step > 0 && step < 2000, `${step}`);
   const short = await unetc('check examples/coastline.unet --json', { stdout: '/dev/full' });
