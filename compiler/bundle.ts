@@ -5,6 +5,7 @@ import type { Plan } from '../ir/plan.ts';
 import { printModel } from '../ir/text/model.ts';
 import { printPlan } from '../ir/text/plan.ts';
 import { printSchedule } from '../ir/text/schedule.ts';
+import { originTable } from '../ir/tiling.ts';
 
 /** What a bundle says of where it comes from; none of it changes what it computes. */
 export type Origin = {
@@ -27,6 +28,7 @@ export function bundleFiles(plan: Plan, origin: Origin): Map<string, Uint8Array>
   const text = (content: string) => new TextEncoder().encode(content);
   const files = new Map<string, Uint8Array>([
     [bundlePaths.plan, text(JSON.stringify(plan))],
+    [bundlePaths.origins, text(JSON.stringify(originTable(plan.model, plan.schedule.cuts)))],
     [bundlePaths.planText, text(printPlan(plan))],
     [bundlePaths.schedule, text(printSchedule(plan.schedule))],
     [bundlePaths.model, text(origin.source)],

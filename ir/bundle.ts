@@ -26,6 +26,8 @@ export const bundlePaths = {
   manifest: 'manifest.json',
   /** `JSON.stringify` of the Plan: what is executed. */
   plan: 'plan.json',
+  /** `originTable` of the plan, for executors that do not know the ops' regions. */
+  origins: 'origins.json',
   /** The same plan as text, to read. */
   planText: 'plan.ir',
   schedule: 'schedule',

@@ -92,6 +92,21 @@ export function ownership(model: Model, cuts: readonly (readonly number[])[]): O
   };
 }
 
+/** For each spatial value where its tiles begin on each axis, its extent last: `ownership` as a table. */
+export function originTable(
+  model: Model,
+  cuts: readonly (readonly number[])[],
+): Readonly<Record<string, readonly (readonly number[])[]>> {
+  const { origin } = ownership(model, cuts);
+  const values = [...modelTypes(model)].filter(([, type]) => isSpatial(type)).map(([name]) => name);
+  return Object.fromEntries(
+    values.map((value) => [
+      value,
+      cuts.map((marks, axis) => marks.map((_, index) => origin(value, axis, index))),
+    ]),
+  );
+}
+
 /** Indices along each axis of the tile with the given number, row-major. */
 export function tileIndices(counts: readonly number[], tile: number): number[] {
   let rest = tile;

@@ -1,0 +1,45 @@
+"""Opens a bundle: every file named in its manifest is read from inside the folder, and its hash compared."""
+
+import hashlib
+import json
+import os
+
+FORMAT = 1
+PLAN, ORIGINS, MANIFEST = "plan.json", "origins.json", "manifest.json"
+
+
+class BundleError(Exception):
+    """What is wrong with a bundle, for people."""
+
+
+def _inside(folder, name):
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, *name.split("/")))
+    if os.path.commonpath([root, path]) != root or path == root:
+        raise BundleError(f"{name} lies outside the bundle {folder}")
+    return path
+
+
+def _read(folder, name):
+    try:
+        with open(_inside(folder, name), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise BundleError(f"{name} of the bundle {folder} cannot be read: {error.strerror}") from None
+
+
+def open_bundle(folder):
+    """The plan, and for each spatial value where its tiles begin on each axis, the extent last."""
+    manifest = json.loads(_read(folder, MANIFEST))
+    if manifest.get("format") != FORMAT:
+        raise BundleError(f"bundle {folder} has format {manifest.get('format')}, this executor reads {FORMAT}")
+    texts = {}
+    for name, expected in manifest["files"].items():
+        data = _read(folder, name)
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise BundleError(f"{name} of the bundle {folder} is not the file that was compiled")
+        texts[name] = data if name in (PLAN, ORIGINS) else None
+    missing = [name for name in (PLAN, ORIGINS) if name not in texts]
+    if missing:
+        raise BundleError(f"the manifest of {folder} does not name {', '.join(missing)}: compile it again")
+    return json.loads(texts[PLAN]), json.loads(texts[ORIGINS])

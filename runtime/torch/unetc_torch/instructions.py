@@ -1,0 +1,114 @@
+"""What each instruction of a plan means that a device carries out alone; `meetings.py` has the others."""
+
+import math
+
+import numpy as np
+import torch
+
+from .boxes import common, extents, slices
+from .draw import corner_shares, dropout_mask
+from .rate import hyper
+
+
+def load(device, one):
+    name = one["into"]
+    cells = device.feeds.read(one["source"], device.step, device.samples(one["micro"]), device.global_box(name))
+    device.write(name, torch.from_numpy(cells).to(device.like_of(name)["dtype"]))
+
+
+def draw(device, one):
+    record = device.inputs[one["source"]]
+    source, whole = record["source"], [axis["to"] for axis in record["type"]["box"]]
+    box, samples = device.global_box(one["into"]), device.samples(one["micro"])
+    if source["from"] == "corners":
+        parts = [corner_shares(source, whole, box)] * len(samples)
+    else:
+        seed = device.plan["model"]["training"]["seed"]
+        channels = record["type"]["channels"]
+        parts = [dropout_mask(source, channels, whole, box, seed, device.step, sample) for sample in samples]
+    device.write(one["into"], device.tensor(np.stack(parts)))
+
+
+def _owned(device, name):
+    return device.read(name)[slices(device.box(name), device.owned_box(name))]
+
+
+def count(device, one):
+    source = device.inputs[one["source"]]["source"]
+    classes = device.inputs[source["target"]]["source"].get("classes")
+    if classes is None:
+        more = device.plan["samples"] * math.prod(extents(device.owned_box(one["from"])))
+    else:
+        labels = _owned(device, one["from"]).long().reshape(-1)
+        weights = torch.tensor(source["weights"] or [1.0] * classes, dtype=torch.float64)
+        more = weights[labels[labels < classes]].sum().item()
+    more = torch.full([], more * source["channels"], **device.like)
+    device.write(one["into"], more if one["first"] else device.read(one["into"]) + more)
+
+
+def run(device, one):
+    outputs = device.segments[one["segment"]].run([device.read(name) for name in one["reads"]], device.like)
+    for name, value in zip(one["writes"], outputs):
+        device.write(name, value)
+
+
+def accumulate(device, one):
+    more = device.read(one["from"])
+    device.write(one["into"], more.clone() if one["first"] else device.read(one["into"]) + more)
+
+
+def paste(device, one):
+    have, whole = device.box(one["from"]), device.box(one["into"])
+    both = common(have, whole)
+    value = device.read(one["from"])
+    if one["first"]:
+        into = torch.zeros(device.buffers[one["into"]]["dims"], **device.like_of(one["into"]))
+    else:
+        into = device.read(one["into"]).clone()
+    into[slices(whole, both)] += value[slices(have, both)]
+    device.write(one["into"], into)
+
+
+def rate(device, one):
+    device.write(one["into"], torch.tensor(hyper(device.plan["model"]["training"], device.step), **device.like))
+
+
+def metric(device, one):
+    classes = device.inputs[one["target"]]["source"].get("classes")
+    if classes is None:
+        return
+    labels = _owned(device, one["labels"]).long().reshape(-1)
+    predicted = _owned(device, one["predicted"]).long().reshape(-1)
+    known = labels < classes
+    places = labels[known] * classes + predicted[known]
+    matrix = torch.bincount(places, minlength=classes * classes).reshape(classes, classes)
+    device.confusion[one["target"]] = device.confusion.get(one["target"], 0) + matrix
+
+
+def store(device, one):
+    raise NotImplementedError("store is of predictions, which this executor does not carry out yet")
+
+
+def report(device, one):
+    device.loss = device.read(one["from"]).item()
+
+
+def free(device, one):
+    for name in one["buffers"]:
+        device.read(name)
+        del device.alive[name]
+
+
+LOCAL = {
+    "load": load,
+    "draw": draw,
+    "count": count,
+    "run": run,
+    "accumulate": accumulate,
+    "paste": paste,
+    "rate": rate,
+    "metric": metric,
+    "store": store,
+    "report": report,
+    "free": free,
+}

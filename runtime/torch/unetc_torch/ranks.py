@@ -1,0 +1,87 @@
+"""The rank rule of `ir/ranks.ts`: which replica, stage and place a device has, and who its peers are.
+
+rank = (replica * stages + stage) * places + place, places in row-major order.
+"""
+
+import math
+from typing import NamedTuple, Tuple
+
+
+class Seat(NamedTuple):
+    replica: int
+    stage: int
+    place: Tuple[int, ...]
+
+
+def places_of(plan):
+    return [len(axis["classes"]) for axis in plan["axes"]]
+
+
+def stages_of(plan):
+    return max([1] + [chunk["stage"] + 1 for chunk in plan["schedule"]["chunks"]])
+
+
+def rank_count(plan):
+    return plan["schedule"]["replicas"] * stages_of(plan) * math.prod(places_of(plan))
+
+
+def seat_of(plan, rank):
+    counts = places_of(plan)
+    row, rest = divmod(rank, math.prod(counts))
+    place = []
+    for count in reversed(counts):
+        rest, index = divmod(rest, count)
+        place.insert(0, index)
+    replica, stage = divmod(row, stages_of(plan))
+    return Seat(replica, stage, tuple(place))
+
+
+def rank_of(plan, seat):
+    index = 0
+    for count, one in zip(places_of(plan), seat.place):
+        index = index * count + one
+    return (seat.replica * stages_of(plan) + seat.stage) * math.prod(places_of(plan)) + index
+
+
+def role_of(plan, seat):
+    classes = [axis["classes"][index] for axis, index in zip(plan["axes"], seat.place)]
+    for role in plan["roles"]:
+        if role["stage"] == seat.stage and role["classes"] == classes:
+            return role
+    raise ValueError(f"the plan has no role for {seat}")
+
+
+def tile_at(plan, place, part):
+    stream = plan["schedule"]["stream"]
+    part = part or [0] * len(place)
+    return [index * by + more for index, by, more in zip(place, stream, part)]
+
+
+def neighbour(plan, seat, offset):
+    """Rank of the seat `offset` places away in the same grid."""
+    place = tuple(index + step for index, step in zip(seat.place, offset))
+    if any(not 0 <= index < count for index, count in zip(place, places_of(plan))):
+        raise ValueError(f"{seat} has no neighbour at {list(offset)}")
+    return rank_of(plan, seat._replace(place=place))
+
+
+GROUPS = {
+    "grid": lambda own, other: (own.replica, own.stage) == (other.replica, other.stage),
+    "stage": lambda own, other: own.stage == other.stage,
+    "all": lambda own, other: True,
+    # Those who together hold every parameter once: the stages of one place.
+    "stages": lambda own, other: (own.replica, own.place) == (other.replica, other.place),
+}
+
+
+def group_of(plan, seat, over):
+    """Ranks of a group, ascending."""
+    return [rank for rank in range(rank_count(plan)) if GROUPS[over](seat, seat_of(plan, rank))]
+
+
+def all_groups(plan):
+    """Every group of more than one that a rank of the plan may meet in, in one order for all."""
+    found = {
+        tuple(group_of(plan, seat_of(plan, rank), over)) for over in GROUPS for rank in range(rank_count(plan))
+    }
+    return sorted(group for group in found if len(group) > 1)
