@@ -4,8 +4,8 @@
     npx tsx scripts/torch-executor-check.ts FOLDER && PYTHONPATH=runtime/torch python scripts/torch-executor-check.py FOLDER
 
 All ranks of a case are threads of this process; of the cases with 2 to 4 ranks, `--torchrun N` (3) run once more as
-processes under torchrun with Gloo. Loss, gradients and running statistics are compared with the float64 reference,
-and the reference itself with PyTorch's autograd on the plain network. Weights and masks must be equal bit by bit.
+processes under torchrun with Gloo. Loss, gradients, and weights and states after the step are compared with the
+float64 reference, loss and gradients with PyTorch's autograd on the plain network. Weights and masks must be equal bit by bit.
 Ends with 1 where an error is above 1e-10.
 """
 
@@ -217,7 +217,7 @@ def compare(report, what, case, result, truth):
     loss, gradients, states = result
     right = {name: np.array(values) for name, values in truth["gradients"].items()}
     error = error_of(gradients, right)
-    for name, values in truth["statistics"].items():
+    for name, values in truth["states"].items():
         difference = np.linalg.norm(states[name].reshape(-1) - np.array(values))
         error = max(error, difference / max(1, np.linalg.norm(values)))
     report.add(what, case, loss_error(loss, truth["loss"]), error)
