@@ -1,5 +1,6 @@
 /** A plan as tables for a terminal: the schedule in words, then what each role does. */
 import type { Plan } from '../ir/plan.ts';
+import { stagesOf } from '../ir/schedule.ts';
 import { product } from '../ir/type.ts';
 import { showBytes, showCount } from '../ir/units.ts';
 import { type RoleSummary, type Summary, summarize } from './summary.ts';
@@ -23,8 +24,12 @@ function inWords(plan: Plan, { schedule }: Summary): string {
   const grid = `${sizes(schedule.tiles)} ${product(schedule.tiles) === 1 ? 'tile' : 'tiles'}`;
   if (plan.purpose === 'predict') return `Plan: ${grid}, worked through by ${many(devices, 'device')}.`;
   const batch = plan.model.training?.batch ?? 1;
+  const streamed = product(plan.schedule.stream);
+  const stages = stagesOf(plan.schedule);
+  const cut = stages === 1 ? '' : ` in ${stages} stages`;
+  const through = streamed === 1 ? '' : ` Each device works through ${streamed} tiles, one after another.`;
   return [
-    `Plan: ${many(devices, 'device')} = ${many(replicas, 'replica')} of ${grid} each.`,
+    `Plan: ${many(devices, 'device')} = ${many(replicas, 'replica')} of ${grid} each${cut}.${through}`,
     `A step of ${many(batch, 'sample')}: ${many(microBatches, 'micro-batch')} of ${many(plan.samples, 'sample')} on each replica.`,
   ].join('\n');
 }

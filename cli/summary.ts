@@ -3,7 +3,7 @@ import { at, extents, length } from '../ir/box.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Plan, Role } from '../ir/plan.ts';
-import { tilesOf } from '../ir/schedule.ts';
+import { stagesOf, tilesOf } from '../ir/schedule.ts';
 import { tiledExtents } from '../ir/tiling.ts';
 import { product } from '../ir/type.ts';
 
@@ -40,13 +40,14 @@ export function summarize(plan: Plan) {
     schedule: {
       replicas: schedule.replicas,
       tiles: tilesOf(schedule),
-      stages: 1,
-      folded: false,
+      stream: schedule.stream,
+      stages: stagesOf(schedule),
+      folded: schedule.chunks.length > stagesOf(schedule),
       microBatches: schedule.microBatches,
-      order: 'accumulate',
-      haloExchanges: 0,
-      recomputed: [] as string[],
-      strips: 1,
+      order: schedule.order,
+      haloExchanges: schedule.exchanges.length,
+      recomputed: schedule.drop,
+      strips: schedule.strips.length,
     },
     predicted: {
       peakBytes: Math.max(...roles.map(({ peakBytes }) => peakBytes)),
