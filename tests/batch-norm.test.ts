@@ -1,7 +1,7 @@
 /**
  * Batch norm from the text to the exported file: statistics of the batch in training, running ones in all that
  * predicts. That gradients and running statistics are those of the plain network, whatever the schedule, is
- * under the law of `sample-parallel.test.ts`.
+ * under the law of `every-schedule.test.ts`.
  */
 import { Tensor } from 'onnxruntime-node';
 import { test } from 'uvu';

@@ -121,6 +121,15 @@ test('a schedule that is wrong is an input that is wrong, shown with its line', 
   ]);
 });
 
+// They were read and then passed over in silence.
+test('strips are refused by name until they are carried out', () => {
+  writeFileSync(inFolder('strips.schedule'), 'schedule dots\n  strips 2 from conv[0] to conv[0]\n');
+  expectRefusal(['compile', 'dots.unet', '--schedule', 'strips.schedule'], 1, [
+    /wrong-schedule\]: `strips` are not carried out yet/,
+    /hint: leave the line out/,
+  ]);
+});
+
 test('opt names the passes that fit a module', () => {
   writeFileSync(inFolder('plan.ir'), unetc(['inspect', 'dots.plan', '--ir']).stdout);
   expectRefusal(['opt', '--pass', 'shard', 'plan.ir'], 2, [/a pass that works on a plan module: `allocate`/]);

@@ -12,7 +12,12 @@ export type Span = {
 };
 
 /** What is wrong, before anybody knows where: what ops and passes return. */
-export type Fault = { readonly code: Code; readonly args: Arguments };
+export type Fault = {
+  readonly code: Code;
+  readonly args: Arguments;
+  /** In place of the table's. */
+  readonly hint?: string | undefined;
+};
 
 export type Diagnostic = {
   readonly code: Code;
@@ -52,7 +57,10 @@ function fill(template: string, args: Arguments): string {
 export type Extras = { span?: Span | undefined; hint?: string | undefined; label?: string | undefined };
 
 /** The table's words for a fault, at a place. A hint given here replaces the table's. */
-export function diagnose({ code, args }: Fault, { span, hint, label }: Extras = {}): Diagnostic {
+export function diagnose(
+  { code, args, hint: own }: Fault,
+  { span, hint = own, label }: Extras = {},
+): Diagnostic {
   const entry = table[code];
   const words = hint ?? (entry.hint === undefined ? undefined : fill(entry.hint, args));
   return {

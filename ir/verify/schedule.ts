@@ -8,7 +8,8 @@ import { chunkOfOps, stageOfChunks } from '../stages.ts';
 import { tiledExtents } from '../tiling.ts';
 import { product } from '../type.ts';
 
-const wrong = (why: string): Diagnostic => diagnose(fault('wrong-schedule', { why }));
+const wrong = (why: string, hint?: string): Diagnostic =>
+  diagnose(fault('wrong-schedule', { why }), { hint });
 
 /** Far beyond any machine, and small enough that a slip of the pen costs a message and no memory. */
 const most = { devices: 1_000_000, microBatches: 4096 } as const;
@@ -19,7 +20,7 @@ export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
     return [wrong(`the schedule cuts ${cuts.length} axes, and the model has ${model.rank}`)];
   if (stream.length !== model.rank)
     return [wrong(`\`stream\` counts tiles on ${stream.length} axes, and the model has ${model.rank}`)];
-  const faults = [...cutFaults(model, schedule), ...sizeFaults(schedule)];
+  const faults = [...cutFaults(model, schedule), ...sizeFaults(schedule), ...stripFaults(schedule)];
   if (model.training === undefined || model.loss === undefined) return faults;
   return [
     ...faults,
@@ -55,6 +56,17 @@ function sizeFaults(schedule: Schedule): Diagnostic[] {
     faults.push(wrong(`a step has at most ${most.microBatches} micro-batches, not ${microBatches}`));
   return faults;
 }
+
+/** The language of schedules has them, lowering does not: they must not be passed over in silence. */
+const stripFaults = ({ strips }: Schedule): Diagnostic[] =>
+  strips.length === 0
+    ? []
+    : [
+        wrong(
+          '`strips` are not carried out yet',
+          'leave the line out; `drop`, `stream` or more micro-batches need less memory as well',
+        ),
+      ];
 
 function countFaults(model: Model, schedule: Schedule): Diagnostic[] {
   const { devices, replicas, microBatches, stream } = schedule;

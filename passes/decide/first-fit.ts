@@ -56,7 +56,7 @@ function gridFault({ rank }: Model, { tiles, cuts }: Pins): Fault | undefined {
 
 function planOf(model: Model, schedule: Schedule): Plan | Fault {
   const [wrong] = verifySchedule(model, schedule);
-  if (wrong !== undefined) return fault('wrong-schedule', { why: wrong.message });
+  if (wrong !== undefined) return { ...fault('wrong-schedule', { why: wrong.message }), hint: wrong.hint };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });
   if (isFault(sharded)) return sharded;
   const differentiated = gradient.run(sharded);

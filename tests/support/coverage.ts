@@ -1,6 +1,7 @@
 /** How much of what can be decided, and of the ops, the drawn cases have met. */
 import { at } from '../../ir/box.ts';
-import type { Plan } from '../../ir/plan.ts';
+import type { Instruction, Plan } from '../../ir/plan.ts';
+import { stagesOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 
 /** How often each value of each decision occurred. */
@@ -8,6 +9,37 @@ export type Coverage = Map<string, Map<string, number>>;
 
 const isUneven = (cuts: readonly number[]): boolean =>
   new Set(cuts.slice(1).map((cut, i) => cut - at(cuts, i))).size > 1;
+
+/** `none`, `1`, `2`, `3 or more` */
+const few = (count: number): string => (count > 2 ? '3 or more' : count === 0 ? 'none' : `${count}`);
+
+const instructionsOf = <D extends Instruction['do']>({ roles }: Plan, kind: D) =>
+  roles
+    .flatMap(({ instructions }) => instructions)
+    .filter((one): one is Extract<Instruction, { do: D }> => one.do === kind);
+
+/** A tile that keeps cells below its first own one has computed a part of the margin, and fetches the rest. */
+const marginsOf = (plan: Plan): string[] => {
+  const exchanges = instructionsOf(plan, 'exchange').filter(({ back }) => !back);
+  if (exchanges.length === 0) return ['recomputed'];
+  const isPartial = exchanges.some(({ keeps = [] }) => keeps.some(({ from }) => from < 0));
+  return [isPartial ? 'fetched in part' : 'fetched'];
+};
+
+const stagesInWords = ({ schedule }: Plan): string => {
+  const stages = stagesOf(schedule);
+  if (stages === 1) return '1';
+  return `${stages} ${schedule.chunks.length > stages ? 'folded' : 'straight'}`;
+};
+
+/** `grid`: the tiles of a sample; `stage`: the replicas as well. */
+const statisticsOver = (plan: Plan): string[] => {
+  const groups = new Set(instructionsOf(plan, 'all_gather').map(({ over }) => over));
+  if (groups.size === 0) return ['one device'];
+  return [...groups].map((over) =>
+    over === 'stage' && plan.schedule.replicas > 1 ? 'replicas and tiles' : 'tiles',
+  );
+};
 
 const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string> } = {
   axes: ({ model }) => [`${model.rank}`],
@@ -17,6 +49,20 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   'uneven axes': ({ schedule }) => [`${schedule.cuts.filter(isUneven).length}`],
   replicas: ({ schedule }) => [`${schedule.replicas}`],
   'micro-batches': ({ schedule }) => [`${schedule.microBatches}`],
+  margins: marginsOf,
+  'cells to fetch': ({ schedule }) => new Set(schedule.exchanges.map(({ cells }) => few(cells))),
+  'edges to fetch over': ({ schedule }) => [few(schedule.exchanges.length)],
+  coarsened: ({ schedule: { coarsen } }) => [coarsen === undefined ? 'no' : coarsen.grid.join(' x ')],
+  'coarse from level': ({ schedule: { coarsen } }) => (coarsen === undefined ? [] : [`${coarsen.level}`]),
+  'tiles of a device': ({ schedule }) => [`${product(schedule.stream)}`],
+  'axes streamed': ({ schedule }) => [`${schedule.stream.filter((tiles) => tiles > 1).length}`],
+  stages: (plan) => [stagesInWords(plan)],
+  'stages with tiles': ({ schedule }) =>
+    stagesOf(schedule) > 1 ? [product(schedule.cuts.map((cuts) => cuts.length - 1)) > 1 ? 'yes' : 'no'] : [],
+  order: ({ schedule }) => [schedule.order],
+  'dropped values': ({ schedule }) => [few(schedule.drop.length)],
+  'runs again': (plan) => [instructionsOf(plan, 'run').some(({ why }) => why === 'recompute') ? 'yes' : 'no'],
+  'statistics over': statisticsOver,
   roles: ({ roles }) => [`${roles.length}`],
   ops: ({ segments }) => new Set(segments.flatMap(({ graph }) => graph.ops.map(({ kind }) => kind))),
 };

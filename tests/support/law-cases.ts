@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { plainTruth } from '../../compiler/compare.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Plan } from '../../ir/plan.ts';
+import { printScheduleLines } from '../../ir/text/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
-import { elementsOf, product } from '../../ir/type.ts';
+import { elementsOf } from '../../ir/type.ts';
 import { isExactInFp32 } from './exact-in-fp32.ts';
 import { drawFeeds, drawnWeights, type Feeds, planOf } from './exactness.ts';
 import { networkOf, type Recipe, recipes } from './networks.ts';
@@ -141,9 +142,8 @@ function feedsOf(model: Model, draw: () => number): Feeds {
   return { step: 0, inputs: new Map(inputs) };
 }
 
-/** `2 replicas of 1 x 3 tiles, 1 micro-batch` */
-export function scheduleInWords({ schedule }: Plan): string {
-  const { devices, replicas, microBatches, cuts } = schedule;
-  const grid = cuts.map((marks) => marks.length - 1);
-  return `${devices} devices: ${replicas} replicas of ${grid.join(' x ')} tiles (${product(grid)}), ${microBatches} micro-batches`;
-}
+/** Where a case failed: all that its schedule decides, on one line. */
+export const scheduleInWords = ({ schedule }: Plan): string =>
+  printScheduleLines(schedule)
+    .map((line) => line.trim().replace(/\s+/g, ' '))
+    .join('; ');
