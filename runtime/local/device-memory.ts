@@ -9,7 +9,7 @@ import type { StateValues } from './protocol.ts';
 export type DeviceMemory = {
   /** The buffers of a role; what they held for another role is gone, but for the states. */
   arenaOf(role: number): Arena;
-  /** Copies of all values that live from step to step. */
+  /** What lives from step to step and is here: the values where they are, no copies. */
   states(): StateValues[];
 };
 
@@ -20,10 +20,7 @@ export type DeviceMemory = {
  */
 export function deviceMemory(plan: Plan, given: readonly StateValues[]): DeviceMemory {
   const block = new ArrayBuffer(Math.max(64, ...plan.roles.map(({ arenaBytes }) => arenaBytes)));
-  const firstOf = (state: State): Float32Array =>
-    given.find(({ parameter, slot }) => parameter === state.parameter && slot === state.slot)?.values ??
-    firstValues(plan, state);
-  let first = new Map(plan.states.map((state) => [state.buffer, firstOf(state)]));
+  let first = new Map(plan.states.map((state) => [state.buffer, firstValues(plan, state, given)]));
   let current: { readonly role: number; readonly arena: Arena } | undefined;
 
   const turnTo = (role: number): Arena => {
@@ -46,15 +43,18 @@ export function deviceMemory(plan: Plan, given: readonly StateValues[]): DeviceM
     states: () =>
       plan.states
         .filter(({ buffer }) => holds(buffer))
-        .map(({ buffer, parameter, slot }) => ({
-          parameter,
-          slot,
-          values: Float32Array.from(valuesOf(buffer)),
-        })),
+        .map(({ buffer, parameter, slot }) => ({ parameter, slot, values: valuesOf(buffer) })),
   };
 }
 
-function firstValues({ model }: Plan, { parameter: name, slot }: State): Float32Array {
+/** On its own, so that nothing which lives on holds the given values. */
+function firstValues(
+  { model }: Plan,
+  { parameter: name, slot }: State,
+  given: readonly StateValues[],
+): Float32Array {
+  const found = given.find((state) => state.parameter === name && state.slot === slot);
+  if (found !== undefined) return found.values;
   const parameter = model.parameters.find((one) => one.name === name);
   if (parameter === undefined) throw new RangeError(`the model has no parameter ${name}`);
   return slot === 'weight'

@@ -2,7 +2,7 @@
  * The program of a device process: opens its door, connects to the others, and carries out jobs one after
  * another. It ends when its parent does, or lets go of it.
  *
- *   start ──▶ listening ──▶ connect ──▶ ready ──▶ work ──▶ done ──▶ work ...
+ *   start ──▶ listening ──▶ give ... ──▶ connect ──▶ ready ──▶ work ──▶ done ──▶ work ...
  */
 import { at } from '../../ir/box.ts';
 import { type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
@@ -16,13 +16,20 @@ import { type Device, type Job, perform } from './interpreter.ts';
 import { peakBytes, resetPeak, residentBytes } from './memory.ts';
 import { type Doors, listen } from './mesh.ts';
 import type { Patience } from './patience.ts';
+import { putPiece, takePiece } from './pieces.ts';
 import { placeText } from './place-text.ts';
 import { roleIndexOf, seatFor } from './placement.ts';
-import type { Done, Order, Report, Start } from './protocol.ts';
+import type { Done, Order, Report, Start, StateSize, StateValues } from './protocol.ts';
 import { openSessions } from './sessions.ts';
 import { tagsOf } from './tags.ts';
 
-type Listening = { readonly start: Start; readonly board: Board; readonly doors: Doors };
+type Listening = {
+  readonly start: Start;
+  readonly board: Board;
+  readonly doors: Doors;
+  /** The given states, as far as they have come. */
+  readonly given: readonly StateValues[];
+};
 
 type Worker = {
   readonly device: Device;
@@ -38,6 +45,10 @@ type Handler<K extends Order['kind']> = (order: OrderOf<K>) => Promise<Report>;
 function handlers(): { readonly [K in Order['kind']]: Handler<K> } {
   let listening: Listening | undefined;
   let worker: Worker | undefined;
+  const listened = (): Listening => {
+    if (listening === undefined) throw new Error('a device was told something before it was started');
+    return listening;
+  };
   const working = (): Worker => {
     if (worker === undefined) throw new Error('a device was given work before it was ready');
     return worker;
@@ -47,25 +58,46 @@ function handlers(): { readonly [K in Order['kind']]: Handler<K> } {
       listening = await open(order);
       return { kind: 'listening' };
     },
+    async give({ piece, values }) {
+      putPiece(
+        listened().given.map((state) => state.values),
+        piece,
+        values,
+      );
+      return { kind: 'given' };
+    },
     async connect() {
-      if (listening === undefined) throw new Error('a device was told to connect before it was started');
-      worker = await connect(listening);
+      worker = await connect(listened());
+      // What was given is in the arena by now: no need to hold it twice.
+      listening = undefined;
       return { kind: 'ready' };
     },
     work: async ({ job }) => ({ kind: 'done', done: await work(working(), job) }),
-    states: async () => ({ kind: 'states', states: working().memory.states() }),
+    holdings: async () => ({ kind: 'holdings', states: working().memory.states().map(sizeOf) }),
+    states: async ({ piece }) => ({
+      kind: 'states',
+      values: takePiece(
+        working()
+          .memory.states()
+          .map(({ values }) => values),
+        piece,
+      ),
+    }),
   };
 }
 
+const sizeOf = ({ values: { length }, ...state }: StateValues): StateSize => ({ ...state, length });
+
 async function open(start: Start): Promise<Listening> {
   const board = openBoard(boardPath(start.folder), start.rank);
-  return { start, board, doors: await listen(start.folder, start.rank, start.size) };
+  const given = start.given.map(({ length, ...state }) => ({ ...state, values: new Float32Array(length) }));
+  return { start, board, given, doors: await listen(start.folder, start.rank, start.size) };
 }
 
-async function connect({ start, board, doors }: Listening): Promise<Worker> {
+async function connect({ start, board, doors, given }: Listening): Promise<Worker> {
   const { plan, rank } = start;
   board.announce({ ...idle, step: 0 });
-  const memory = deviceMemory(plan, start.states);
+  const memory = deviceMemory(plan, given);
   const device: Device = {
     rank,
     plan,

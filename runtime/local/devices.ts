@@ -22,6 +22,7 @@ import type { FeedSpec } from './feeds.ts';
 import { boardPath, makePrivateFolder } from './folder.ts';
 import type { Job } from './interpreter.ts';
 import { awaitPeer, startSeconds } from './patience.ts';
+import { piecesOf, putPiece, takePiece } from './pieces.ts';
 import { placeText } from './place-text.ts';
 import { isStopped } from './process-state.ts';
 import type { Done, Hold, Order, Report, StateValues } from './protocol.ts';
@@ -62,30 +63,24 @@ const graceSeconds = 1.5;
  * room for the folder of the run), `device-*`.
  */
 export async function startDevices(options: DevicesOptions): Promise<Result<Devices>> {
-  const { plan, timeoutSeconds = defaultTimeoutSeconds, hold } = options;
+  const { plan, timeoutSeconds = defaultTimeoutSeconds } = options;
   const size = plan.schedule.devices;
   const made = await makePrivateFolder();
   if (!made.ok) return made;
   const folder = made.value.path;
   const board = openBoard(boardPath(folder), 0);
   const crew = new Crew({ plan, folder, board, seconds: timeoutSeconds });
-  const common = { kind: 'start', size, plan, folder, segments: options.segments } as const;
-  const { threads, feed, states = [] } = options;
-  const rest = { threads, feed, states, timeoutSeconds, ...(hold === undefined ? {} : { hold }) };
-  const everyone = (order: (rank: number) => Order) =>
-    Promise.all(Array.from({ length: size }, (_, rank) => crew.ask(rank, order(rank))));
-
   const close = async () => {
     await crew.end();
     board.close();
     made.value.remove();
   };
-  for (const order of [
-    (rank: number): Order => ({ ...common, rank, ...rest }),
-    (): Order => ({ kind: 'connect' }),
-  ]) {
-    const refused = (await everyone(order)).find((answer) => !answer.ok);
-    if (refused === undefined) continue;
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const begun = await Promise.all(ranks.map((rank) => begin(crew, rank, { ...options, folder })));
+  const refused =
+    begun.find((answer) => !answer.ok) ??
+    (await Promise.all(ranks.map((rank) => crew.ask(rank, { kind: 'connect' })))).find(({ ok }) => !ok);
+  if (refused?.ok === false) {
     await close();
     return refused;
   }
@@ -96,13 +91,50 @@ export async function startDevices(options: DevicesOptions): Promise<Result<Devi
       const answer = await crew.ask(rank, { kind: 'work', job });
       return answer.ok ? success(expect(answer.value, 'done').done) : answer;
     },
-    async states(rank) {
-      const answer = await crew.ask(rank, { kind: 'states' });
-      return answer.ok ? success(expect(answer.value, 'states').states) : answer;
-    },
+    states: (rank) => fetchStates(crew, rank),
     whereIs: (rank) => crew.whereIs(rank),
     close,
   });
+}
+
+/** Starts a device and gives it its states. */
+async function begin(
+  crew: Crew,
+  rank: number,
+  { folder, ...options }: DevicesOptions & { readonly folder: string },
+): Promise<Result<unknown>> {
+  const { plan, segments, threads, feed, states = [], hold } = options;
+  const { timeoutSeconds = defaultTimeoutSeconds } = options;
+  const given = states.map(({ values, ...state }) => ({ ...state, length: values.length }));
+  const started = await crew.ask(rank, {
+    ...{ kind: 'start', rank, size: plan.schedule.devices, plan, folder, segments, threads, feed, given },
+    timeoutSeconds,
+    ...(hold === undefined ? {} : { hold }),
+  });
+  if (!started.ok) return started;
+  const arrays = states.map(({ values }) => values);
+  for (const piece of piecesOf(arrays)) {
+    const taken = await crew.ask(rank, { kind: 'give', piece, values: takePiece(arrays, piece) });
+    if (!taken.ok) return taken;
+  }
+  return started;
+}
+
+/** All states that a device has, as they are now. */
+async function fetchStates(crew: Crew, rank: number): Promise<Result<StateValues[]>> {
+  const held = await crew.ask(rank, { kind: 'holdings' });
+  if (!held.ok) return held;
+  const states = expect(held.value, 'holdings').states.map(({ length, ...state }) => ({
+    ...state,
+    values: new Float32Array(length),
+  }));
+  const arrays = states.map(({ values }) => values);
+  for (const piece of piecesOf(arrays)) {
+    const answer = await crew.ask(rank, { kind: 'states', piece });
+    if (!answer.ok) return answer;
+    putPiece(arrays, piece, expect(answer.value, 'states').values);
+  }
+  return success(states);
 }
 
 function expect<K extends Report['kind']>(report: Report, kind: K): Extract<Report, { kind: K }> {

@@ -6,9 +6,13 @@ import type { Fault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Instruction, Plan, Slot } from '../../ir/plan.ts';
 import type { FeedSpec } from './feeds.ts';
 import type { Job, JobResult } from './interpreter.ts';
+import type { Piece } from './pieces.ts';
 
 /** A parameter's values from step to step: its weight and what the optimizer keeps beside it. */
 export type StateValues = { readonly parameter: string; readonly slot: Slot; readonly values: Float32Array };
+
+/** A state without its values. */
+export type StateSize = Omit<StateValues, 'values'> & { readonly length: number };
 
 /** Where a device stands still for ever, so that a test can end it in the middle of a step. */
 export type Hold = { readonly rank: number; readonly step: number; readonly at: Instruction['do'] };
@@ -24,18 +28,23 @@ export type Start = {
   readonly segments: Readonly<Record<string, string>>;
   readonly threads: number;
   readonly feed: FeedSpec;
-  /** Given states; weights that are not given are drawn, other slots begin at 0. */
-  readonly states: readonly StateValues[];
+  /** States that will be given; weights that are not are drawn, other slots begin at 0. */
+  readonly given: readonly StateSize[];
   readonly timeoutSeconds: number;
   readonly hold?: Hold;
 };
 
-/** From the parent. `connect` when all listen; `states` asks for the values as they are now. */
+/**
+ * From the parent. After `start`, `give` brings the given states, a piece of their row at a time; `connect` when
+ * all listen; `holdings` asks which states the device has, `states` for a piece of their row as they are now.
+ */
 export type Order =
   | Start
+  | { readonly kind: 'give'; readonly piece: Piece; readonly values: Float32Array }
   | { readonly kind: 'connect' }
   | { readonly kind: 'work'; readonly job: Job }
-  | { readonly kind: 'states' };
+  | { readonly kind: 'holdings' }
+  | { readonly kind: 'states'; readonly piece: Piece };
 
 export type Done = JobResult & {
   readonly seconds: number;
@@ -48,5 +57,7 @@ export type Report =
   | { readonly kind: 'listening' }
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly done: Done }
-  | { readonly kind: 'states'; readonly states: readonly StateValues[] }
+  | { readonly kind: 'given' }
+  | { readonly kind: 'holdings'; readonly states: readonly StateSize[] }
+  | { readonly kind: 'states'; readonly values: Float32Array }
   | { readonly kind: 'failed'; readonly fault: Fault; readonly peer?: number };
