@@ -36,7 +36,7 @@ export type Training = {
 };
 
 const every = { checkpoint: 3, validation: 4 } as const;
-const milliseconds = { slowDisk: 40, write: 250, validation: 500, grace: 5000 } as const;
+const milliseconds = { slowDisk: 40, write: 250, validation: 500, grace: 5000, hanging: 60_000 } as const;
 
 /** Compiles the network for `devices` tiles, makes its data, and trains it once without a disturbance. */
 export async function prepareTraining(folder: string, steps: number, devices: number): Promise<Training> {
@@ -110,14 +110,15 @@ export async function killAndResume(training: Training, kill: Kill, name: string
     ...(kill.victim !== 'parent' && hit === '' && status !== 3
       ? [`exit code ${status}, not 3: ${stderr}`]
       : []),
-    ...(hit === '' && took > milliseconds.grace ? [`it took ${(took / 1000).toFixed(1)} s to end`] : []),
+    ...(hit === '' && took > milliseconds.hanging ? ['it hung for a minute'] : []),
     ...left.map((pid) => `device process ${pid} is still there`),
     ...(again.status === 0 ? [] : [`--resume ended with ${again.status}: ${again.stderr}`]),
     ...differences(training, name),
     ...leftovers(training),
   ];
   const said = /^.*error\[.*$/m.exec(stderr)?.[0] ?? '';
-  return { ended: [hit, signal ?? `exit code ${status}`, said].filter(Boolean).join(', '), problems };
+  const after = `${signal ?? `exit code ${status}`} after ${(took / 1000).toFixed(1)} s`;
+  return { ended: [hit, after, said].filter(Boolean).join(', '), problems };
 }
 
 type Wait = (training: Training, running: Running, kill: Kill) => Promise<unknown>;
