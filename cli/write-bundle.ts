@@ -4,6 +4,7 @@ import { bundleFiles } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
+import { reasonOf } from '../runtime/files/reason.ts';
 import { makePrivateFolder, type PrivateFolder } from '../runtime/local/folder.ts';
 import { version } from './version.ts';
 
@@ -32,8 +33,7 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
       renameSync(join(fresh, name), join(folder, name));
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return failure(diagnose(fault('write-failed', { file: folder, reason })));
+    return failure(diagnose(fault('write-failed', { file: folder, reason: reasonOf(error) })));
   } finally {
     removeQuietly(fresh);
   }

@@ -46,7 +46,7 @@ async function attempt(bytes: number): Promise<{ ended: string; problems: string
     return {
       ended: `exit code ${full.status} ${said.replaceAll(disk, 'DISK')}`,
       problems: [
-        ...(full.status === 0 || (full.status === 3 && /No space|no space/.test(said)) ? [] : [full.stderr]),
+        ...(full.status === 0 || (full.status === 3 && /the disk is full/.test(said)) ? [] : [full.stderr]),
         ...torn.map((name) => `${name} is not whole`),
         ...(again.status === 0 ? [] : [`--resume ended with ${again.status}: ${again.stderr}`]),
         ...differing.map((name) => `${name} differs`),

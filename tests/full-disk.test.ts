@@ -2,7 +2,7 @@
  * Disks that take no more, whatever is written: exit 3, the file and the reason are named, and what was there
  * before is as it was. A limit on the size of files stands for the full disk, and `/dev/full`, which is one.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -20,6 +20,7 @@ const data = await dataDirectory({
   'images/a.png': size,
   'labels/a.png': { ...size, channels: 1, paint: (y, x) => (y + x) % 2 },
 });
+const image = join(data, 'images/a.png');
 const bundle = inFolder('small.plan');
 const compile = `compile examples/coastline.unet --set poolings=1 --devices 1 --threads 1`;
 await succeeding(`${compile} --set side=16 -o ${bundle}`);
@@ -43,7 +44,7 @@ async function refused(words: string, surroundings: Surroundings, file: string):
   const { status, stderr } = await unetc(words, surroundings);
   assert.is(status, 3, `${words}: ${stderr}`);
   assert.ok(stderr.includes(`error[write-failed]: cannot write \`${file}\`: `), stderr);
-  assert.match(stderr, /the disk is full|file too large/);
+  assert.match(stderr, /the disk is full|the file is larger than is allowed here/);
   assert.equal(contentsOf(folder), before, words);
   return stderr;
 }
@@ -74,10 +75,17 @@ test('a bundle that is compiled anew', async () => {
   await refused(`${compile} --set side=32 -o ${bundle}`, { largestFile: 4 }, bundle);
 });
 
-test('a picture', async () => {
+test('masks and pictures', async () => {
   const last = weights.replace('000004', '000008');
   const evaluate = `evaluate ${bundle} ${last} --data ${data} --split train`;
-  await refused(`${evaluate} --overlay /dev/full`, {}, '/dev/full');
+  for (const [words, name] of [
+    [`predict ${bundle} ${image} ${last} -o`, 'mask.png'],
+    [`predict ${bundle} ${image} ${last} -o`, 'mask.tif'],
+    [`${evaluate} --overlay`, 'overlay.png'],
+  ] as const) {
+    symlinkSync('/dev/full', inFolder(name));
+    await refused(`${words} ${inFolder(name)}`, {}, inFolder(name));
+  }
 });
 
 test('the loss curve, when the weights are safe', async () => {

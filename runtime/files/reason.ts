@@ -5,6 +5,7 @@ const systemReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EDQUOT: 'the disk quota is used up',
   EEXIST: 'it exists already',
+  EFBIG: 'the file is larger than is allowed here',
   EIO: 'the disk or the network gave an error',
   EISDIR: 'it is a folder',
   ELOOP: 'a link leads round in circles',
