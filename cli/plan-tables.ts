@@ -61,8 +61,10 @@ function rolesTable(plan: Plan, roles: readonly RoleSummary[], colours: Colours)
 }
 
 function costInWords(plan: Plan, { predicted, roles }: Summary): string {
-  const owned = roles.reduce((cells, { owns, tiles }) => cells + product(owns) * tiles, 0);
-  const read = roles.reduce((cells, { reads, tiles }) => cells + product(reads) * tiles, 0);
+  // A stage without the image reads none of it.
+  const reading = roles.filter(({ reads }) => reads.length > 0);
+  const owned = reading.reduce((cells, { owns, tiles }) => cells + product(owns) * tiles, 0);
+  const read = reading.reduce((cells, { reads, tiles }) => cells + product(reads) * tiles, 0);
   const lines = [
     `Busiest device: ${showBytes(predicted.peakBytes)}. Margins: ${(read / owned).toFixed(2)} cells of the image are read for each cell of the result.`,
   ];
