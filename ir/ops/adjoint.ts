@@ -12,18 +12,21 @@ const like =
 export const adjointOps = {
   fill: {
     doc: 'an array of one value: the seed of the backward pass',
+    kernel: 'move',
     operands: [],
     shape: ({ dims }) => array(dims),
     flops: () => 0,
   },
   conv_data: {
     doc: 'cotangent of the input of `conv`',
+    kernel: 'conv_data',
     operands: ['dy', 'weight'],
     shape: ({ extent, groups }, inputs) => map((arrayAt(inputs, 1).dims[1] ?? 0) * groups, wholeBox(extent)),
     flops: (_attrs, inputs) => 2 * product(arrayAt(inputs, 1).dims.slice(1)) * elementsOf(mapAt(inputs, 0)),
   },
   conv_weight: {
     doc: 'cotangent of the weight of `conv`, summed over samples and cells',
+    kernel: 'conv_weight',
     operands: ['x', 'dy'],
     shape: ({ kernel, groups }, inputs) =>
       array([mapAt(inputs, 1).channels, mapAt(inputs, 0).channels / groups, ...kernel]),
@@ -32,6 +35,7 @@ export const adjointOps = {
   },
   channel_sum: {
     doc: 'sum over samples and cells, for each channel: cotangent of a bias',
+    kernel: 'reduction',
     operands: ['dy'],
     shape: (_attrs, inputs) => array([mapAt(inputs, 0).channels]),
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
@@ -92,6 +96,7 @@ export const adjointOps = {
   },
   channels: {
     doc: 'some of the channels of a map: cotangent of one operand of `concat`',
+    kernel: 'move',
     operands: ['x'],
     shape({ from, to }, inputs) {
       const x = mapAt(inputs, 0);
@@ -103,12 +108,14 @@ export const adjointOps = {
   },
   resize_grad: {
     doc: 'sum of dy over the cells that each cell of the input of `resize` has a share in, each times the share',
+    kernel: 'move',
     operands: ['dy'],
     shape: ({ extent }, inputs) => map(mapAt(inputs, 0).channels, wholeBox(extent)),
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
   },
   stretch_grad: {
     doc: 'sum of dy over the cells that each cell of the input of `stretch` has a share in, each times the share',
+    kernel: 'move',
     operands: ['dy', 'shares'],
     shape: ({ extent }, inputs) => map(mapAt(inputs, 0).channels, wholeBox(extent)),
     flops: (_attrs, inputs) => 6 * elementsOf(mapAt(inputs, 0)),
@@ -122,24 +129,28 @@ export const adjointOps = {
   },
   channel_dot: {
     doc: 'sum over samples and cells of dy * x, for each channel: cotangent of a scale',
+    kernel: 'reduction',
     operands: ['dy', 'x'],
     shape: (_attrs, inputs) => array([mapAt(inputs, 0).channels]),
     flops: (_attrs, inputs) => 2 * elementsOf(mapAt(inputs, 0)),
   },
   space_sum: {
     doc: 'sum over the cells, for each sample and channel: cotangent of a vector that was added to a map',
+    kernel: 'reduction',
     operands: ['dy'],
     shape: (_attrs, inputs) => map(mapAt(inputs, 0).channels, []),
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
   },
   linear_data: {
     doc: 'cotangent of the input of `linear`',
+    kernel: 'matmul',
     operands: ['dy', 'weight'],
     shape: (_attrs, inputs) => map(arrayAt(inputs, 1).dims[1] ?? 0, []),
     flops: (_attrs, inputs) => 2 * product(arrayAt(inputs, 1).dims),
   },
   linear_weight: {
     doc: 'cotangent of the weight of `linear`, summed over samples',
+    kernel: 'matmul',
     operands: ['x', 'dy'],
     shape: (_attrs, inputs) => array([mapAt(inputs, 1).channels, mapAt(inputs, 0).channels]),
     flops: (_attrs, inputs) => 2 * mapAt(inputs, 1).channels * mapAt(inputs, 0).channels,
@@ -158,6 +169,7 @@ export const adjointOps = {
   },
   normalize_moments_grad: {
     doc: 'cotangents of mean, Σ -dy * r, and of variance, Σ -dy (x - mean) r³ / 2, with r = 1 / sqrt(variance + epsilon)',
+    kernel: 'reduction',
     operands: ['x', 'moments', 'dy'],
     shape: like(1),
     flops: (_attrs, inputs) => 5 * elementsOf(mapAt(inputs, 0)),

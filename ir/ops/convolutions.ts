@@ -9,6 +9,7 @@ import { steps, windowsOver, windowsTouching } from './windows.ts';
 export const convolutions = {
   conv: {
     doc: 'cross-correlation with zero padding; weight [out, in / groups, ...kernel], bias [out]',
+    kernel: 'conv',
     operands: ['x', 'weight', 'bias?'],
     shape(attrs, inputs) {
       const x = mapAt(inputs, 0);
@@ -33,6 +34,7 @@ export const convolutions = {
   },
   up_conv: {
     doc: 'transposed convolution; weight [in, out, ...kernel], bias [out]; `crop` is cut off the full result',
+    kernel: 'conv',
     operands: ['x', 'weight', 'bias?'],
     shape(attrs, inputs) {
       const x = mapAt(inputs, 0);

@@ -1,5 +1,6 @@
 import type { Range } from '../box.ts';
 import { type Fault, fault } from '../diagnostics/diagnostic.ts';
+import type { KernelClass } from '../machine.ts';
 import type { ArrayType, MapType, ValueType } from '../type.ts';
 import type { OpAttributes, OpKind, Sides } from './attributes.ts';
 
@@ -28,7 +29,9 @@ export type OpDefinition<K extends OpKind> = {
   shape(attrs: OpAttributes[K], inputs: readonly ValueType[]): ValueType | Fault;
   /** Floating-point operations for one sample (for the whole array, where the output is one). */
   flops(attrs: OpAttributes[K], inputs: readonly ValueType[], output: ValueType): number;
-  /** Elements read and written where that differs from one pass over all inputs and the output. */
+  /** Which of a machine's efficiencies it runs at; absent: `pointwise`. */
+  readonly kernel?: KernelClass;
+  /** Its result may take the place of its first operand. */
   readonly inPlace?: true;
   /** Reads all cells of its maps at once, so that tiles need an exchange of sums (`tiles` pass refuses it). */
   readonly wholeExtent?: true;

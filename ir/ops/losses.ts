@@ -14,6 +14,7 @@ export const losses = {
   },
   cross_entropy: {
     doc: 'sum of w * -log softmax(logits)[label] over the labelled cells, divided by the count; 0 if that is 0',
+    kernel: 'reduction',
     operands: ['logits', 'target', 'count'],
     sumsOwnedCells: true,
     shape: (_attrs, inputs) => unequal('cross_entropy', inputs.slice(0, 2)) ?? array([]),
@@ -27,6 +28,7 @@ export const losses = {
   },
   binary_cross_entropy: {
     doc: 'sum of w * -log sigmoid(±x) over the labelled cells, + for label 1, - for 0, divided by the count; 0 if that is 0',
+    kernel: 'reduction',
     operands: ['logits', 'target', 'count'],
     sumsOwnedCells: true,
     shape(_attrs, inputs) {
@@ -43,6 +45,7 @@ export const losses = {
   },
   focal: {
     doc: 'sum of w * -(1 - p)^gamma log p over the labelled cells, p = softmax(logits)[label], divided by the count; 0 if that is 0 (Lin et al. 2017)',
+    kernel: 'reduction',
     operands: ['logits', 'target', 'count'],
     sumsOwnedCells: true,
     shape: (_attrs, inputs) => unequal('focal', inputs.slice(0, 2)) ?? array([]),
@@ -56,6 +59,7 @@ export const losses = {
   },
   mse: {
     doc: 'sum of (x - target)² divided by the count; 0 if that is 0',
+    kernel: 'reduction',
     operands: ['x', 'target', 'count'],
     sumsOwnedCells: true,
     shape(_attrs, inputs) {
@@ -68,6 +72,7 @@ export const losses = {
   },
   l1: {
     doc: 'sum of |x - target| divided by the count; 0 if that is 0',
+    kernel: 'reduction',
     operands: ['x', 'target', 'count'],
     sumsOwnedCells: true,
     shape(_attrs, inputs) {
@@ -80,6 +85,7 @@ export const losses = {
   },
   dice_sums: {
     doc: 'for each sample, over the labelled cells and for each class, the sums of p t, then of p, then of t: p = softmax(logits), t = 1 where the label is the class, else 0. Of one channel p = sigmoid(x), and 1 is the class',
+    kernel: 'reduction',
     operands: ['logits', 'target'],
     sumsOwnedCells: true,
     shape: (_attrs, inputs) => unequal('dice', inputs) ?? map(3 * mapAt(inputs, 0).channels, []),
@@ -104,6 +110,7 @@ export const losses = {
   },
   weighted_sum: {
     doc: 'sum of losses, each times its weight',
+    kernel: 'reduction',
     operands: ['loss...'],
     shape: () => array([]),
     flops: ({ weights }) => 2 * weights.length,

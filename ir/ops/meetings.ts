@@ -62,6 +62,7 @@ export const meetings = {
   },
   partial_moments: {
     doc: 'for each sample and group of channels the number of cells, their mean, and the sum of squares around it',
+    kernel: 'reduction',
     operands: ['x'],
     shape: ({ groups }) => map(3 * groups, []),
     flops: (_attrs, inputs) => 4 * elementsOf(mapAt(inputs, 0)),
@@ -71,6 +72,7 @@ export const meetings = {
   },
   merge_moments: {
     doc: 'mean and biased variance of all parts of `over` consecutive samples, for each of these and each group of channels (Chan, Golub & LeVeque 1983)',
+    kernel: 'reduction',
     operands: ['partials'],
     shape({ groups, parts }, inputs) {
       const wrong = channelsFault('merge_moments', 3 * groups * parts, mapAt(inputs, 0).channels);
@@ -83,6 +85,7 @@ export const meetings = {
   },
   merge_sums: {
     doc: 'the sum of the parts of each sample',
+    kernel: 'reduction',
     operands: ['parts'],
     shape({ parts }, inputs) {
       const { channels } = mapAt(inputs, 0);
@@ -96,6 +99,7 @@ export const meetings = {
   },
   blank: {
     doc: 'zeros: the part of a device that has no cell, the share of one that has no part in the loss',
+    kernel: 'move',
     operands: [],
     shape: ({ channels, extent }) => map(channels, wholeBox(extent)),
     flops: () => 0,
@@ -103,6 +107,7 @@ export const meetings = {
   },
   partial_moments_grad: {
     doc: 'dmean / n + dsquares * 2 (x - mean), n cells',
+    kernel: 'reduction',
     operands: ['x', 'partial', 'dpartial'],
     shape: (_attrs, inputs) => mapAt(inputs, 0),
     flops: (_attrs, inputs) => 4 * elementsOf(mapAt(inputs, 0)),

@@ -7,6 +7,7 @@ import { perElement, sameCells, sameType, weightFault } from './shared.ts';
 export const norms = {
   moments: {
     doc: 'for each sample and group of channels the mean, then for each the biased variance, over the whole extent of `over` consecutive samples, which all get the same',
+    kernel: 'reduction',
     operands: ['x'],
     wholeExtent: true,
     together: ({ over }) => over,

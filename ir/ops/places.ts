@@ -15,6 +15,7 @@ const centreIn: Record<ResizeAttributes['mode'], (cell: number, factor: number) 
 export const places = {
   concat: {
     doc: 'channels of all operands one after another',
+    kernel: 'move',
     operands: ['x...'],
     shape(_attrs, inputs) {
       const channels = inputs.reduce((all, _, i) => all + mapAt(inputs, i).channels, 0);
@@ -33,6 +34,7 @@ export const places = {
   },
   crop: {
     doc: 'cuts cells off the sides of each axis',
+    kernel: 'move',
     operands: ['x'],
     shape({ sides }, inputs) {
       const x = mapAt(inputs, 0);
@@ -53,6 +55,7 @@ export const places = {
   },
   pad: {
     doc: 'adds cells of zeros to the sides of each axis',
+    kernel: 'move',
     operands: ['x'],
     shape({ sides }, inputs) {
       const x = mapAt(inputs, 0);
@@ -69,6 +72,7 @@ export const places = {
   },
   resize: {
     doc: 'enlarges by a whole factor: each cell repeated (nearest), or linear between the centres of cells (bilinear)',
+    kernel: 'move',
     operands: ['x'],
     shape({ factor, crop }, inputs) {
       const x = mapAt(inputs, 0);
@@ -99,6 +103,7 @@ export const places = {
   },
   stretch: {
     doc: 'enlarges one axis by a whole factor, linear between the centres of cells, the first and last of which stay in place; the shares are an operand, for they depend on the global position',
+    kernel: 'move',
     operands: ['x', 'shares'],
     shape({ axis, factor, crop }, inputs) {
       const [x, shares] = [mapAt(inputs, 0), mapAt(inputs, 1)];

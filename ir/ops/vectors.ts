@@ -12,6 +12,7 @@ const none = () => range(0, 0);
 export const vectors = {
   linear: {
     doc: 'weight * x + bias of a vector; the bias may be left out',
+    kernel: 'matmul',
     operands: ['x', 'weight', 'bias?'],
     shape(_attrs, inputs) {
       const [x, [rows = 0, columns = 0]] = [mapAt(inputs, 0), arrayAt(inputs, 1).dims];

@@ -1,0 +1,96 @@
+/**
+ * How long a device works on an op: the cost model that planner, simulator and report share.
+ *
+ *   seconds = max(flops / (peak * share), bytes / (bandwidth * share)) + launch
+ *
+ * (the roofline of Williams et al. 2009 with attainable shares from the machine file). The share of the peak of
+ * a convolution has a second factor, wave quantisation: its result is cut into blocks of so many pixels times
+ * channels, one for each processor at a time, and the last wave of blocks takes as long as a full one.
+ */
+import { volume } from './box.ts';
+import type { Op } from './graph.ts';
+import { type Device, type KernelClass, shareAt } from './machine.ts';
+import { flopsOf, ops } from './ops/table.ts';
+import { elementsOf, type MapType, type ValueType } from './type.ts';
+
+/** An amount that grows with the cells of a map (of all samples together): `fixed + perCell * cells`. */
+export type Amount = { readonly fixed: number; readonly perCell: number };
+
+/** The work of one op, as a function of the cells of the map that it is counted by. */
+export type Kernel = {
+  readonly kernel: KernelClass;
+  readonly flops: Amount;
+  readonly bytes: Amount;
+  /** Pixels that the blocks of its result share out, per cell; 0 where no waves are counted. */
+  readonly pixels: number;
+  readonly channels: number;
+};
+
+const waved: ReadonlySet<KernelClass> = new Set(['conv', 'conv_data', 'conv_weight']);
+
+const isSpatialMap = (type: ValueType | undefined): type is MapType =>
+  type?.kind === 'map' && type.box.length > 0;
+
+/** Bytes of one sample of a map, of a whole array. */
+const bytesOfOne = (type: ValueType): number => elementsOf(type) * (type.element === 'u8' ? 1 : 4);
+
+/** The map whose pixels the blocks of a kernel share out: its result, of a weight gradient the cotangent. */
+const blockedMap = (kernel: KernelClass, inputs: readonly ValueType[], output: ValueType) =>
+  [kernel === 'conv_weight' ? inputs[1] : output].find(isSpatialMap);
+
+/**
+ * The work of an op, counted by `cells`: how many cells the map has, on one sample, that stands for all of its
+ * maps. All spatial maps are taken to grow in proportion; vectors and arrays are fixed.
+ */
+export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): Kernel {
+  const kernel = ops[op.kind].kernel ?? 'pointwise';
+  const all = [...inputs, op.type];
+  const grows = all.some(isSpatialMap);
+  const flops = flopsOf(op, inputs);
+  const bytesWhere = (spatial: boolean) =>
+    all.filter((type) => isSpatialMap(type) === spatial).reduce((sum, type) => sum + bytesOfOne(type), 0);
+  const blocked = waved.has(kernel) ? blockedMap(kernel, inputs, op.type) : undefined;
+  return {
+    kernel,
+    flops: grows ? { fixed: 0, perCell: flops / cells } : { fixed: flops, perCell: 0 },
+    bytes: { fixed: bytesWhere(false), perCell: bytesWhere(true) / cells },
+    pixels: blocked === undefined ? 0 : volume(blocked.box) / cells,
+    channels: blocked?.channels ?? 0,
+  };
+}
+
+const amount = ({ fixed, perCell }: Amount, cells: number): number => fixed + perCell * cells;
+
+/** The share of the processors' time that blocks of a result of so many pixels and channels use. */
+export function waveShare({ wave }: Pick<Device, 'wave'>, pixels: number, channels: number): number {
+  if (wave === undefined || pixels === 0) return 1;
+  const blocks = Math.ceil(pixels / wave.pixels) * Math.ceil(channels / wave.channels);
+  const waves = Math.ceil(blocks / wave.processors);
+  return (pixels * channels) / (waves * wave.processors * wave.pixels * wave.channels);
+}
+
+/** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
+export function kernelSeconds(device: Device, one: Kernel, cells: number): number {
+  const [flops, bytes] = [amount(one.flops, cells), amount(one.bytes, cells)];
+  const attained =
+    shareAt(device.arithmetic[one.kernel], flops) * waveShare(device, one.pixels * cells, one.channels);
+  const moving = shareAt(device.traffic[one.kernel], bytes);
+  return Math.max(flops / (device.peak * attained), bytes / (device.bandwidth * moving)) + device.launch;
+}
+
+/** The least seconds that any kernel of this class can take for the same work: no waves, no launch, its best share. */
+export function leastSeconds(device: Device, one: Kernel, cells: number): number {
+  const best = (curve: Device['arithmetic'][KernelClass]) =>
+    curve === undefined ? 1 : Math.max(...curve.map(({ share }) => share));
+  return Math.max(
+    amount(one.flops, cells) / (device.peak * best(device.arithmetic[one.kernel])),
+    amount({ ...one.bytes, fixed: 0 }, cells) / (device.bandwidth * best(device.traffic[one.kernel])),
+  );
+}
+
+/** Seconds of an op of a device's program on so many samples. */
+export function opSeconds(device: Device, op: Op, inputs: readonly ValueType[], samples: number): number {
+  const spatial = [op.type, ...inputs].find(isSpatialMap);
+  const cells = spatial === undefined ? 1 : volume(spatial.box);
+  return kernelSeconds(device, kernelOf(op, inputs, cells), cells * samples);
+}

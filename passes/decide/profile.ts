@@ -1,0 +1,146 @@
+/**
+ * What planning needs to know of a model, read off its untiled forward and backward pass once: for each op the
+ * work it does each way as a function of its cells, and what the backward pass keeps. Candidates are then priced
+ * without being lowered.
+ */
+import { at, volume } from '../../ir/box.ts';
+import { isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { type Op, typesOf } from '../../ir/graph.ts';
+import { isSpatial, modelTypes } from '../../ir/intervals.ts';
+import { type Kernel, kernelOf } from '../../ir/kernels.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Program } from '../../ir/module.ts';
+import { plainDecisions } from '../../ir/schedule.ts';
+import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
+import { bytesOf, type MapType, type ValueType } from '../../ir/type.ts';
+import { gradient } from '../lower/gradient.ts';
+import { shard } from '../lower/shard.ts';
+
+/** A spatial value of the model. */
+export type ValueProfile = {
+  /** Cells of the tiled extents (the finest result) per cell of the value, an axis. */
+  readonly stride: readonly number[];
+  /** Cells of the untiled value, an axis. */
+  readonly extents: readonly number[];
+  /** Bytes of all channels of one cell of one sample. */
+  readonly cellBytes: number;
+  /** Whether the backward pass reads it. */
+  readonly kept: boolean;
+};
+
+/** An op of the model. Its kernels are counted by the cells of `counted`: its result, or what it sums over. */
+export type OpProfile = {
+  readonly op: Op;
+  /** The spatial value whose cells count its work; absent where it works on vectors and arrays alone. */
+  readonly counted?: string;
+  readonly forward: readonly Kernel[];
+  /** In the order of the backward pass. */
+  readonly backward: readonly Kernel[];
+  /** Bytes of the parameters that it reads first, of all ops; their gradients come from its backward pass. */
+  readonly parameterBytes: number;
+};
+
+export type Profile = {
+  readonly model: Model;
+  readonly ops: readonly OpProfile[];
+  readonly values: ReadonlyMap<string, ValueProfile>;
+  /** The untiled program on one device: forward, then backward. */
+  readonly program: Program;
+};
+
+/** Throws where the model has no loss: planning is for training. */
+export function profileOf(model: Model): Profile {
+  const program = untiledProgram(model);
+  const types = typesOf(program.graph);
+  const values = valuesOf(model, program);
+  const { forward = 0 } = program;
+  const kernels = program.graph.ops.map((op, index): Kernel => {
+    const counted = countedBy(at(model.ops, at(program.origins, index)), values);
+    const cells = counted === undefined ? 1 : cellsIn(counted, values);
+    return kernelOf(
+      op,
+      op.inputs.map((name) => typeIn(types, name)),
+      cells,
+    );
+  });
+  const of = (origin: number, from: number, to: number) =>
+    kernels.slice(from, to).filter((_, index) => at(program.origins, from + index) === origin);
+  const firstUse = firstUses(model);
+  const ops = model.ops.map((op, index): OpProfile => {
+    const counted = countedBy(op, values);
+    return {
+      op,
+      ...(counted === undefined ? {} : { counted }),
+      forward: of(index, 0, forward),
+      backward: of(index, forward, kernels.length),
+      parameterBytes: firstUse.get(op.output) ?? 0,
+    };
+  });
+  return { model, ops, values, program };
+}
+
+function untiledProgram(model: Model): Program {
+  const extents = tiledExtents(model);
+  const batch = model.training?.batch ?? 1;
+  const schedule = {
+    ...plainDecisions(model.rank),
+    name: model.name,
+    devices: 1,
+    cuts: extents.map((extent) => [0, extent]),
+  };
+  const sharded = shard.run({ stage: 'scheduled', model, schedule });
+  if (isFault(sharded)) throw new Error(`${model.name} of batch ${batch} on one device: ${sharded.code}`);
+  const both = gradient.run(sharded);
+  if (isFault(both)) throw new Error(`${model.name}: ${both.code}`);
+  return at(both.programs, 0);
+}
+
+const typeIn = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {
+  const type = types.get(name);
+  if (type === undefined) throw new Error(`no value ${name}`);
+  return type;
+};
+
+function valuesOf(model: Model, { graph, forward = 0 }: Program): Map<string, ValueProfile> {
+  const kept = new Set(graph.ops.slice(forward).flatMap(({ inputs }) => inputs));
+  const strides = stridesOf(model);
+  const finest = [...strides.values()].reduce((a, b) => a.map((s, axis) => Math.min(s, at(b, axis))));
+  return new Map(
+    [...modelTypes(model)].flatMap(([name, type]): [string, ValueProfile][] => {
+      const stride = strides.get(name);
+      if (!isSpatial(type) || type.kind !== 'map' || stride === undefined) return [];
+      const cells = type.box.map(({ from, to }) => to - from);
+      const relative = stride.map((s, axis) => s / at(finest, axis));
+      const profile = {
+        stride: relative,
+        extents: cells,
+        cellBytes: cellBytesOf(type),
+        kept: kept.has(name),
+      };
+      return [[name, profile]];
+    }),
+  );
+}
+
+const cellBytesOf = (type: MapType): number => bytesOf(type, 1) / volume(type.box);
+
+function countedBy({ output, inputs }: Op, values: ReadonlyMap<string, ValueProfile>): string | undefined {
+  return [output, ...inputs].find((name) => values.has(name));
+}
+
+const cellsIn = (name: string, values: ReadonlyMap<string, ValueProfile>): number =>
+  (values.get(name)?.extents ?? []).reduce((cells, size) => cells * size, 1);
+
+/** Bytes of the parameters by the first op that reads them. */
+function firstUses(model: Model): Map<string, number> {
+  const types = modelTypes(model);
+  const bytes = new Map<string, number>();
+  const seen = new Set<string>();
+  const parameters = new Set(model.parameters.map(({ name }) => name));
+  for (const { output, inputs } of model.ops)
+    for (const name of inputs.filter((one) => parameters.has(one) && !seen.has(one))) {
+      seen.add(name);
+      bytes.set(output, (bytes.get(output) ?? 0) + bytesOf(typeIn(types, name), 1));
+    }
+  return bytes;
+}
