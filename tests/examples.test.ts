@@ -61,6 +61,7 @@ const cases: readonly Case[] = [
   },
   { example: 'residual', name: '1-device', pins: { devices: 1 } },
   { example: 'residual', name: '2-replicas', sets: { base: '4', side: '64' }, pins: { devices: 2 } },
+  { example: 'summit10k', name: '96-devices', pins: { devices: 96 } },
   { example: 'torchgpipe', name: '1-device', sets: small, pins: { devices: 1 } },
   { example: 'torchgpipe', name: '2-replicas', sets: small, pins: { devices: 2, microBatches: 4 } },
   { example: 'unet_plus_plus', name: '1-device', pins: { devices: 1 } },
