@@ -1,0 +1,151 @@
+/** Instructions in which devices meet: who must come, how long it takes, and what waiting for it is called. */
+import { volume } from '../../ir/box.ts';
+import type { Group, Piece } from '../../ir/ops/attributes.ts';
+import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import type { Activity } from './simulate.ts';
+import type { Transfers } from './transfers.ts';
+
+export type Meeting = {
+  /** The same for all who meet. */
+  readonly key: string;
+  /** Indices of the roles that must have come. */
+  readonly others: readonly number[];
+  /** Seconds from when all are there. */
+  readonly seconds: number;
+  readonly activity: Activity;
+  /** What a device does that waits for it. */
+  readonly waiting: Activity;
+  /** What the device gives. */
+  readonly messages: number;
+  readonly bytes: number;
+};
+
+export type Setting = {
+  readonly plan: Plan;
+  readonly role: Role;
+  /** Of each buffer. */
+  readonly bytes: ReadonlyMap<string, number>;
+  peers(role: Role, offset: readonly number[]): readonly number[];
+  readonly transfers: Transfers;
+};
+
+type MeetingKind = 'exchange' | 'send' | 'receive' | 'all_gather' | 'reduce_scatter' | 'all_reduce' | 'clip';
+type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
+type Rule<K extends MeetingKind> = (instruction: InstructionOf<K>, setting: Setting) => Meeting;
+
+const bytesIn = ({ bytes }: Setting, names: readonly string[]): number =>
+  names.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+
+function groupRoles({ plan, role }: Setting, over: Group): number[] {
+  return plan.roles.flatMap((other, index) => (over === 'all' || other.stage === role.stage ? [index] : []));
+}
+
+/** Bytes of one cell of what an exchange moves: the cells of its value for all samples and channels. */
+function bytesOfPiece(setting: Setting, { from, into }: InstructionOf<'exchange'>) {
+  const buffer = setting.role.buffers.find(({ name }) => name === (into ?? from));
+  const cell = buffer?.box === undefined ? 0 : buffer.bytes / Math.max(1, volume(buffer.box));
+  return ({ box }: Piece): number => cell * volume(box);
+}
+
+function exchange(one: InstructionOf<'exchange'>, setting: Setting): Meeting {
+  const { role, peers, transfers } = setting;
+  const bytes = bytesOfPiece(setting, one);
+  const others = new Set([...one.sends, ...one.receives].flatMap(({ offset }) => peers(role, offset)));
+  return {
+    key: `${role.stage} exchange ${one.name} #${one.micro}`,
+    others: [...others],
+    seconds: transfers.exchange(role, bytes, one.sends, one.receives),
+    activity: 'exchange',
+    waiting: 'exchange',
+    messages: one.sends.length,
+    bytes: one.sends.reduce((sum, piece) => sum + bytes(piece), 0),
+  };
+}
+
+const message = (
+  setting: Setting,
+  { name, micro }: InstructionOf<'send' | 'receive'>,
+  from: number,
+  to: number,
+) =>
+  ({
+    key: `${name} #${micro} ${from}>${to} at ${setting.role.classes.join(' ')}`,
+    activity: 'send',
+  }) as const;
+
+/** The sender waits for nobody. */
+function send(one: InstructionOf<'send'>, setting: Setting): Meeting {
+  const { role, transfers } = setting;
+  const bytes = bytesIn(setting, [one.from]);
+  const seconds = transfers.message(role.stage, one.stage, bytes);
+  return {
+    ...message(setting, one, role.stage, one.stage),
+    others: [],
+    seconds,
+    waiting: 'send',
+    messages: 1,
+    bytes,
+  };
+}
+
+/** It ends when what was sent is there; while it waits, its device has nothing to do. */
+function receive(one: InstructionOf<'receive'>, setting: Setting): Meeting {
+  const { plan, role, transfers } = setting;
+  const sender = plan.roles.findIndex(
+    ({ stage, classes }) => stage === one.stage && classes.join() === role.classes.join(),
+  );
+  const seconds = transfers.message(one.stage, role.stage, bytesIn(setting, [one.into]));
+  return {
+    ...message(setting, one, one.stage, role.stage),
+    others: [sender],
+    seconds,
+    waiting: 'idle',
+    messages: 0,
+    bytes: 0,
+  };
+}
+
+const gathering =
+  (given: 'from' | 'into') =>
+  (one: InstructionOf<'all_gather' | 'reduce_scatter'>, setting: Setting): Meeting => {
+    const bytes = bytesIn(setting, [one[given]]);
+    return {
+      key: `${setting.role.stage} ${one.do} ${one.into} #${one.micro}`,
+      others: groupRoles(setting, one.over),
+      seconds: setting.transfers.gather(setting.role.stage, one.over, bytes),
+      activity: 'gather',
+      waiting: 'gather',
+      messages: 1,
+      bytes,
+    };
+  };
+
+function reducing(over: Group, buffers: readonly string[], setting: Setting, bytes: number): Meeting {
+  return {
+    key: `${over === 'all' ? 'all' : setting.role.stage} ${buffers.join(' ')}`,
+    others: groupRoles(setting, over),
+    seconds: setting.transfers.allReduce(setting.role.stage, over, bytes),
+    activity: 'all_reduce',
+    waiting: 'all_reduce',
+    messages: 1,
+    bytes,
+  };
+}
+
+const rules: { readonly [K in MeetingKind]: Rule<K> } = {
+  exchange,
+  send,
+  receive,
+  all_gather: gathering('from'),
+  reduce_scatter: gathering('into'),
+  all_reduce: (one, setting) =>
+    reducing(one.over, [...one.buffers, `#${one.micro}`], setting, bytesIn(setting, one.buffers)),
+  // One number a stage.
+  clip: (_one, setting) => reducing('all', ['clip'], setting, 8),
+};
+
+/** What an instruction means for others; undefined where its device is alone with it. */
+export function meetingOf(setting: Setting, instruction: Instruction): Meeting | undefined {
+  const rule = rules[instruction.do as MeetingKind] as Rule<MeetingKind> | undefined;
+  return rule?.(instruction as never, setting);
+}

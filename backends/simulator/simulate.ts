@@ -1,0 +1,353 @@
+/**
+ * A plan on a machine that need not be there: when each device does what, and how much memory it holds.
+ *
+ * Discrete events by roles: one device stands for all of its role, so 27,648 devices cost little more than 27.
+ * Where a role has several kinds of neighbours it waits for the slowest. A device has two lanes: one computes,
+ * one communicates. Where the executor overlaps them (clusters) a message holds up only who reads what it brings;
+ * on this machine's processes it holds up the device.
+ */
+import { at } from '../../ir/box.ts';
+import { roleFlops } from '../../ir/cost.ts';
+import { aliveBytes } from '../../ir/liveness.ts';
+import type { Machine } from '../../ir/machine.ts';
+import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import { neighbour, placesOf, roleIndexAt } from '../../ir/ranks.ts';
+import { instructionInWords } from '../../ir/text/instruction-words.ts';
+import { tileIndices } from '../../ir/tiling.ts';
+import { product } from '../../ir/type.ts';
+import { usesOf } from '../../ir/uses.ts';
+import { type Meeting, meetingOf } from './meetings.ts';
+import { transfersOf } from './transfers.ts';
+import { loadSeconds, pricesOf, workSeconds } from './work.ts';
+
+/** What the time of a device goes to. `idle`: nothing to do before the step ends, or waiting for another stage. */
+export type Activity =
+  | 'forward'
+  | 'backward'
+  | 'step'
+  | 'recompute'
+  | 'update'
+  | 'other'
+  | 'load'
+  | 'exchange'
+  | 'gather'
+  | 'all_reduce'
+  | 'send'
+  | 'idle';
+
+export type SimulatedEvent = {
+  /** Index of the instruction in the role. */
+  readonly instruction: number;
+  /** Seconds from the beginning of the step. */
+  readonly from: number;
+  readonly to: number;
+  /** Seconds the lane stood still before it. */
+  readonly waited: number;
+  readonly lane: 'compute' | 'communication';
+  readonly activity: Activity;
+};
+
+export type SimulatedRole = {
+  readonly role: string;
+  /** Devices of the whole machine that have this role. */
+  readonly devices: number;
+  readonly events: readonly SimulatedEvent[];
+  /** Bytes alive at each instruction, the workspace of a segment included. */
+  readonly memory: readonly number[];
+  readonly peakBytes: number;
+  /** The instruction of the peak. */
+  readonly peakAt: number;
+  /** Seconds of the step by what they go to; they add up to the step. */
+  readonly seconds: Readonly<Record<Activity, number>>;
+};
+
+/** Messages that a device takes part in each step, and the bytes that it gives. */
+export type Traffic = { readonly messages: number; readonly bytes: number };
+
+export type Simulation = {
+  readonly stepSeconds: number;
+  readonly roles: readonly SimulatedRole[];
+  /** Share of all devices' time in which they compute. */
+  readonly utilisation: number;
+  /** Share in which they have nothing to do. */
+  readonly bubble: number;
+  /** Seconds for which the device that computes most waits for messages, and of those for all-reduces. */
+  readonly exposedCommunication: number;
+  readonly exposedAllReduce: number;
+  /** Of the device that gives the most, by kind. */
+  readonly communication: Readonly<Record<'exchange' | 'send' | 'gather' | 'all_reduce', Traffic>>;
+  /** Floating-point operations of all devices. */
+  readonly flops: number;
+};
+
+type Ready = { readonly time: number; readonly activity: Activity };
+
+type State = {
+  readonly role: Role;
+  /** Index of the next instruction. */
+  next: number;
+  /** When each lane is free. */
+  compute: number;
+  communication: number;
+  /** When a buffer that a message brings is there, and which kind of message it is. */
+  readonly ready: Map<string, Ready>;
+  readonly events: SimulatedEvent[];
+  readonly seconds: Record<Activity, number>;
+  loading: number;
+};
+
+const nothing = (): Record<Activity, number> => ({
+  forward: 0,
+  backward: 0,
+  step: 0,
+  recompute: 0,
+  update: 0,
+  other: 0,
+  load: 0,
+  exchange: 0,
+  gather: 0,
+  all_reduce: 0,
+  send: 0,
+  idle: 0,
+});
+
+/** Throws where the plan lets devices wait for each other for ever: a sound plan does not. */
+export function simulate(plan: Plan, machine: Machine): Simulation {
+  const states = plan.roles.map(
+    (role): State => ({
+      role,
+      next: 0,
+      compute: 0,
+      communication: 0,
+      ready: new Map(),
+      events: [],
+      seconds: nothing(),
+      loading: 0,
+    }),
+  );
+  const world = worldOf(plan, machine);
+  let advanced = true;
+  while (advanced) {
+    advanced = false;
+    for (const [index, state] of states.entries()) {
+      const before = state.next;
+      while (state.next < state.role.instructions.length && perform(world, state, index)) state.next += 1;
+      advanced ||= state.next > before;
+    }
+  }
+  const stuck = states.find(({ next, role }) => next < role.instructions.length);
+  if (stuck !== undefined)
+    throw new Error(
+      `${stuck.role.name} waits for ever: ${instructionInWords(at(stuck.role.instructions, stuck.next))}`,
+    );
+  return summaryOf(plan, world, states);
+}
+
+type World = {
+  readonly plan: Plan;
+  readonly overlaps: boolean;
+  readonly prices: ReturnType<typeof pricesOf>;
+  /** For each role and instruction. */
+  readonly meetings: readonly (readonly (Meeting | undefined)[])[];
+  /** When each role came to each meeting. */
+  readonly arrivals: Map<string, Map<number, number>>;
+};
+
+function worldOf(plan: Plan, machine: Machine): World {
+  const peers = peersIn(plan);
+  const transfers = transfersOf(plan, machine);
+  return {
+    plan,
+    overlaps: machine.launcher !== 'local',
+    prices: pricesOf(plan, machine),
+    meetings: plan.roles.map((role) => {
+      const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
+      return role.instructions.map((one) => meetingOf({ plan, role, bytes, peers, transfers }, one));
+    }),
+    arrivals: new Map(),
+  };
+}
+
+/** Roles that the devices of a role find at an offset. */
+function peersIn(plan: Plan): (role: Role, offset: readonly number[]) => number[] {
+  const found = new Map<string, number[]>();
+  return (role, offset) => {
+    const key = `${role.name} ${offset.join()}`;
+    const known = found.get(key);
+    if (known !== undefined) return known;
+    const roles = new Set<number>();
+    for (const place of placesOfRole(plan, role)) {
+      const seat = neighbour(plan, { replica: 0, stage: role.stage, place }, offset);
+      if (seat !== undefined) roles.add(roleIndexAt(plan, seat));
+    }
+    found.set(key, [...roles]);
+    return [...roles];
+  };
+}
+
+function placesOfRole(plan: Plan, role: Role): number[][] {
+  const counts = placesOf(plan);
+  const places = Array.from({ length: product(counts) }, (_, place) => tileIndices(counts, place));
+  return places.filter((place) =>
+    place.every((index, axis) => at(at(plan.axes, axis).classes, index) === at(role.classes, axis)),
+  );
+}
+
+/** One instruction; false where it cannot be timed before others have come. */
+function perform(world: World, state: State, index: number): boolean {
+  const instruction = at(state.role.instructions, state.next);
+  const meeting = at(at(world.meetings, index), state.next);
+  if (meeting !== undefined) return meet(world, state, index, instruction, meeting);
+  if (instruction.do === 'load') load(world, state, instruction.into);
+  else compute(world, state, instruction);
+  return true;
+}
+
+/** Clusters read the next step's windows ahead, so only what takes longer than the step shows. */
+function load(world: World, state: State, into: string): void {
+  const seconds = loadSeconds(world.prices.machine, state.role, into);
+  state.loading += seconds;
+  if (world.overlaps) return;
+  record(state, 'load', 'compute', state.compute, state.compute + seconds, 0);
+  state.compute += seconds;
+}
+
+function compute(world: World, state: State, instruction: Instruction): void {
+  const seconds = workSeconds(instruction, state.role, world.prices);
+  if (seconds === 0) return;
+  const { time, activity } = awaited(state, instruction);
+  const begins = Math.max(state.compute, time);
+  state.seconds[activity] += begins - state.compute;
+  record(
+    state,
+    instruction.do === 'run' ? instruction.why : 'other',
+    'compute',
+    begins,
+    begins + seconds,
+    begins - state.compute,
+  );
+  state.compute = begins + seconds;
+}
+
+/** The last of the messages that an instruction needs. */
+function awaited({ ready }: State, instruction: Instruction): Ready {
+  const { reads, writes } = usesOf(instruction);
+  return [...reads, ...writes]
+    .flatMap((name) => ready.get(name) ?? [])
+    .reduce((latest, one) => (one.time > latest.time ? one : latest), { time: 0, activity: 'idle' });
+}
+
+function record(
+  state: State,
+  activity: Activity,
+  lane: SimulatedEvent['lane'],
+  from: number,
+  to: number,
+  waited: number,
+): void {
+  state.events.push({ instruction: state.next, from, to, waited, lane, activity });
+  if (lane === 'compute') state.seconds[activity] += to - from;
+}
+
+function meet(
+  world: World,
+  state: State,
+  index: number,
+  instruction: Instruction,
+  meeting: Meeting,
+): boolean {
+  const came = world.arrivals.get(meeting.key) ?? new Map<number, number>();
+  world.arrivals.set(meeting.key, came);
+  const needs = awaited(state, instruction);
+  const lane = world.overlaps ? state.communication : 0;
+  // Receives are posted ahead on clusters: what is sent comes while the receiver still computes.
+  const posted = instruction.do === 'receive' && world.overlaps;
+  const own = came.get(index) ?? (posted ? 0 : Math.max(state.compute, needs.time, lane));
+  came.set(index, own);
+  if (meeting.others.some((other) => !came.has(other))) return false;
+  const begins = Math.max(own, ...meeting.others.map((other) => came.get(other) ?? 0));
+  const ends = begins + meeting.seconds + workSeconds(instruction, state.role, world.prices);
+  const free = world.overlaps ? state.communication : state.compute;
+  const waited = Math.max(0, begins - free);
+  if (world.overlaps) {
+    record(state, meeting.activity, 'communication', begins, ends, waited);
+    if (!posted) state.communication = ends;
+  } else {
+    state.seconds[meeting.waiting] += waited;
+    record(state, meeting.activity, 'compute', begins, ends, waited);
+    state.compute = ends;
+  }
+  for (const name of usesOf(instruction).writes)
+    state.ready.set(name, { time: ends, activity: meeting.waiting });
+  return true;
+}
+
+function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulation {
+  const ends = states.map(({ compute, communication, loading }) =>
+    Math.max(compute, communication, world.overlaps ? loading : 0),
+  );
+  const stepSeconds = Math.max(...ends);
+  const busy = states.map(({ seconds }) => worked(seconds));
+  const critical = at(states, busy.indexOf(Math.max(...busy)));
+  const roles = states.map((state) => roleOf(plan, state, stepSeconds));
+  const devices = roles.reduce((sum, role) => sum + role.devices, 0);
+  const total = (of: (role: SimulatedRole) => number) =>
+    roles.reduce((sum, role) => sum + role.devices * of(role), 0);
+  const { exchange, gather, all_reduce, send } = critical.seconds;
+  return {
+    stepSeconds,
+    roles,
+    utilisation: total(({ seconds }) => worked(seconds)) / (devices * stepSeconds),
+    bubble: total(({ seconds }) => seconds.idle) / (devices * stepSeconds),
+    exposedCommunication: exchange + gather + all_reduce + send,
+    exposedAllReduce: all_reduce,
+    communication: busiest(world),
+    flops: plan.roles.reduce((sum, role, index) => sum + roleFlops(plan, role) * at(roles, index).devices, 0),
+  };
+}
+
+const worked = (seconds: Readonly<Record<Activity, number>>): number =>
+  seconds.forward + seconds.backward + seconds.step + seconds.recompute + seconds.update + seconds.other;
+
+function roleOf(
+  plan: Plan,
+  { role, events, seconds, compute, communication }: State,
+  step: number,
+): SimulatedRole {
+  const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
+  const alive = aliveBytes(role.buffers, role.instructions.length);
+  const memory = role.instructions.map(
+    (one, index) => at(alive, index) + (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0),
+  );
+  const peakBytes = Math.max(0, ...memory);
+  // A last message that nothing waits for still ends the step.
+  const tail = Math.max(0, communication - compute);
+  const lastMessage = events.findLast(({ lane }) => lane === 'communication');
+  const closing = lastMessage === undefined ? 'idle' : lastMessage.activity;
+  const all = { ...seconds, [closing]: seconds[closing] + tail };
+  const known = Object.values(all).reduce((sum, one) => sum + one, 0);
+  return {
+    role: role.name,
+    devices: placesOfRole(plan, role).length * plan.schedule.replicas,
+    events,
+    memory,
+    peakBytes,
+    peakAt: memory.indexOf(peakBytes),
+    seconds: { ...all, idle: all.idle + Math.max(0, step - known) },
+  };
+}
+
+function busiest(world: World): Simulation['communication'] {
+  const kinds = ['exchange', 'send', 'gather', 'all_reduce'] as const;
+  const of = (kind: (typeof kinds)[number]): Traffic => {
+    const each = world.meetings.map((meetings) => {
+      const given = meetings.flatMap((meeting) => (meeting?.activity === kind ? [meeting] : []));
+      return {
+        messages: given.reduce((sum, { messages }) => sum + messages, 0),
+        bytes: given.reduce((sum, { bytes }) => sum + bytes, 0),
+      };
+    });
+    return each.reduce((most, one) => (one.bytes > most.bytes ? one : most), { messages: 0, bytes: 0 });
+  };
+  return { exchange: of('exchange'), send: of('send'), gather: of('gather'), all_reduce: of('all_reduce') };
+}

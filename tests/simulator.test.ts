@@ -1,0 +1,118 @@
+/** The simulator on drawn plans of every kind, and on plans whose time can be worked out by hand. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Simulation, simulate } from '../backends/simulator/simulate.ts';
+import { compileModel } from '../compiler/front/lower-model.ts';
+import { typesOf } from '../ir/graph.ts';
+import { opSeconds } from '../ir/kernels.ts';
+import type { Plan } from '../ir/plan.ts';
+import type { Pins } from '../ir/schedule.ts';
+import { valueIn } from './support/devices.ts';
+import { planOf } from './support/exactness.ts';
+import { anyCases } from './support/law-cases.ts';
+import { faster, roundMachine } from './support/machines.ts';
+
+const local = { ...roundMachine, launcher: 'local' } as const;
+
+const plans = [1, 2].flatMap((rank) => [...anyCases(rank, 30, 11 + rank)].map(({ plan }) => plan));
+
+const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(a, b);
+
+const total = (seconds: Readonly<Record<string, number>>): number =>
+  Object.values(seconds).reduce((sum, one) => sum + one, 0);
+
+for (const machine of [roundMachine, local])
+  test(`what a device's time goes to adds up to the step (${machine.launcher})`, () => {
+    for (const plan of plans) {
+      const { roles, stepSeconds } = simulate(plan, machine);
+      for (const { seconds } of roles) assert.ok(near(total(seconds), stepSeconds), plan.name);
+    }
+  });
+
+test('a faster machine is faster', () => {
+  for (const plan of plans)
+    for (const machine of [roundMachine, local])
+      assert.ok(simulate(plan, faster(machine, 2)).stepSeconds < simulate(plan, machine).stepSeconds);
+});
+
+test('messages that overlap with work never make a step longer', () => {
+  for (const plan of plans)
+    assert.ok(simulate(plan, roundMachine).stepSeconds <= simulate(plan, local).stepSeconds * (1 + 1e-12));
+});
+
+test('memory is that of the plan', () => {
+  for (const plan of plans)
+    assert.equal(
+      simulate(plan, roundMachine).roles.map(({ peakBytes }) => peakBytes),
+      plan.roles.map(({ peakBytes }) => peakBytes),
+    );
+});
+
+test('the events of a lane follow one another', () => {
+  for (const plan of plans)
+    for (const { events } of simulate(plan, roundMachine).roles)
+      for (const lane of ['compute', 'communication'] as const) {
+        const own = events.filter((event) => event.lane === lane);
+        if (lane === 'compute')
+          assert.ok(own.every(({ from }, i) => i === 0 || from >= (own[i - 1]?.to ?? 0)));
+        assert.ok(own.every(({ from, to }) => from >= 0 && to >= from));
+      }
+});
+
+const file = 'examples/coastline.unet';
+const text = readFileSync(join(import.meta.dirname, '..', file), 'utf8');
+const coastline = (pins: Pins, batch = 4): Plan => {
+  const source = text.replace('batch = 4', `batch = ${batch}`);
+  return planOf(valueIn(compileModel(source, file, { purpose: 'train', sets: { side: '64' } })), pins);
+};
+
+test('one device takes as long as its kernels, and one launch for all parameters an update op', () => {
+  const plan = coastline({ devices: 1 });
+  const { roles } = simulate(plan, roundMachine);
+  const seconds = plan.segments
+    .filter(({ graph }) => graph.ops.every(({ kind }) => !kind.startsWith('moving') && kind !== 'adam_step'))
+    .flatMap(({ graph, samples }) => {
+      const types = typesOf(graph);
+      return graph.ops.map((op) =>
+        opSeconds(
+          roundMachine.device,
+          op,
+          op.inputs.flatMap((name) => types.get(name) ?? []),
+          samples,
+        ),
+      );
+    });
+  assert.ok(
+    near(
+      roles[0]?.seconds.step ?? 0,
+      seconds.reduce((sum, one) => sum + one, 0),
+    ),
+  );
+});
+
+const bubbleOf = ({ bubble }: Simulation): number => bubble;
+
+test('more micro-batches leave a smaller bubble', () => {
+  const chunks = [
+    { from: '', stage: 0 },
+    { from: 'unet.decode[1].conv[0]', stage: 1 },
+  ];
+  const bubbles = [2, 4, 8].map((microBatches) =>
+    bubbleOf(simulate(coastline({ devices: 2, microBatches, chunks, order: 'gpipe' }, 8), roundMachine)),
+  );
+  assert.ok((bubbles[0] ?? 0) > (bubbles[1] ?? 0) && (bubbles[1] ?? 0) > (bubbles[2] ?? 1), bubbles.join());
+});
+
+test('more devices cost no more roles', () => {
+  const roles = ([tiles, devices]: [number, number]) =>
+    simulate(coastline({ devices, tiles: [1, tiles], replicas: devices / tiles }, 4096), {
+      ...roundMachine,
+      nodes: 1e6,
+    }).roles.length;
+  assert.is(roles([3, 3]), 3);
+  assert.is(roles([3, 3 * 1024]), 3);
+});
+
+test.run();
