@@ -1,25 +1,30 @@
-/** Where to compute: devices, memories and links, and what of them is attainable. */
-import { at } from './box.ts';
-
-/** Kinds of work that a device is differently good at. */
-export type KernelClass =
-  | 'conv'
-  | 'conv_data'
-  | 'conv_weight'
-  | 'matmul'
-  | 'pointwise'
-  | 'reduction'
-  | 'move'
-  | 'update';
+/**
+ * A machine, as its `.machine` text describes it: nodes of equal devices, the links between them, and how much of
+ * each peak can be had. What costs are counted with; nothing here is measured or assumed by the program itself.
+ */
 
 /** How a figure is known. */
-export type Provenance = 'published' | 'measured' | 'assumed';
+export const provenances = ['published', 'measured', 'assumed'] as const;
+export type Provenance = (typeof provenances)[number];
 
-/**
- * The attainable share of a peak by size (FLOPs or bytes of one kernel or message): linear in the logarithm of the
- * size between points, flat beyond the ends. Sizes ascend.
- */
+/** Attainable share of a peak by size: linear over log2 of the size between two points, flat beyond the ends. */
 export type Curve = readonly { readonly size: number; readonly share: number }[];
+
+/** Kernels that use a device in the same way. `move` copies, crops and joins; `update` is the optimizer's. */
+export const kernelClasses = [
+  'conv',
+  'conv_data',
+  'conv_weight',
+  'matmul',
+  'pointwise',
+  'reduction',
+  'move',
+  'update',
+] as const;
+export type KernelClass = (typeof kernelClasses)[number];
+
+export const precisions = ['fp16', 'bf16', 'tf32', 'fp64'] as const;
+export type Precision = (typeof precisions)[number];
 
 export type Device = {
   readonly name: string;
@@ -29,26 +34,30 @@ export type Device = {
   readonly reserve: number;
   /** FLOP/s in fp32. */
   readonly peak: number;
-  /** Bytes a second of its memory. */
+  /** FLOP/s in other precisions; for the reader, no cost is counted with them. */
+  readonly otherPeaks?: { readonly [P in Precision]?: number };
+  /** Bytes a second between the device and its memory. */
   readonly bandwidth: number;
-  /** Seconds that starting a kernel takes. */
+  /** Seconds that a kernel takes whatever its size. */
   readonly launch: number;
-  /** Shares of the peak that kernels attain; 1 where not given. */
+  /** Share of the peak that a class attains, by FLOPs of one kernel; 1 where absent. */
   readonly arithmetic: { readonly [K in KernelClass]?: Curve };
-  /** Shares of the bandwidth that kernels attain; 1 where not given. */
+  /** Share of the bandwidth that a class attains, by bytes of one kernel; 1 where absent. */
   readonly traffic: { readonly [K in KernelClass]?: Curve };
-  /** Blocks of `pixels` x `channels` of a convolution's result are spread over `processors`; absent: no waves. */
+  /** Wave quantisation: blocks of `pixels` x `channels` of the output are spread over `processors`. Absent: none. */
   readonly wave?: { readonly processors: number; readonly pixels: number; readonly channels: number };
 };
 
-/** A message takes latency + bytes / (bandwidth * share). `shared`: all transfers of the link share its bandwidth. */
+/** A message takes latency + bytes / (bandwidth x share of its size). */
 export type Link = {
   readonly name: string;
   /** Bytes a second, one way. */
   readonly bandwidth: number;
   /** Seconds. */
   readonly latency: number;
+  /** Share of the bandwidth by bytes of the message. */
   readonly curve?: Curve;
+  /** All transfers of the same time share the bandwidth. */
   readonly shared: boolean;
 };
 
@@ -57,44 +66,56 @@ export type Machine = {
   readonly nodes: number;
   readonly devicesPerNode: number;
   readonly device: Device;
-  /** Groups of devices of a node that are joined directly, by their index in the node. */
+  /** Devices of a node (from 0) that are joined directly. One group: all. */
   readonly sockets: readonly (readonly number[])[];
   readonly inSocket: Link;
+  /** That of `inSocket` where there is one group. */
   readonly betweenSockets: Link;
-  /** Bandwidth of a node into the network. */
+  /** Its bandwidth is that of a node. */
   readonly network: Link;
-  /** Bytes a second of the buffer that an all-reduce over nodes gets through, and seconds of latency. */
+  /** Bytes a second that an all-reduce over nodes moves for each node (bus bandwidth), and its seconds a step. */
   readonly allReduce: { readonly bandwidth: number; readonly latency: number };
+  /** Bytes of a node's own memory, and bytes a second between it and a device. */
   readonly host: { readonly memory: number; readonly link: number };
-  /** Bytes a second that a node reads from storage. */
+  /** Bytes a second that a node reads. */
   readonly storage: number;
-  readonly launcher: 'local' | 'torchrun' | 'slurm' | 'lsf';
+  readonly launcher: Launcher;
+  /** How each figure is known, by its place in the text, such as `device.memory`. */
+  readonly provenance?: { readonly [place: string]: Provenance };
 };
 
-/** The share of a curve at a size; 1 where there is no curve. */
+export const launchers = ['local', 'torchrun', 'slurm', 'lsf'] as const;
+export type Launcher = (typeof launchers)[number];
+
+export const machineDevices = ({ nodes, devicesPerNode }: Machine): number => nodes * devicesPerNode;
+
+/** Ranks fill one node after another. */
+export const nodeOf = ({ devicesPerNode }: Machine, rank: number): number =>
+  Math.floor(rank / devicesPerNode);
+
+/** Which group of its node a rank belongs to. */
+export const socketOf = ({ sockets, devicesPerNode }: Machine, rank: number): number =>
+  sockets.findIndex((devices) => devices.includes(rank % devicesPerNode));
+
+/** What a message between two ranks goes over; nothing for a device and itself. */
+export function linkBetween(machine: Machine, a: number, b: number): Link | undefined {
+  if (a === b) return undefined;
+  if (nodeOf(machine, a) !== nodeOf(machine, b)) return machine.network;
+  return socketOf(machine, a) === socketOf(machine, b) ? machine.inSocket : machine.betweenSockets;
+}
+
+/** The share of a curve at a size; 1 without a curve. */
 export function shareAt(curve: Curve | undefined, size: number): number {
-  if (curve === undefined || curve.length === 0) return 1;
-  const after = curve.findIndex((point) => point.size >= size);
-  if (after <= 0) return at(curve, after < 0 ? curve.length - 1 : 0).share;
-  const [low, high] = [at(curve, after - 1), at(curve, after)];
-  const part = Math.log(size / low.size) / Math.log(high.size / low.size);
+  const first = curve?.[0];
+  if (curve === undefined || first === undefined) return 1;
+  const after = curve.findIndex((point) => point.size > size);
+  const [high, low] = [curve[after], curve[after - 1]];
+  if (high === undefined) return curve.at(-1)?.share ?? 1;
+  if (low === undefined) return first.share;
+  const part = Math.log2(size / low.size) / Math.log2(high.size / low.size);
   return low.share + part * (high.share - low.share);
 }
 
-/** Seconds of one message that has the link to itself. */
+/** Seconds of one message that has the link for itself. */
 export const messageSeconds = ({ bandwidth, latency, curve }: Link, bytes: number): number =>
-  bytes === 0 ? latency : latency + bytes / (bandwidth * shareAt(curve, bytes));
-
-const socketOf = ({ sockets }: Machine, device: number): number =>
-  sockets.findIndex((socket) => socket.includes(device));
-
-/** The link between two ranks, which fill the nodes in order; undefined for a device and itself. */
-export function linkBetween(machine: Machine, a: number, b: number): Link | undefined {
-  if (a === b) return undefined;
-  const { devicesPerNode } = machine;
-  if (Math.floor(a / devicesPerNode) !== Math.floor(b / devicesPerNode)) return machine.network;
-  const same = socketOf(machine, a % devicesPerNode) === socketOf(machine, b % devicesPerNode);
-  return same ? machine.inSocket : machine.betweenSockets;
-}
-
-export const machineDevices = ({ nodes, devicesPerNode }: Machine): number => nodes * devicesPerNode;
+  latency + bytes / (bandwidth * shareAt(curve, bytes));

@@ -2,10 +2,17 @@
 import { dataDiagnostics } from './data.ts';
 import type { Entry } from './entry.ts';
 import { languageDiagnostics } from './language.ts';
+import { machineDiagnostics } from './machine.ts';
 import { planDiagnostics } from './plan.ts';
 import { runDiagnostics } from './run.ts';
 
-const entries = { ...languageDiagnostics, ...planDiagnostics, ...runDiagnostics, ...dataDiagnostics };
+const entries = {
+  ...languageDiagnostics,
+  ...planDiagnostics,
+  ...machineDiagnostics,
+  ...runDiagnostics,
+  ...dataDiagnostics,
+};
 
 export type Code = keyof typeof entries;
 

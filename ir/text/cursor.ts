@@ -71,24 +71,46 @@ function tokenize(text: string): Token[] {
     const found = patterns
       .map(([kind, pattern]) => ({ kind, matched: match(pattern) }))
       .find(({ matched }) => matched);
-    if (found?.matched === undefined) {
-      const token: Token = { kind: 'mark', text: at([...text.slice(position, position + 2)], 0), ...place };
-      throw new TextFault(
-        fault('text-unexpected', { found: token.text, expected: 'a name, a number or a mark' }),
-        token,
-      );
-    }
-    tokens.push({ kind: found.kind, text: found.matched, ...place });
-    skip(found.matched);
+    // A sign that no text of ours has is a mark of its own, which no reader expects.
+    const { kind, matched } = found ?? { kind: 'mark', matched: undefined };
+    const word = matched ?? at([...text.slice(position, position + 2)], 0);
+    tokens.push({ kind, text: word, ...place });
+    skip(word);
   }
 }
 
 export class Cursor {
   private readonly tokens: readonly Token[];
+  /** Braces that are open before each token. */
+  private readonly depths: readonly number[];
   private index = 0;
 
   constructor(text: string) {
     this.tokens = tokenize(text);
+    let depth = 0;
+    this.depths = this.tokens.map(({ text: word }) => {
+      if (word === '{') return depth++;
+      return word === '}' ? depth-- : depth;
+    });
+  }
+
+  /** The token that was read last. */
+  previous(): Token {
+    return at(this.tokens, Math.max(0, this.index - 1));
+  }
+
+  /** How many braces are open. */
+  depth(): number {
+    return at(this.depths, Math.min(this.index, this.tokens.length - 1));
+  }
+
+  /** After a fault: goes on to where a statement inside `depth` braces ends, at `;`, `}` or the line's end. */
+  recover(depth: number): void {
+    while (this.peek().kind !== 'end') {
+      const ends = [';', '}'].includes(this.peek().text) || this.peek().line > this.previous().line;
+      if (this.depth() <= depth && ends) return;
+      this.index++;
+    }
   }
 
   peek(ahead = 0): Token {
@@ -178,7 +200,8 @@ export function readText<T>(text: string, file: string, read: (cursor: Cursor) =
   }
 }
 
-const placed = ({ fault: found, token }: TextFault, file: string): Diagnostic =>
+/** A fault of a text as a diagnostic with its place. */
+export const placed = ({ fault: found, token }: TextFault, file: string): Diagnostic =>
   diagnose(found, {
     span: {
       file,

@@ -1,0 +1,45 @@
+/** Diagnostics about descriptions of machines. */
+import type { Entry } from './entry.ts';
+
+export const machineDiagnostics = {
+  'machine-word': {
+    message: '`{word}` says nothing about {place}',
+    hint: 'it has: {known}',
+    explain: 'A description of a machine has its own words in each block, and this is none of them.',
+    example: 'node 6 x v100 { memroy 16 GiB }',
+  },
+  'number-without-unit': {
+    message: '`{word}` is {dimension}, and {number} has no unit',
+    hint: 'units are {units}',
+    explain:
+      'A number without its unit could mean anything, so each figure of a machine that has a unit states it.',
+    example: 'memory 16   // write: memory 16 GiB',
+  },
+  'wrong-unit': {
+    message: '`{word}` is {dimension}, and has no unit `{unit}`',
+    explain: 'Each figure has its own kind of unit. Letters count: `b` is no byte, `mb` no megabyte.',
+    example: 'bandwidth 900 GB   // write: bandwidth 900 GB/s',
+  },
+  'figure-missing': {
+    message: '{place} lacks `{word}`',
+    explain: 'Costs cannot be counted without this figure. A guess is fine if it says so: `assumed`.',
+    example: 'host { memory 512 GiB }   // and its link?',
+  },
+  'figure-twice': {
+    message: '`{word}` stands twice for {place}',
+    explain: 'A machine has one such figure. Which of the two would count is not clear.',
+    example: 'nodes 2\n  nodes 4',
+  },
+  'figure-impossible': {
+    message: '`{word}` {why}',
+    explain: 'No machine has such a figure, and times counted with it would be nonsense.',
+    example: 'bandwidth -1 GB/s',
+  },
+  'wrong-sockets': {
+    message: 'the groups of `{word}` {why}',
+    hint: 'devices of a node count from 0: `[0..2] [3..5]` for 6 of them',
+    explain:
+      'The devices of a node are divided into groups that are joined directly, and each belongs to exactly one. A link without groups joins all.',
+    example: 'node 6 x v100 { ... }\n  link nvlink [0..2] [2..5] { ... }',
+  },
+} as const satisfies Record<string, Entry>;
