@@ -5,6 +5,7 @@
  * one of them: a message is charged the slowest link that any device of the role sends it over, and a link that
  * several share its worst-case share, every device of a node sending at once.
  */
+import { allReduceSeconds, bareSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
 import { type Link, linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
 import type { Plan, Role } from '../../ir/plan.ts';
@@ -61,46 +62,19 @@ export function transfersOf(plan: Plan, machine: Machine): Transfers {
               );
           }
         }
-        const parallel = [...within].map(([link, bytes]) => bare(link, bytes));
-        return latency + Math.max(bare(machine.network, leaving), 0, ...parallel);
+        const parallel = [...within].map(([link, bytes]) => bareSeconds(link, bytes));
+        return latency + Math.max(bareSeconds(machine.network, leaving), 0, ...parallel);
       };
       return Math.max(one(sends), one(receives));
     },
     message(from, to, bytes) {
       const { link, sharing } = stageWay(plan, machine, from, to);
-      return link === undefined ? 0 : messageSeconds(link, bytes) + (sharing - 1) * bare(link, bytes);
+      return link === undefined ? 0 : messageSeconds(link, bytes) + (sharing - 1) * bareSeconds(link, bytes);
     },
-    allReduce(stage, over, bytes) {
-      const members = membersOf(plan, stage, over);
-      if (members.count === 1) return 0;
-      const nodes = nodesOf(machine, members);
-      const inside = Math.min(members.count, machine.devicesPerNode, Math.ceil(members.count / nodes));
-      const slowest = inside > largestSocket(machine) ? machine.betweenSockets : machine.inSocket;
-      // A ring inside the node (Patarasu & Yuan 2009), then across nodes at the rate the machine states.
-      const local =
-        inside === 1 ? 0 : (2 * (inside - 1) * bare(slowest, bytes)) / inside + 2 * slowest.latency;
-      if (nodes === 1) return local;
-      const { bandwidth, latency } = machine.allReduce;
-      return Math.max(local, bytes / bandwidth + latency * Math.ceil(Math.log2(nodes)));
-    },
-    gather(stage, over, bytes) {
-      const members = membersOf(plan, stage, over);
-      if (members.count === 1) return 0;
-      const nodes = nodesOf(machine, members);
-      const link = nodes > 1 ? machine.network : machine.betweenSockets;
-      const sharing = nodes > 1 ? Math.min(members.count, machine.devicesPerNode) : 1;
-      return (
-        link.latency * Math.ceil(Math.log2(members.count)) + bare(link, bytes * (members.count - 1) * sharing)
-      );
-    },
+    allReduce: (stage, over, bytes) => allReduceSeconds(machine, membersOf(plan, stage, over), bytes),
+    gather: (stage, over, bytes) => gatherSeconds(machine, membersOf(plan, stage, over), bytes),
   };
 }
-
-/** Without the latency. */
-const bare = (link: Link, bytes: number): number =>
-  bytes === 0 ? 0 : messageSeconds(link, bytes) - link.latency;
-
-const largestSocket = ({ sockets }: Machine): number => Math.max(...sockets.map(({ length }) => length));
 
 function neighbourWays(plan: Plan, machine: Machine, stage: number, offset: readonly number[]): Ways {
   const counts = placesOf(plan);
@@ -137,9 +111,6 @@ function stageWay(plan: Plan, machine: Machine, from: number, to: number): { lin
   return { link, sharing: shared ? Math.min(places, machine.devicesPerNode) : 1 };
 }
 
-/** How many devices take part, and how far apart in ranks they lie. */
-type Members = { readonly count: number; readonly spacing: number; readonly first: number };
-
 function membersOf(plan: Plan, stage: number, over: Group): Members {
   const places = product(placesOf(plan));
   const stages = stagesOf(plan.schedule);
@@ -151,9 +122,3 @@ function membersOf(plan: Plan, stage: number, over: Group): Members {
   };
   return groups[over];
 }
-
-const nodesOf = ({ devicesPerNode }: Machine, { count, spacing, first }: Members): number =>
-  Math.max(
-    1,
-    Math.floor((first + count * spacing - 1) / devicesPerNode) - Math.floor(first / devicesPerNode) + 1,
-  );

@@ -1,0 +1,58 @@
+/** What messages among several devices cost: shared by planner and simulator. */
+import { type Link, type Machine, messageSeconds } from './machine.ts';
+
+/** Ranks `first`, `first + spacing`, ...: `count` of them. */
+export type Members = { readonly count: number; readonly spacing: number; readonly first: number };
+
+/** Seconds of a message without its latency. */
+export const bareSeconds = (link: Link, bytes: number): number =>
+  bytes === 0 ? 0 : messageSeconds(link, bytes) - link.latency;
+
+/** Nodes that the ranks lie on, which fill them in order. */
+const nodesOf = ({ devicesPerNode }: Machine, { count, spacing, first }: Members): number => {
+  const last = first + (count - 1) * spacing;
+  return Math.floor(last / devicesPerNode) - Math.floor(first / devicesPerNode) + 1;
+};
+
+const largestSocket = ({ sockets }: Machine): number => Math.max(...sockets.map(({ length }) => length));
+
+/** The slowest link inside a node that so many of its devices use among them. */
+const linkAmong = (machine: Machine, devices: number): Link =>
+  devices > largestSocket(machine) ? machine.betweenSockets : machine.inSocket;
+
+/**
+ * All-reduce: a ring inside a node (Patarasu & Yuan 2009), which moves each byte twice but for the own part;
+ * across nodes at the rate that the machine states, its latency once for each doubling of nodes.
+ */
+export function allReduceSeconds(machine: Machine, members: Members, bytes: number): number {
+  if (members.count === 1) return 0;
+  const nodes = nodesOf(machine, members);
+  const inside = Math.ceil(members.count / nodes);
+  const link = linkAmong(machine, inside);
+  const local = inside === 1 ? 0 : (2 * (inside - 1) * bareSeconds(link, bytes)) / inside + 2 * link.latency;
+  if (nodes === 1) return local;
+  const { bandwidth, latency } = machine.allReduce;
+  return Math.max(local, bytes / bandwidth + latency * Math.ceil(Math.log2(nodes)));
+}
+
+/** Each member gives `bytes` to every other; on a network all devices of a node do at once. */
+export function gatherSeconds(machine: Machine, members: Members, bytes: number): number {
+  if (members.count === 1) return 0;
+  const nodes = nodesOf(machine, members);
+  const link = nodes > 1 ? machine.network : linkAmong(machine, members.count);
+  const sharing = nodes > 1 ? Math.min(members.count, machine.devicesPerNode) : 1;
+  const steps = Math.ceil(Math.log2(members.count));
+  return link.latency * steps + bareSeconds(link, bytes * (members.count - 1) * sharing);
+}
+
+/**
+ * A device gives `bytes` in all to its neighbours in a grid of `count` devices, and gets as many: charged the
+ * worst-case share of the slowest link in use.
+ */
+export function exchangeSeconds(machine: Machine, count: number, bytes: number): number {
+  if (count === 1) return 0;
+  if (count > machine.devicesPerNode)
+    return machine.network.latency + bareSeconds(machine.network, bytes * machine.devicesPerNode);
+  const link = linkAmong(machine, count);
+  return link.latency + bareSeconds(link, bytes * (link.shared ? machine.devicesPerNode / 2 : 1));
+}
