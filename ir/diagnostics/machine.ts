@@ -2,6 +2,13 @@
 import type { Entry } from './entry.ts';
 
 export const machineDiagnostics = {
+  'unknown-machine': {
+    message: 'there is no machine `{name}`',
+    hint: 'those that come with unetc are {known}; others are given as a file: `--machine mine.machine`',
+    explain:
+      'A machine is named by a file, or is one of those whose descriptions come with unetc. `unetc calibrate -o mine.machine` describes the one it runs on.',
+    example: 'unetc compile model.unet --machine sumit   // write: summit',
+  },
   'machine-word': {
     message: '`{word}` says nothing about {place}',
     hint: 'it has: {known}',

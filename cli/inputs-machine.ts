@@ -1,0 +1,48 @@
+/** Machines by name or file. Built-in ones are the files of `machines/`, beside the program. */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, parse } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import type { Machine } from '../ir/machine.ts';
+import { nearestWord } from '../ir/suggest.ts';
+import { readMachine as readMachineText } from '../ir/text/machine.ts';
+import { readSource } from './inputs.ts';
+
+const extension = '.machine';
+
+/** From the sources and from `dist/` alike: the first folder upwards that has one. */
+function machinesFolder(from = dirname(fileURLToPath(import.meta.url))): string {
+  const folder = join(from, 'machines');
+  return existsSync(folder) || from === dirname(from) ? folder : machinesFolder(dirname(from));
+}
+
+/** Names of the machines that come with the program. */
+export const builtinMachines = (): readonly string[] =>
+  readdirSync(machinesFolder())
+    .filter((file) => file.endsWith(extension))
+    .map((file) => parse(file).name)
+    .sort();
+
+/** A path, or the name of a machine that comes with the program. */
+const isPath = (nameOrFile: string): boolean => nameOrFile.endsWith(extension) || /[/\\]/.test(nameOrFile);
+
+/** The file of a machine: what `--machine` was given, or the built-in of that name. */
+export function machineFile(nameOrFile: string): Result<string> {
+  if (isPath(nameOrFile) || existsSync(nameOrFile)) return success(nameOrFile);
+  const known = builtinMachines();
+  if (known.includes(nameOrFile)) return success(join(machinesFolder(), `${nameOrFile}${extension}`));
+  const near = nearestWord(nameOrFile, known);
+  return failure(
+    diagnose(fault('unknown-machine', { name: nameOrFile, known: known.join(', ') }), {
+      hint: near && `did you mean \`${near}\`?`,
+    }),
+  );
+}
+
+/** Reads the machine that `--machine` names. Errors: `unknown-machine`, `file-*`, those of the text. */
+export function readMachine(nameOrFile: string): Result<Machine> {
+  const file = machineFile(nameOrFile);
+  if (!file.ok) return file;
+  const source = readSource(file.value);
+  return source.ok ? readMachineText(source.value, file.value) : source;
+}
