@@ -1,0 +1,263 @@
+/**
+ * Where a model may be cut into stages, and what a part of it weighs: sums over runs of ops from prefix sums.
+ */
+import { at } from '../../ir/box.ts';
+import type { Chunk, Order } from '../../ir/schedule.ts';
+import { type Item, ordered } from '../lower/order.ts';
+import type { ChunkLoad } from './pipeline.ts';
+import type { Profile } from './profile.ts';
+
+export type StageQuestion = {
+  readonly profile: Profile;
+  /** Seconds of each op of the model on one micro-batch; what is computed again counts as backward. */
+  readonly forward: readonly number[];
+  readonly backward: readonly number[];
+  /** Bytes of each op that are kept from its forward to its backward pass, for one micro-batch. */
+  readonly kept: readonly number[];
+  /** Bytes of the parameters of each op with gradients and optimizer state. */
+  readonly state: readonly number[];
+  /** Bytes of one micro-batch of each spatial value, as it is sent. */
+  readonly valueBytes: ReadonlyMap<string, number>;
+  readonly stages: number;
+  readonly microBatches: number;
+  readonly order: Order;
+  /** Bytes of a device. */
+  readonly memory: number;
+  /** Bytes that a device needs while it works, beside what is kept. */
+  readonly workspace: number;
+  messageSeconds(fromStage: number, toStage: number, bytes: number): number;
+  /** Messages take no time of the stages at their ends. */
+  readonly overlaps: boolean;
+};
+
+/** A value that ops read: where it is made, and by which ops it is read, ascending. */
+export type Flow = { readonly made: number; readonly reads: readonly number[]; readonly bytes: number };
+
+export type Space = {
+  readonly ops: number;
+  /** Ops before which a chunk may begin, ascending. */
+  readonly positions: readonly number[];
+  readonly flows: readonly Flow[];
+  /** Sums of all ops before an op: `[ops]` is the sum of all. */
+  readonly forward: Float64Array;
+  readonly backward: Float64Array;
+  readonly kept: Float64Array;
+  readonly state: Float64Array;
+  /** Whether the ops in [e, d) get one value from before them and give one to after them, and no more. */
+  isNested(e: number, d: number): boolean;
+};
+
+const prefix = (list: readonly number[]): Float64Array => {
+  const sums = new Float64Array(list.length + 1);
+  list.forEach((value, index) => {
+    sums[index + 1] = (sums[index] ?? 0) + value;
+  });
+  return sums;
+};
+
+/** With more ops than this, chunks begin only with ops of much arithmetic, and where the grid changes. */
+const mostPositions = 400;
+
+export function stageSpace(question: Omit<StageQuestion, 'stages'>): Space {
+  const { profile } = question;
+  const flows = flowsOf(profile, question.valueBytes);
+  const ops = profile.ops.length;
+  const { mostTo, leastFrom } = nesting(flows, ops);
+  return {
+    ops,
+    positions: positionsOf(profile),
+    flows,
+    forward: prefix(question.forward),
+    backward: prefix(question.backward),
+    kept: prefix(question.kept),
+    state: prefix(question.state),
+    isNested: (e, d) => d <= (mostTo[e] ?? 0) && e >= (leastFrom[d] ?? ops),
+  };
+}
+
+function flowsOf({ ops }: Profile, valueBytes: ReadonlyMap<string, number>): Flow[] {
+  const reads = new Map<string, number[]>(ops.map(({ op }) => [op.output, []]));
+  ops.forEach(({ op }, index) => {
+    for (const name of new Set(op.inputs)) reads.get(name)?.push(index);
+  });
+  return ops.flatMap(({ op }, made): Flow[] => {
+    const readers = reads.get(op.output) ?? [];
+    return readers.length === 0 ? [] : [{ made, reads: readers, bytes: valueBytes.get(op.output) ?? 0 }];
+  });
+}
+
+function positionsOf({ model, ops }: Profile): number[] {
+  const tied = tiedOps(
+    model.parameters.map(({ name }) => name),
+    ops,
+  );
+  const all = ops.map((_, index) => index).filter((index) => index > 0 && !tied.has(index));
+  if (all.length <= mostPositions) return all;
+  const isConv = (index: number) => at(ops, index).forward.some(({ kernel }) => kernel === 'conv');
+  const moves = (index: number) =>
+    at(ops, index).op.kind === 'max_pool' || at(ops, index).op.kind === 'resize';
+  return all.filter((index) => isConv(index) || moves(index));
+}
+
+/** Ops with a reader of some parameter before them and another from them on: both must be on one stage. */
+function tiedOps(parameters: readonly string[], ops: Profile['ops']): Set<number> {
+  const wanted = new Set(parameters);
+  const first = new Map<string, number>();
+  const tied = new Set<number>();
+  ops.forEach(({ op }, index) => {
+    for (const name of op.inputs.filter((one) => wanted.has(one))) {
+      const from = first.get(name) ?? index;
+      first.set(name, from);
+      for (let between = from + 1; between <= index; between++) tied.add(between);
+    }
+  });
+  return tied;
+}
+
+/**
+ * For each e the most d, and for each d the least e, so that [e, d) gets, or gives, one value only: the second
+ * first read from e on of the values made before e, and the second last place of those that are read from d on.
+ */
+function nesting(flows: readonly Flow[], ops: number) {
+  const mostTo = new Int32Array(ops + 1);
+  const leastFrom = new Int32Array(ops + 1);
+  for (let place = 0; place <= ops; place++) {
+    const [first, second] = [
+      [ops, ops],
+      [-1, -1],
+    ] as [number[], number[]];
+    for (const { made, reads } of flows) {
+      const read = reads.find((one) => one >= place);
+      if (made >= place || read === undefined) continue;
+      if (read < at(first, 0)) first.unshift(read);
+      else if (read < at(first, 1)) first[1] = read;
+      if (made > at(second, 0)) second.unshift(made);
+      else if (made > at(second, 1)) second[1] = made;
+    }
+    mostTo[place] = at(first, 1);
+    leastFrom[place] = at(second, 1) + 1;
+  }
+  return { mostTo, leastFrom };
+}
+
+/** A way to cut: where each chunk begins (the first at 0), and its stage. */
+export type Cut = { readonly starts: readonly number[]; readonly stages: readonly number[] };
+
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+export const straightStages = (stages: number): number[] => upTo(stages);
+
+/** Down the encoder and up the decoder; the last stage has one chunk. */
+export const foldedStages = (stages: number): number[] => [...upTo(stages), ...upTo(stages - 1).toReversed()];
+
+/** For each chunk what it sends forward: bytes to each later chunk that is the first of its stage to read it. */
+function messagesOf({ flows, ops }: Space, { starts, stages }: Cut): Map<number, number>[] {
+  const chunkOf = new Int32Array(ops);
+  for (const [chunk, start] of starts.entries()) chunkOf.fill(chunk, start);
+  const sent = starts.map(() => new Map<number, number>());
+  for (const { made, reads, bytes } of flows) {
+    const from = chunkOf[made] ?? 0;
+    const seen = new Set([at(stages, from)]);
+    for (const read of reads) {
+      const to = chunkOf[read] ?? 0;
+      if (seen.has(at(stages, to))) continue;
+      seen.add(at(stages, to));
+      at(sent, from).set(to, (at(sent, from).get(to) ?? 0) + bytes);
+    }
+  }
+  return sent;
+}
+
+export type WeighedChunk = ChunkLoad & {
+  /** Bytes of one micro-batch that it sends and receives. */
+  readonly sent: number;
+  readonly received: number;
+};
+
+/** The chunks of a cut with their times and messages. */
+export function weigh(space: Space, question: StageQuestion, cut: Cut): WeighedChunk[] {
+  const { starts, stages } = cut;
+  const messages = messagesOf(space, cut);
+  const sum = (sums: Float64Array, chunk: number) =>
+    (sums[starts[chunk + 1] ?? space.ops] ?? 0) - (sums[at(starts, chunk)] ?? 0);
+  const seconds = (from: number, to: number, bytes: number) =>
+    question.messageSeconds(at(stages, from), at(stages, to), bytes);
+  return stages.map((stage, chunk) => {
+    const sends = [...at(messages, chunk)];
+    const gets = messages.flatMap((to, from) => {
+      const bytes = to.get(chunk);
+      return bytes === undefined ? [] : [{ chunk: from, bytes, seconds: seconds(from, chunk, bytes) }];
+    });
+    return {
+      stage,
+      forward: sum(space.forward, chunk),
+      backward: sum(space.backward, chunk),
+      inSeconds: gets.find((one) => one.chunk === chunk - 1)?.seconds ?? 0,
+      outSeconds: sends.reduce((all, [to, bytes]) => all + seconds(chunk, to, bytes), 0),
+      early: gets.filter((one) => one.chunk < chunk - 1),
+      sent: sends.reduce((all, [, bytes]) => all + bytes, 0),
+      received: gets.reduce((all, { bytes }) => all + bytes, 0),
+    };
+  });
+}
+
+/**
+ * For each stage the numbers of micro-batches that its chunks, in their order, have between forward and backward
+ * at the same time: the largest of them, none of which another exceeds.
+ */
+export function peaksOf(order: Order, stages: readonly number[], microBatches: number): number[][][] {
+  return ordered(order, stages, microBatches).map((items) => peaksOfItems(items));
+}
+
+function peaksOfItems(items: readonly Item[]): number[][] {
+  const chunks = [...new Set(items.map(({ chunk }) => chunk))].sort((a, b) => a - b);
+  const now = chunks.map(() => 0);
+  let peaks: number[][] = [];
+  for (const { chunk, phase } of items) {
+    const index = chunks.indexOf(chunk);
+    now[index] = at(now, index) + (phase === 'forward' ? 1 : -1);
+    if (phase === 'backward' || peaks.some((peak) => now.every((count, i) => count <= at(peak, i)))) continue;
+    peaks = peaks.filter((peak) => peak.some((count, i) => count > at(now, i)));
+    peaks.push([...now]);
+  }
+  return peaks;
+}
+
+/** Bytes of what is kept at the worst moment. `kept`: bytes of one micro-batch of each chunk. */
+export const keptBytes = (peaks: readonly (readonly number[])[], kept: readonly number[]): number =>
+  peaks.reduce(
+    (most, peak) =>
+      Math.max(
+        most,
+        peak.reduce((sum, count, i) => sum + count * at(kept, i), 0),
+      ),
+    0,
+  );
+
+/** Bytes of each stage: state, what is kept, what is received, one cotangent of each message, workspace. */
+export function stageBytes(
+  space: Space,
+  { workspace }: Pick<StageQuestion, 'workspace'>,
+  { starts, stages }: Cut,
+  chunks: readonly WeighedChunk[],
+  peaks: readonly (readonly (readonly number[])[])[],
+): number[] {
+  const sum = (sums: Float64Array, chunk: number) =>
+    (sums[starts[chunk + 1] ?? space.ops] ?? 0) - (sums[at(starts, chunk)] ?? 0);
+  return peaks.map((own, stage) => {
+    const mine = upTo(chunks.length).filter((chunk) => at(stages, chunk) === stage);
+    const kept = mine.map((chunk) => sum(space.kept, chunk) + at(chunks, chunk).received);
+    const passing = mine.map((chunk) => at(chunks, chunk).received + at(chunks, chunk).sent);
+    const state = mine.reduce((all, chunk) => all + sum(space.state, chunk), 0);
+    return state + keptBytes(own, kept) + passing.reduce((a, b) => a + b, 0) + workspace;
+  });
+}
+
+/** The cut as the schedule says it. */
+export const chunksOfCut = ({ ops }: Pick<Profile, 'ops'>, { starts, stages }: Cut): Chunk[] =>
+  stages.length === 1
+    ? []
+    : stages.map((stage, chunk) => ({
+        from: chunk === 0 ? '' : at(ops, at(starts, chunk)).op.output,
+        stage,
+      }));
