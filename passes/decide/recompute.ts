@@ -1,0 +1,91 @@
+/**
+ * Which values to compute again instead of keeping them: the whole curve of memory against time, for all budgets
+ * from one run.
+ *
+ * The drops are looked for where each step frees what it no longer needs at once; the points of the curve are
+ * those of the plan that lowering makes of them, whose sessions hold what goes in and comes out a little longer.
+ */
+import { at } from '../../ir/box.ts';
+import type { Strips } from '../../ir/schedule.ts';
+import type { Profile } from './profile.ts';
+import { type Drops, type Memory, memoryOf } from './recompute-memory.ts';
+import { search, thinned } from './recompute-search.ts';
+import { type Tape, tapeOf } from './recompute-tape.ts';
+
+export type RecomputeQuestion = {
+  readonly profile: Profile;
+  /** Seconds of each op of the profile on one micro-batch: forward, which is the price of computing it again. */
+  readonly forward: readonly number[];
+  /** And backward. */
+  readonly backward: readonly number[];
+  /** Bytes of each spatial value of one micro-batch on the device, margins included. */
+  readonly bytes: ReadonlyMap<string, number>;
+};
+
+/** One point of the curve: no other needs less memory and no more time. */
+export type RecomputePoint = {
+  readonly drop: readonly string[];
+  readonly strips: readonly Strips[];
+  /**
+   * Most bytes alive at once in forward and backward of one micro-batch: inputs, activations, cotangents, working
+   * sets. Parameters and their gradients are not counted.
+   */
+  readonly peak: number;
+  /** Bytes that stay between forward and backward, which a pipeline has once for each micro-batch in flight. */
+  readonly kept: number;
+  /** The most beside them. */
+  readonly working: number;
+  readonly extraSeconds: number;
+  /** For each op of the model: extra seconds of the backward pass, and bytes kept of what it makes or reads first. */
+  readonly extra: readonly number[];
+  readonly keptBytes: readonly number[];
+};
+
+/** From no recompute to the least memory. */
+export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
+  const tape = tapeOf(question);
+  const memory = memoryOf(tape);
+  const found = search({ ...tape, sessions: false });
+  const lowered = found.map(({ drops }) => ({ ...memory.cost(drops), drops }));
+  const count = question.profile.ops.length;
+  return thinned(lowered).map(({ drops }) => pointOf(tape, memory, drops, count));
+}
+
+/** The first, and so the fastest, point of a curve that needs no more than the given bytes. */
+export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
+  curve.find(({ peak }) => peak <= bytes);
+
+function pointOf(tape: Tape, memory: Memory, drops: Drops, count: number): RecomputePoint {
+  const { peak, seconds, kept, again } = memory.detail(drops);
+  const origins = firstOrigins(tape);
+  const extra = new Array<number>(count).fill(0);
+  const keptBytes = new Array<number>(count).fill(0);
+  const madeBy = (step: number) => at(tape.values, at(tape.steps, step).makes);
+  for (const step of again) {
+    const { origin } = at(tape.steps, step);
+    extra[origin] = at(extra, origin) + (madeBy(step).price ?? 0);
+  }
+  for (const value of kept) {
+    const origin = origins.get(value) ?? 0;
+    keptBytes[origin] = at(keptBytes, origin) + at(tape.values, value).bytes;
+  }
+  const keptInAll = keptBytes.reduce((sum, bytes) => sum + bytes, 0);
+  return {
+    drop: again.map(madeBy).flatMap(({ name, price }) => (price === undefined ? [] : [name])),
+    strips: [],
+    peak,
+    kept: keptInAll,
+    working: peak - keptInAll,
+    extraSeconds: seconds,
+    extra,
+    keptBytes,
+  };
+}
+
+/** The op that makes each value, or that reads it first. */
+function firstOrigins({ steps }: Tape): Map<number, number> {
+  const origins = new Map<number, number>();
+  for (const { reads, makes, origin } of steps)
+    for (const value of [...reads, makes]) if (!origins.has(value)) origins.set(value, origin);
+  return origins;
+}
