@@ -18,6 +18,16 @@ export type Coarsening = { readonly grid: readonly number[]; readonly level: num
 /** The ops from `from` to `to` are computed, and differentiated, in `count` strips of rows one after another. */
 export type Strips = { readonly from: string; readonly to: string; readonly count: number };
 
+/**
+ * What the order of a folded pipeline is made for: how long the chunks take on a micro-batch, in any unit, and how
+ * many micro-batches are between their first forward and their last backward item at most.
+ */
+export type Pace = {
+  readonly inFlight: number;
+  readonly forward: readonly number[];
+  readonly backward: readonly number[];
+};
+
 export type Schedule = {
   readonly name: string;
   /** Devices in all. Training: replicas x stages x tiles / stream. Prediction: any number; they work through the tiles. */
@@ -39,6 +49,8 @@ export type Schedule = {
   readonly coarsen?: Coarsening;
   /** Pipeline stages; empty: one stage. The first chunk begins with the first op. */
   readonly chunks: readonly Chunk[];
+  /** Of the order `1f1b` where stages are folded. Absent: `evenPace`. */
+  readonly pace?: Pace;
   /** Values that are not kept for the backward pass but computed again in it. */
   readonly drop: readonly string[];
   readonly strips: readonly Strips[];
@@ -61,6 +73,15 @@ export const gridOf = ({ cuts, stream }: Pick<Schedule, 'cuts' | 'stream'>): num
 
 export const stagesOf = ({ chunks }: Pick<Schedule, 'chunks'>): number =>
   chunks.reduce((stages, { stage }) => Math.max(stages, stage + 1), 1);
+
+/** All stages alike, forward half as long as backward; twice as many micro-batches in flight as stages. */
+export function evenPace(stages: readonly number[]): Pace {
+  const chunksOf = (stage: number) => stages.filter((one) => one === stage).length;
+  const counts = stages.map(chunksOf);
+  const whole = counts.reduce((a, b) => (a % b === 0 ? a : a * b), 1);
+  const forward = counts.map((count) => whole / count);
+  return { inFlight: 2 * (Math.max(...stages) + 1), forward, backward: forward.map((one) => 2 * one) };
+}
 
 /** All decisions but the cuts at their plainest: one device, everything kept, every margin recomputed. */
 export const plainDecisions = (rank: number) =>

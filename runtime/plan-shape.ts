@@ -16,7 +16,7 @@ import type {
 import type { Piece } from '../ir/ops/attributes.ts';
 import { isOpKind } from '../ir/ops/table.ts';
 import type { Axis, Buffer, Instruction, Plan, Role, Segment, State } from '../ir/plan.ts';
-import type { Chunk, Coarsening, Exchange, Schedule, Strips } from '../ir/schedule.ts';
+import type { Chunk, Coarsening, Exchange, Pace, Schedule, Strips } from '../ir/schedule.ts';
 import type { ArrayType, Element, MapType, Value, ValueType } from '../ir/type.ts';
 import {
   count,
@@ -150,6 +150,7 @@ const schedule = record<Schedule>({
   exchanges: list(record<Exchange>({ before: text, operand: count, cells: count })),
   coarsen: optional(record<Coarsening>({ grid: counts, level: count })),
   chunks: list(record<Chunk>({ from: text, stage: count })),
+  pace: optional(record<Pace>({ inFlight: count, forward: counts, backward: counts })),
   drop: texts,
   strips: list(record<Strips>({ from: text, to: text, count })),
 });

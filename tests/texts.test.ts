@@ -170,6 +170,15 @@ test('schedules, complete or with decisions left open', () => {
           .map((chunks) => chunks.map((chunk, i) => (i === 0 ? { ...chunk, from: '' } : chunk))),
       ),
     ),
+    pace: optional(
+      fc
+        .tuple(positive, fc.array(fc.tuple(positive, positive), { minLength: 1, maxLength: 3 }))
+        .map(([inFlight, times]) => ({
+          inFlight,
+          forward: times.map(([first]) => first),
+          backward: times.map(([, second]) => second),
+        })),
+    ),
     drop: optional(
       fc.array(
         name.filter((word) => word !== 'nothing'),

@@ -12,10 +12,11 @@
  *     halo          exchange 2 before unet.decode[0].conv[0], 4 before unet.encode[1].concat[0] operand 1
  *     coarsen       2 x 2 from level 3
  *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]
+ *     pace          4 for 20 50, 60 120, 25 50          // in flight; forward and backward of each chunk
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */
-import type { Chunk, Coarsening, Exchange, Order, Pins, Schedule, Strips } from '../schedule.ts';
+import type { Chunk, Coarsening, Exchange, Order, Pace, Pins, Schedule, Strips } from '../schedule.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
 
@@ -49,6 +50,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('halo', pins.exchanges && haloInWords(pins.exchanges)),
   ...given('coarsen', pins.coarsen && `${pins.coarsen.grid.join(' x ')} from level ${pins.coarsen.level}`),
   ...given('stages', pins.chunks && chunksInWords(pins.chunks)),
+  ...given('pace', pins.pace && paceInWords(pins.pace)),
   ...given('drop', pins.drop && listed(pins.drop.map(printName))),
   ...given(
     'strips',
@@ -77,6 +79,9 @@ const chunksInWords = (chunks: readonly Chunk[]): string =>
         .map(({ from, stage }, i) => (i === 0 ? `${stage}` : `${stage} from ${printName(from)}`))
         .join(', ');
 
+const paceInWords = ({ inFlight, forward, backward }: Pace): string =>
+  `${inFlight} for ${forward.map((first, i) => `${first} ${backward[i]}`).join(', ')}`;
+
 type Draft = Pins & { readonly marks?: readonly [word: string, cuts: readonly number[]] };
 
 /** How each decision is read. Cuts are collected by the word of their axis. */
@@ -94,6 +99,7 @@ const decisions: { readonly [word: string]: (cursor: Cursor) => Draft } = {
   halo: (cursor) => ({ exchanges: readHalo(cursor) }),
   coarsen: (cursor) => ({ coarsen: readCoarsening(cursor) }),
   stages: (cursor) => ({ chunks: readChunks(cursor) }),
+  pace: (cursor) => ({ pace: readPace(cursor) }),
   drop: (cursor) => ({ drop: readListed(cursor, () => cursor.name()) }),
   strips: (cursor) => ({ strips: readListed(cursor, () => readStrips(cursor)) }),
 };
@@ -177,6 +183,15 @@ function readChunks(cursor: Cursor): Chunk[] {
     chunks.push({ from: cursor.name(), stage });
   }
   return chunks;
+}
+
+function readPace(cursor: Cursor): Pace {
+  const inFlight = positive(cursor);
+  cursor.expect('for');
+  const times: [number, number][] = [];
+  do times.push([positive(cursor), positive(cursor)]);
+  while (cursor.take(','));
+  return { inFlight, forward: times.map(([first]) => first), backward: times.map(([, second]) => second) };
 }
 
 function readStrips(cursor: Cursor): Strips {

@@ -12,7 +12,7 @@ const wrong = (why: string, hint?: string): Diagnostic =>
   diagnose(fault('wrong-schedule', { why }), { hint });
 
 /** Far beyond any machine, and small enough that a slip of the pen costs a message and no memory. */
-const most = { devices: 1_000_000, microBatches: 4096 } as const;
+const most = { devices: 1_000_000, microBatches: 4096, pace: 1_000_000 } as const;
 
 export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
   const { cuts, stream } = schedule;
@@ -124,7 +124,7 @@ function haloFaults(model: Model, { exchanges, stream, coarsen }: Schedule): Dia
 /** Chunks begin in the order of the ops, every stage has one, and no stage needs a later chunk of another. */
 function stageFaults(model: Model, schedule: Schedule): Diagnostic[] {
   const { chunks, order, stream } = schedule;
-  if (chunks.length === 0) return [];
+  if (chunks.length === 0) return schedule.pace === undefined ? [] : [wrong('`pace` needs stages')];
   const place = new Map(model.ops.map(({ output }, index) => [output, index]));
   const starts = chunks.slice(1).map(({ from }) => place.get(from) ?? -1);
   const faults: Diagnostic[] = [];
@@ -139,9 +139,25 @@ function stageFaults(model: Model, schedule: Schedule): Diagnostic[] {
     if (!stages.includes(stage)) faults.push(wrong(`stage ${stage} has no part of the network`));
   if (product(stream) > 1)
     faults.push(wrong('tiles that a device works through one after another cannot be cut into stages'));
+  faults.push(...paceFaults(schedule));
   if (stagesOf(schedule) === 1 && order !== 'one_after_another')
     faults.push(wrong(`the order \`${order}\` needs stages`));
   return faults.length > 0 ? faults : [...faults, ...sharedFaults(model, schedule)];
+}
+
+function paceFaults({ chunks, pace, order }: Schedule): Diagnostic[] {
+  if (pace === undefined) return [];
+  const times = [...pace.forward, ...pace.backward];
+  const counts = [pace.inFlight, ...times];
+  const faults: Diagnostic[] = [];
+  if (order !== '1f1b') faults.push(wrong('`pace` belongs to the order `1f1b`'));
+  if (pace.forward.length !== chunks.length || pace.backward.length !== chunks.length)
+    faults.push(
+      wrong(`\`pace\` times ${pace.forward.length} parts of the network, and it has ${chunks.length}`),
+    );
+  if (!counts.every((one) => Number.isInteger(one) && one >= 1 && one <= most.pace))
+    faults.push(wrong(`\`pace\` counts in whole numbers from 1 to ${most.pace}`));
+  return faults;
 }
 
 /** A parameter that ops of two stages read would need its gradient summed over both. */

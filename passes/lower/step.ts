@@ -73,7 +73,8 @@ export function trainingRole(making: Making): Role {
   };
   declareStates(step);
   countDenominators(step);
-  for (const item of at(ordered(schedule.order, stages, schedule.microBatches), stage)) workOn(step, item);
+  for (const item of at(ordered(schedule.order, stages, schedule.microBatches, schedule.pace), stage))
+    workOn(step, item);
   reduceAndUpdate(step, sums, training);
   const place = classes.join('_');
   const name = stagesOf(schedule) === 1 ? `role_${place}` : `stage_${stage}_role_${place}`;

@@ -1,0 +1,195 @@
+/**
+ * The order of the work of stages with more than one chunk each. A micro-batch visits such a stage four times, and
+ * a rule that only looks at what is ready lets the visits get in each other's way. So first a timetable is made
+ * that repeats itself every `period`, the work of the busiest stage on one micro-batch (modulo scheduling, Rau and
+ * Glaeser 1981): each visit begins as early as its stage is free at that point of the period. Then the stages are
+ * simulated: whoever is free takes what is ready and comes first in the timetable, so that the pipeline fills and
+ * drains faster than the timetable. All in whole numbers: the same on every machine.
+ */
+import { at } from '../../ir/box.ts';
+import type { Pace } from '../../ir/schedule.ts';
+import type { Item } from './order.ts';
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** A visit of a micro-batch to a stage, in the order in which it makes them. */
+type Visit = Omit<Item, 'micro'> & { readonly stage: number; readonly length: number };
+
+const visitsOf = (stages: readonly number[], { forward, backward }: Pace): Visit[] => [
+  ...stages.map((stage, chunk): Visit => ({ stage, chunk, phase: 'forward', length: at(forward, chunk) })),
+  ...stages
+    .map((stage, chunk): Visit => ({ stage, chunk, phase: 'backward', length: at(backward, chunk) }))
+    .toReversed(),
+];
+
+/** For each visit when the first micro-batch makes it; the others follow a period apart. */
+type Timetable = { readonly period: number; readonly starts: readonly number[] };
+
+/** For each stage its items, with at most `pace.inFlight` micro-batches between first forward and last backward. */
+export function foldedOrder(stages: readonly number[], microBatches: number, pace: Pace): Item[][] {
+  const visits = visitsOf(stages, pace);
+  const table = timetableOf(visits);
+  const early: Timetable = { period: 0, starts: visits.map((_, index) => -index) };
+  const runs = [
+    ...(table === undefined ? [] : [run(visits, microBatches, table, pace.inFlight, false)]),
+    ...(table === undefined ? [] : [run(visits, microBatches, table, microBatches, true)]),
+    run(visits, microBatches, early, pace.inFlight, false),
+  ].filter(({ inFlight }) => inFlight <= pace.inFlight);
+  return runs.reduce((a, b) => (b.seconds < a.seconds ? b : a)).items;
+}
+
+type Run = { readonly items: Item[][]; readonly seconds: number; readonly inFlight: number };
+
+/**
+ * Simulates the stages. Each does of its visits that are ready the first in the timetable; if `isStrict`, it waits
+ * for the one that is next in the timetable.
+ */
+function run(
+  visits: readonly Visit[],
+  microBatches: number,
+  { period, starts }: Timetable,
+  limit: number,
+  isStrict: boolean,
+): Run {
+  const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
+  const own = upTo(stages).map((stage) => upTo(visits.length).filter((v) => at(visits, v).stage === stage));
+  const items: Item[][] = own.map(() => []);
+  const begun = visits.map(() => 0);
+  const done = visits.map(() => 0);
+  const working = own.map(() => -1);
+  const ends = own.map(() => 0);
+  const last = visits.length - 1;
+  const isReady = (v: number, micro: number): boolean =>
+    v === 0 ? micro - at(done, last) < limit : micro < at(done, v - 1);
+  const choose = (stage: number): number => {
+    let best = -1;
+    for (const v of at(own, stage)) {
+      const micro = at(begun, v);
+      if (micro === microBatches || !(isStrict || isReady(v, micro))) continue;
+      const when = at(starts, v) + micro * period;
+      if (best < 0 || when < at(starts, best) + at(begun, best) * period) best = v;
+    }
+    return best >= 0 && isReady(best, at(begun, best)) ? best : -1;
+  };
+  let [now, most] = [0, 0];
+  for (let left = microBatches * visits.length; left > 0; ) {
+    let next = Number.POSITIVE_INFINITY;
+    for (let stage = 0; stage < stages; stage++) {
+      const v = at(working, stage) < 0 ? choose(stage) : -1;
+      if (v >= 0) {
+        const { chunk, phase, length } = at(visits, v);
+        at(items, stage).push({ chunk, phase, micro: at(begun, v) });
+        begun[v] = at(begun, v) + 1;
+        working[stage] = v;
+        ends[stage] = now + length;
+        if (v === 0) most = Math.max(most, at(begun, 0) - at(done, last));
+      }
+      if (at(working, stage) >= 0) next = Math.min(next, at(ends, stage));
+    }
+    if (next === Number.POSITIVE_INFINITY) throw new Error('a timetable that stands still');
+    now = next;
+    for (let stage = 0; stage < stages; stage++) {
+      const v = at(working, stage);
+      if (v < 0 || at(ends, stage) > now) continue;
+      done[v] = at(done, v) + 1;
+      working[stage] = -1;
+      left--;
+    }
+  }
+  return { items, seconds: now, inFlight: most };
+}
+
+/** A part of the period in which a stage works. */
+type Slot = { readonly from: number; readonly length: number };
+
+type Draft = {
+  readonly starts: readonly number[];
+  readonly end: number;
+  /** For each stage. */
+  readonly slots: readonly (readonly Slot[])[];
+};
+
+/** How many drafts are carried on from visit to visit, and how many starts of a visit each tries. */
+const width = 12;
+const tried = 4;
+
+/** A stage with more visits is too much to pack. */
+const mostVisits = 6;
+
+/** The timetable in which a micro-batch is done soonest, as far as a beam search finds it. */
+function timetableOf(visits: readonly Visit[]): Timetable | undefined {
+  const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
+  const own = upTo(stages).map((stage) => visits.filter((visit) => visit.stage === stage));
+  if (own.some(({ length }) => length > mostVisits)) return undefined;
+  const period = Math.max(...own.map((all) => all.reduce((sum, { length }) => sum + length, 0)));
+  // Room for a message.
+  const pause = Math.floor(period / 128);
+  let drafts: Draft[] = [{ starts: [], end: 0, slots: own.map(() => []) }];
+  visits.forEach(({ stage, length }, index) => {
+    const rest = visits.slice(index + 1).filter((visit) => visit.stage === stage);
+    const left = rest.map((visit) => visit.length);
+    const moves = index > 0 && at(visits, index - 1).stage !== stage;
+    const next = drafts.flatMap((draft): Draft[] => {
+      const slots = at(draft.slots, stage);
+      const ready = draft.end + (moves ? pause : 0);
+      return startsFor(slots, ready, length, left, period).map((start) => ({
+        starts: [...draft.starts, start],
+        end: start + length,
+        slots: draft.slots.with(stage, [...slots, { from: start % period, length }]),
+      }));
+    });
+    drafts = next.sort((a, b) => a.end - b.end).slice(0, width);
+  });
+  const [best] = drafts;
+  return best === undefined ? undefined : { period, starts: best.starts };
+}
+
+/** The first moments from `ready` on at which a visit leaves room for those that are left. */
+function startsFor(
+  slots: readonly Slot[],
+  ready: number,
+  length: number,
+  left: readonly number[],
+  period: number,
+): number[] {
+  const sums = [0];
+  for (const one of left) sums.push(...sums.map((sum) => sum + one));
+  const places = slots.flatMap((slot) =>
+    sums.flatMap((sum) => [slot.from + slot.length + sum, slot.from - length - sum]),
+  );
+  const later = places.map((place) => ready + ((((place - ready) % period) + period) % period));
+  const found: number[] = [];
+  for (const start of [...new Set([ready, ...later])].sort((a, b) => a - b)) {
+    const slot = { from: start % period, length };
+    if (isFree(slots, slot, period) && hasRoom([...slots, slot], left, period)) found.push(start);
+    if (found.length === tried) break;
+  }
+  return found;
+}
+
+const isFree = (slots: readonly Slot[], { from, length }: Slot, period: number): boolean =>
+  slots.every((slot) => {
+    const after = (from - slot.from + period) % period;
+    return after >= slot.length && after + length <= period;
+  });
+
+/** Whether the gaps between the slots take the lengths that are left. */
+function hasRoom(slots: readonly Slot[], left: readonly number[], period: number): boolean {
+  const sorted = slots.toSorted((a, b) => a.from - b.from);
+  const gaps = sorted.map(({ from, length }, index) => {
+    const next = sorted[index + 1]?.from ?? at(sorted, 0).from + period;
+    return next - from - length;
+  });
+  const fits = (index: number): boolean => {
+    const length = left[index];
+    if (length === undefined) return true;
+    return gaps.some((gap, which) => {
+      if (gap < length) return false;
+      gaps[which] = gap - length;
+      const does = fits(index + 1);
+      gaps[which] = gap;
+      return does;
+    });
+  };
+  return fits(0);
+}
