@@ -34,13 +34,21 @@ export type Memory = {
 export function memoryOf(tape: Tape): Memory {
   const count = tape.values.length;
   const most = tape.steps.length + tape.forward + 1;
-  const reads = tape.steps.map((step) => Int32Array.from(step.reads));
+  // What is not counted need not be followed.
+  const counted = Int32Array.from(
+    tape.values.flatMap((value, index) => (value.bytes > 0 || value.price !== undefined ? [index] : [])),
+  );
+  const isCounted = new Set(counted);
+  const reads = tape.steps.map((step) => Int32Array.from(step.reads.filter((value) => isCounted.has(value))));
   const makes = Int32Array.from(tape.steps, (step) => step.makes);
   const bytes = Float64Array.from(tape.values, (value) => value.bytes);
   const price = Float64Array.from(tape.values, (value) => value.price ?? 0);
   const early = tape.values.map((value) => value.early === true);
   const late = tape.values.map((value) => value.late === true);
-  const follows = tape.values.map((value) => value.follows === true);
+  const followers = tape.steps.flatMap(({ makes: made }, step) =>
+    step < tape.forward && tape.values[made]?.follows === true ? [step] : [],
+  );
+  const sessionOf = Int32Array.from(tape.steps, (step) => step.session ?? 0);
   const maker = new Int32Array(count).fill(-1);
   makes.forEach((value, step) => {
     maker[value] = step;
@@ -54,7 +62,7 @@ export function memoryOf(tape: Tape): Memory {
   // The first and the last moment of the session that each moment belongs to.
   const begin = new Int32Array(most);
   const end = new Int32Array(most);
-  const isAgain = new Uint8Array(most);
+  const session = new Int32Array(most);
   const alive = new Float64Array(most + 1);
   // When a value is read last in the forward pass, and first in the backward pass.
   const ahead = new Int32Array(count);
@@ -82,7 +90,7 @@ export function memoryOf(tape: Tape): Memory {
       last[made] = length;
       ahead[made] = length;
     }
-    isAgain[length++] = again;
+    session[length++] = again === 1 ? 1 : (sessionOf[step] as number);
   };
   /** Does again what a value needs, each step after those it reads of. */
   const redo = (value: number): void => {
@@ -92,12 +100,10 @@ export function memoryOf(tape: Tape): Memory {
     run(step, 1);
   };
   const mark = (drops: Drops): void => {
-    for (let value = 0; value < count; value++) dropped[value] = drops[value] as number;
-    for (let step = 0; step < tape.forward; step++) {
-      const made = makes[step] as number;
-      if (follows[made] === true && dropped[made] === 0)
-        for (const input of reads[step] as Int32Array) if (dropped[input] === 1) dropped[made] = 1;
-    }
+    dropped.set(drops);
+    for (const step of followers)
+      for (const input of reads[step] as Int32Array)
+        if (dropped[input] === 1) dropped[makes[step] as number] = 1;
   };
   const walk = (drops: Drops): void => {
     mark(drops);
@@ -109,7 +115,7 @@ export function memoryOf(tape: Tape): Memory {
     forwardMoments = most;
     lastAgain.fill(-1);
     length = 0;
-    seconds = 0;
+    seconds = tape.seconds ?? 0;
     for (let step = 0; step < tape.forward; step++)
       if (wanted[makes[step] as number] === 1 || dropped[makes[step] as number] === 0) run(step, 0);
     forwardMoments = length;
@@ -125,10 +131,10 @@ export function memoryOf(tape: Tape): Memory {
     }
     for (let moment = 0; moment < length; moment++)
       begin[moment] =
-        moment > 0 && isAgain[moment] === isAgain[moment - 1] ? (begin[moment - 1] as number) : moment;
+        moment > 0 && session[moment] === session[moment - 1] ? (begin[moment - 1] as number) : moment;
     for (let moment = length - 1; moment >= 0; moment--)
       end[moment] =
-        moment < length - 1 && isAgain[moment] === isAgain[moment + 1] ? (end[moment + 1] as number) : moment;
+        moment < length - 1 && session[moment] === session[moment + 1] ? (end[moment + 1] as number) : moment;
   };
   const change = (value: number, from: number, to: number): void => {
     alive[from] = (alive[from] as number) + (bytes[value] as number);
@@ -141,8 +147,7 @@ export function memoryOf(tape: Tape): Memory {
   const fill = (): number => {
     sessions();
     alive.fill(0, 0, length + 1);
-    for (let value = 0; value < count; value++) {
-      if (bytes[value] === 0) continue;
+    for (const value of counted) {
       if (early[value] === true) {
         // It is loaded before the first session, and so is there for the whole of the last that reads it.
         const to = (last[value] as number) < 0 ? 0 : (end[last[value] as number] as number) + 1;

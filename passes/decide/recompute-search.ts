@@ -1,11 +1,15 @@
 /**
- * The drops that a tape needs within given bytes, for all amounts of bytes in one run. A value is dropped for the
- * bytes that it frees, where too much is alive, a second of making it again; then what turned out not to be needed
- * is kept again. Every choice that was looked at counts as an answer for its own peak.
+ * The drops that a tape needs within given bytes, for all amounts of bytes in one run.
+ *
+ * First from the top down: to get below the next budget, that value is dropped which takes away most of what is above
+ * it, a second of making it again, until all fits; then what need not be dropped is kept again, the dearest first.
+ * Then every answer is changed in one place, or in two where there are few values, as long as that gives better ones
+ * (Pareto local search, Paquete et al. 2004). All that is ever looked at counts as an answer for its own peak.
  */
 import { at } from '../../ir/box.ts';
 import { type Cost, type Drops, type Memory, memoryOf } from './recompute-memory.ts';
 import type { Tape } from './recompute-tape.ts';
+import { type Unit, unitsOf } from './recompute-units.ts';
 
 export type Found = Cost & { readonly drops: Drops };
 
@@ -13,19 +17,32 @@ export type Found = Cost & { readonly drops: Drops };
 const thinning = 1e-3;
 
 /** Budgets that are aimed at, each this share of the one before. */
-const ratio = 0.96;
+const ratio = 0.95;
+
+/** How many of the most promising units are tried before one is dropped. */
+const tried = 4;
+
+/** Steps that all tries may go through together, beyond which answers are no longer changed to find better ones. */
+const effort = 2.5e6;
+
+/** How many of the dearest units are kept again where they need not be dropped. */
+const dearest = 16;
+
+/** Up to so many units are changed two at a time as well. */
+const fewUnits = 18;
 
 export function search(tape: Tape): Found[] {
-  const hunt = huntOn(tape);
-  let { drops, peak } = hunt.note(nothingKeptInVain(tape));
+  const tools = toolsFor(tape);
+  let { drops, peak } = tools.note(nothingKeptInVain(tape));
   for (;;) {
     const limit = peak * ratio;
-    const within = hunt.descend(drops, limit);
+    const within = descend(tools, drops, limit);
     if (within === undefined) break;
-    const pruned = hunt.improve(within, limit);
-    ({ drops, peak } = hunt.note(pruned));
+    ({ drops, peak } = tools.note(keepAgain(tools, within, limit)));
   }
-  return thinned(hunt.found);
+  tools.note(Uint8Array.from(tape.values, (value) => (value.price === undefined ? 0 : 1)));
+  explore(tools);
+  return tools.front();
 }
 
 /**
@@ -50,85 +67,138 @@ export function thinned(found: readonly Found[]): Found[] {
   return kept;
 }
 
-type Hunt = {
-  readonly found: Found[];
+type Tools = {
+  readonly memory: Memory;
+  readonly units: readonly Unit[];
+  /** What drops cost; counted as effort. */
+  cost(drops: Drops): Cost;
+  /** Adds an answer, if none is better. */
   note(drops: Drops): Found;
-  descend(drops: Drops, limit: number): Drops | undefined;
-  improve(drops: Drops, limit: number): Drops;
+  /** The answers that none is better than. */
+  front(): Found[];
+  isSpent(): boolean;
 };
 
-function huntOn(tape: Tape): Hunt {
+function toolsFor(tape: Tape): Tools {
   const memory = memoryOf(tape);
-  const candidates = tape.values.flatMap(({ price, bytes }, value) =>
-    price === undefined || bytes === 0 ? [] : [value],
-  );
-  const price = tape.values.map((value) => value.price ?? 0);
-  const found: Found[] = [];
-  const note = (drops: Drops): Found => {
-    const one = { ...memory.cost(drops), drops: drops.slice() };
-    found.push(one);
-    return one;
+  let spent = 0;
+  let found: Found[] = [];
+  const cost = (drops: Drops): Cost => {
+    spent += tape.steps.length;
+    return memory.cost(drops);
   };
-  const hunt = { memory, candidates, price, note };
   return {
-    found,
-    note,
-    descend: (drops, limit) => descend(hunt, drops, limit),
-    improve: (drops, limit) => improve(hunt, drops, limit),
+    memory,
+    units: unitsOf(tape),
+    cost,
+    note(drops) {
+      const one = { ...cost(drops), drops: drops.slice() };
+      if (!found.some((other) => isNoWorse(other, one))) {
+        found = found.filter((other) => !isNoWorse(one, other));
+        found.push(one);
+      }
+      return one;
+    },
+    front: () => thinned(found),
+    isSpent: () => spent > effort,
   };
 }
 
-type Tools = {
-  readonly memory: Memory;
-  readonly candidates: readonly number[];
-  readonly price: readonly number[];
-  note(drops: Drops): Found;
-};
+const isNoWorse = (a: Cost, b: Cost): boolean => a.peak <= b.peak && a.seconds <= b.seconds;
 
-/** How many of the most promising values are tried before one is dropped. */
-const tried = 6;
+function set(drops: Drops, unit: Unit, to: 0 | 1): void {
+  for (const value of unit.values) drops[value] = to;
+}
 
-/** Drops values until all fits; undefined where nothing helps any more. */
+/** Drops units until all fits; undefined where nothing helps any more. */
 function descend(tools: Tools, start: Drops, limit: number): Drops | undefined {
-  const { memory, price } = tools;
+  const { memory } = tools;
   const drops = start.slice();
   for (;;) {
-    const { peak, seconds } = memory.cost(drops);
+    const { peak, seconds } = tools.cost(drops);
     if (peak <= limit) return drops;
     const excess = memory.excess(limit);
-    const ranked = tools.candidates
-      .map((value) => ({ value, worth: memory.relief(value) / (at(price, value) + 1e-12) }))
-      .filter(({ worth }) => worth > 0)
-      .sort((a, b) => b.worth - a.worth)
-      .slice(0, tried);
-    let best: { value: number; worth: number } | undefined;
-    for (const { value } of ranked) {
-      drops[value] = 1;
-      const after = memory.cost(drops);
+    let best: { unit: Unit; worth: number } | undefined;
+    for (const unit of promising(tools, drops)) {
+      const before = drops.slice();
+      set(drops, unit, 1);
+      const after = tools.cost(drops);
       const gain = excess - memory.excess(limit);
-      const worth = gain / (after.seconds - seconds + 1e-12);
-      if (gain > 0 && (best === undefined || worth > best.worth)) best = { value, worth };
-      drops[value] = 0;
+      const worth = gain / (after.seconds - seconds + tiny);
+      if (gain > 0 && (best === undefined || worth > best.worth)) best = { unit, worth };
+      drops.set(before);
     }
     if (best === undefined) return undefined;
-    drops[best.value] = 1;
+    set(drops, best.unit, 1);
     tools.note(drops);
   }
 }
 
+const tiny = 1e-15;
+
+/** The units whose dropping seems to take away most of the excess a second. */
+function promising({ memory, units }: Tools, drops: Drops): Unit[] {
+  return units
+    .filter(({ values }) => values.some((value) => drops[value] === 0))
+    .map((unit) => {
+      const relief = unit.values.reduce((sum, value) => sum + memory.relief(value), 0);
+      return { unit, worth: relief / (unit.price + tiny) };
+    })
+    .filter(({ worth }) => worth > 0)
+    .sort((a, b) => b.worth - a.worth)
+    .slice(0, tried)
+    .map(({ unit }) => unit);
+}
+
 /** Keeps again what need not be dropped, the dearest first. */
-function improve(tools: Tools, start: Drops, limit: number): Drops {
-  const { memory, price } = tools;
+function keepAgain(tools: Tools, start: Drops, limit: number): Drops {
   const drops = start.slice();
-  const dear = tools.candidates
-    .filter((value) => drops[value] === 1)
-    .sort((a, b) => at(price, b) - at(price, a));
-  let { seconds } = memory.cost(drops);
-  for (const value of dear) {
-    drops[value] = 0;
-    const after = memory.cost(drops);
+  let { seconds } = tools.cost(drops);
+  const dear = tools.units
+    .filter(({ values }) => values.some((value) => drops[value] === 1))
+    .sort((a, b) => b.price - a.price)
+    .slice(0, dearest);
+  for (const unit of dear) {
+    const before = drops.slice();
+    set(drops, unit, 0);
+    const after = tools.cost(drops);
     if (after.peak <= limit && after.seconds < seconds) seconds = after.seconds;
-    else drops[value] = 1;
+    else drops.set(before);
   }
   return drops;
+}
+
+/** Changes answers in one place or two, and goes on from each that is better than all there are. */
+function explore(tools: Tools): void {
+  const { units } = tools;
+  const seen = new Set<Found>();
+  for (;;) {
+    const next = tools.front().find((one) => !seen.has(one));
+    if (next === undefined || tools.isSpent()) return;
+    seen.add(next);
+    const drops = next.drops.slice();
+    units.forEach((unit, index) => {
+      if (tools.isSpent()) return;
+      const restore = flip(drops, unit);
+      tools.note(drops);
+      if (units.length <= fewUnits)
+        for (const other of units.slice(index + 1)) {
+          const back = flip(drops, other);
+          tools.note(drops);
+          back();
+        }
+      restore();
+    });
+  }
+}
+
+/** Drops what is kept, or keeps it; gives how to undo that. */
+function flip(drops: Drops, unit: Unit): () => void {
+  const before = unit.values.map((value) => drops[value] as number);
+  set(drops, unit, before.includes(0) ? 1 : 0);
+  return () => {
+    unit.values.forEach((value, i) => {
+      drops[value] = at(before, i);
+    });
+  };
 }

@@ -19,6 +19,8 @@ export type TapeStep = {
   readonly makes: number;
   /** Index of the op of the model that it carries out or differentiates. */
   readonly origin: number;
+  /** Steps of different sessions are apart; 0 where not given, 1 for what is done again. */
+  readonly session?: number;
 };
 
 export type TapeValue = {
@@ -46,6 +48,8 @@ export type Tape = {
    * is on its own.
    */
   readonly sessions: boolean;
+  /** Seconds that it takes beyond those of the plain pass whatever is dropped. */
+  readonly seconds?: number;
 };
 
 /** What a caller knows about the device's part of the model: see `RecomputeQuestion`. */

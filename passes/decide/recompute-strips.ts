@@ -1,0 +1,99 @@
+/**
+ * What a tape becomes when a part of it is done in strips: of the forward pass only what enters the part is kept; in
+ * the backward pass each strip cuts out its rows, computes the part again on them, differentiates that, and adds to
+ * whole cotangents of what enters. One strip stands for all of them, the largest.
+ */
+import { at } from '../../ir/box.ts';
+import type { Tape, TapeStep, TapeValue } from './recompute-tape.ts';
+
+export type Part = {
+  /** The steps of the forward pass that are done in strips, both ends included. */
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  /** The share of the rows that the largest strip holds of a value, margins included. */
+  readonly share: number;
+  /** Seconds that it adds. */
+  readonly seconds: number;
+  /** The first time is left to the backward pass: nothing after the part reads of it but sums. */
+  readonly fused: boolean;
+};
+
+/**
+ * How many bytes of the cotangent that a backward step makes are of values that enter the part; all of them where
+ * a step makes the cotangent of one value.
+ */
+export type Entering = (step: number, entering: ReadonlySet<number>) => number;
+
+export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape {
+  const values: TapeValue[] = [...tape.values];
+  const add = (name: string, bytes: number) => values.push({ name, bytes }) - 1;
+  const inside = tape.steps.slice(part.first, part.last + 1);
+  const origins = new Set(inside.map(({ origin }) => origin));
+  const isBack = (step: number) => step >= tape.forward && origins.has(at(tape.steps, step).origin);
+  const back = tape.steps.flatMap((_, step) => (isBack(step) ? [step] : []));
+  const [begin, end] = [at(back, 0), at(back, back.length - 1)];
+  const made = new Set([...inside, ...back.map((step) => at(tape.steps, step))].map(({ makes }) => makes));
+  const entering = new Set(inside.flatMap(({ reads }) => reads).filter((value) => !made.has(value)));
+  const outside = tape.steps.slice(tape.forward).filter((_, index) => !isBack(tape.forward + index));
+  const readOutside = new Set(outside.flatMap(({ reads }) => reads));
+
+  const block: TapeStep[] = [];
+  const run = (reads: readonly number[], makes: number, origin: number) =>
+    block.push({ reads, makes, origin, session: part.first + 2 });
+  const { origin } = at(tape.steps, begin);
+  run([...entering], add('strips~begin', 0), origin);
+  // The whole cotangents that leave, and the classes that the forward pass does not give now.
+  const whole = new Map<number, number>();
+  for (const step of back) {
+    const { makes } = at(tape.steps, step);
+    if (!readOutside.has(makes)) continue;
+    const bytes = bytesEntering?.(step, entering) ?? at(values, makes).bytes;
+    whole.set(makes, add(`${at(values, makes).name}~whole`, bytes));
+    run([], whole.get(makes) as number, origin);
+  }
+  if (part.fused) for (const { makes } of inside) if (at(values, makes).late === true) run([], makes, origin);
+  // What a strip has of each value.
+  const own = new Map<number, number>();
+  const incoming = new Set<number>();
+  const piece = (value: number): number => {
+    const { name, bytes } = at(values, value);
+    const number = add(`${name}~strip`, bytes * part.share);
+    own.set(value, number);
+    return number;
+  };
+  const read = (value: number): number => {
+    const known = own.get(value);
+    if (known !== undefined || at(values, value).bytes === 0) return known ?? value;
+    if (!entering.has(value)) incoming.add(value);
+    const cut = piece(value);
+    run([value], cut, origin);
+    return cut;
+  };
+  for (const step of [...inside, ...back.map((index) => at(tape.steps, index))]) {
+    const reads = step.reads.map(read);
+    run(reads, at(values, step.makes).bytes === 0 ? add('strips~sum', 0) : piece(step.makes), step.origin);
+  }
+  const shares = [...whole.keys()].flatMap((value) => own.get(value) ?? []);
+  run([...entering, ...incoming, ...shares], add('strips~end', 0), origin);
+
+  const outer = (step: TapeStep): TapeStep => ({
+    ...step,
+    reads: step.reads.map((value) => whole.get(value) ?? value),
+  });
+  const forward = tape.steps
+    .slice(0, tape.forward)
+    .filter((_, step) => !part.fused || step < part.first || step > part.last);
+  return {
+    ...tape,
+    values,
+    forward: forward.length,
+    steps: [
+      ...forward,
+      ...tape.steps.slice(tape.forward, begin),
+      ...block,
+      ...tape.steps.slice(end + 1).map(outer),
+    ],
+    seconds: (tape.seconds ?? 0) + part.seconds,
+  };
+}
