@@ -7,7 +7,6 @@
  * of (if [e, d) and [e', d') are nested, so is [max e, min d)). So for a given most cost it suffices to know the
  * smallest d that each e can be reached with, and the least cost is found by halving. A part may be empty.
  */
-import { at } from '../../ir/box.ts';
 import type { Cut, Space } from './stage-space.ts';
 
 export type FoldCosts = {
@@ -20,24 +19,37 @@ export type FoldCosts = {
 
 type Inside = { readonly e: number; readonly d: number; readonly before?: Inside };
 
-export type Priced = { readonly cut: Cut; readonly most: number };
+/** A cut, what its most expensive stage costs, and what that of any cut costs at least. */
+export type Priced = { readonly cut: Cut; readonly most: number; readonly least: number };
 
-/** The cut whose most expensive stage costs least; undefined if none fits. */
-export function bestFold(space: Space, costs: FoldCosts): Priced | undefined {
-  let best = foldWithin(space, costs, Number.POSITIVE_INFINITY);
-  if (best === undefined) return undefined;
-  let low = 0;
-  for (let step = 0; step < 48 && low < best.most * (1 - 1e-9); step++) {
-    const middle = (low + best.most) / 2;
+/**
+ * A cut whose most expensive stage costs least, up to a share of `tolerance`; undefined if none fits. `from`: none
+ * costs less than this.
+ */
+export function bestFold(
+  space: Space,
+  costs: FoldCosts,
+  tolerance: number,
+  from: number,
+): Priced | undefined {
+  let least = from;
+  let best: Omit<Priced, 'least'> | undefined;
+  for (let share = tolerance; best === undefined && share < 1; share *= 4) {
+    best = foldWithin(space, costs, from * (1 + share));
+    if (best === undefined) least = from * (1 + share);
+  }
+  best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY);
+  while (best !== undefined && least < best.most * (1 - tolerance)) {
+    const middle = (least + best.most) / 2;
     const found = foldWithin(space, costs, middle);
-    if (found === undefined) low = middle;
+    if (found === undefined) least = middle;
     else best = found;
   }
-  return best;
+  return best && { ...best, least: Math.min(least, best.most) };
 }
 
 /** Some cut in which no stage costs more than `most`. */
-function foldWithin(space: Space, costs: FoldCosts, most: number): Priced | undefined {
+function foldWithin(space: Space, costs: FoldCosts, most: number): Omit<Priced, 'least'> | undefined {
   const { stages } = costs;
   let frontier: Inside[] = [{ e: 0, d: space.ops }];
   for (let q = 0; q < stages - 1; q++) frontier = nextFrontier(space, costs, most, q, frontier);
@@ -50,7 +62,7 @@ function foldWithin(space: Space, costs: FoldCosts, most: number): Priced | unde
   return undefined;
 }
 
-function pricedCut(inside: Inside, costs: FoldCosts): Priced {
+function pricedCut(inside: Inside, costs: FoldCosts): Omit<Priced, 'least'> {
   const cuts: Inside[] = [];
   for (let one: Inside | undefined = inside; one !== undefined; one = one.before) cuts.unshift(one);
   const parts = cuts.map(({ e, d }, q) => ({ q, e, d, inner: cuts[q + 1] ?? { e, d: e } }));
@@ -70,21 +82,22 @@ function pricedCut(inside: Inside, costs: FoldCosts): Priced {
 
 /** For each e the smallest d that can be reached, without those that another leaves less inside of. */
 function nextFrontier(space: Space, costs: FoldCosts, most: number, q: number, frontier: readonly Inside[]) {
-  const places = [0, ...space.positions, space.ops];
+  const { places } = space;
   const best = new Map<number, Inside>();
-  const holds = (from: Inside, e: number, d: number) =>
-    costs.seconds(q, from.e, e, d, from.d) <= most && costs.fits(q, from.e, e, d, from.d);
   for (const from of frontier) {
+    const holds = (e: number, d: number) =>
+      costs.seconds(q, from.e, e, d, from.d) <= most && costs.fits(q, from.e, e, d, from.d);
+    const [first, last] = [places.indexOf(from.e), places.indexOf(from.d)];
     // As e grows, less is left for the decoder's part: d only grows.
-    let index = 0;
-    for (const e of places) {
-      if (e < from.e) continue;
-      const isOut = () => index < places.length && at(places, index) <= from.d;
-      while (isOut() && (at(places, index) <= e || !holds(from, e, at(places, index)))) index++;
-      if (!isOut()) break;
+    let index = first;
+    for (let which = first; which <= last; which++) {
+      const e = places[which] ?? 0;
+      index = Math.max(index, which + 1);
+      while (index <= last && !holds(e, places[index] ?? 0)) index++;
+      if (index > last) break;
       let valid = index;
-      while (at(places, valid) < from.d && !isNested(space, from, e, at(places, valid))) valid++;
-      const d = at(places, valid);
+      while (valid < last && !isNested(space, from, e, places[valid] ?? 0)) valid++;
+      const d = places[valid] ?? 0;
       if (!isNested(space, from, e, d)) continue;
       const known = best.get(e);
       if (known === undefined || d < known.d) best.set(e, { e, d, before: from });

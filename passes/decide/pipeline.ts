@@ -4,7 +4,7 @@
  * end of an item is then the longest path to it (a max-plus system), found in one sweep.
  */
 import { at } from '../../ir/box.ts';
-import type { Order } from '../../ir/schedule.ts';
+import type { Order, Pace } from '../../ir/schedule.ts';
 import { type Item, ordered } from '../lower/order.ts';
 
 /** One chunk of the network and one micro-batch of it; seconds. */
@@ -37,9 +37,18 @@ export function evaluateOrder(
   chunks: readonly ChunkLoad[],
   microBatches: number,
   overlaps: boolean,
+  pace?: Pace,
 ): Evaluation {
   const stages = chunks.map(({ stage }) => stage);
-  const items = ordered(order, stages, microBatches);
+  return evaluateItems(ordered(order, stages, microBatches, pace), chunks, microBatches, overlaps);
+}
+
+export function evaluateItems(
+  items: readonly (readonly Item[])[],
+  chunks: readonly ChunkLoad[],
+  microBatches: number,
+  overlaps: boolean,
+): Evaluation {
   const timeline: TimedItem[] = [];
   const seconds = sweep(items, chunks, microBatches, overlaps, (stage, item, start, end) =>
     timeline.push({ ...item, stage, start, end }),

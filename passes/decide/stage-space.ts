@@ -3,7 +3,7 @@
  */
 import { at } from '../../ir/box.ts';
 import type { Chunk, Order } from '../../ir/schedule.ts';
-import { type Item, ordered } from '../lower/order.ts';
+import type { Item } from '../lower/order.ts';
 import type { ChunkLoad } from './pipeline.ts';
 import type { Profile } from './profile.ts';
 
@@ -37,6 +37,8 @@ export type Space = {
   readonly ops: number;
   /** Ops before which a chunk may begin, ascending. */
   readonly positions: readonly number[];
+  /** The positions, and both ends. */
+  readonly places: Int32Array;
   readonly flows: readonly Flow[];
   /** Sums of all ops before an op: `[ops]` is the sum of all. */
   readonly forward: Float64Array;
@@ -63,9 +65,11 @@ export function stageSpace(question: Omit<StageQuestion, 'stages'>): Space {
   const flows = flowsOf(profile, question.valueBytes);
   const ops = profile.ops.length;
   const { mostTo, leastFrom } = nesting(flows, ops);
+  const positions = positionsOf(profile);
   return {
     ops,
-    positions: positionsOf(profile),
+    positions,
+    places: Int32Array.from([0, ...positions, ops]),
     flows,
     forward: prefix(question.forward),
     backward: prefix(question.backward),
@@ -174,6 +178,13 @@ export type WeighedChunk = ChunkLoad & {
   readonly received: number;
 };
 
+/** A cut with its chunks and the bytes of each stage. */
+export type Weighed = {
+  readonly cut: Cut;
+  readonly loads: readonly WeighedChunk[];
+  readonly bytes: readonly number[];
+};
+
 /** The chunks of a cut with their times and messages. */
 export function weigh(space: Space, question: StageQuestion, cut: Cut): WeighedChunk[] {
   const { starts, stages } = cut;
@@ -202,22 +213,22 @@ export function weigh(space: Space, question: StageQuestion, cut: Cut): WeighedC
 }
 
 /**
- * For each stage the numbers of micro-batches that its chunks, in their order, have between forward and backward
- * at the same time: the largest of them, none of which another exceeds.
+ * The numbers of micro-batches that the chunks of a stage, in their order, have between forward and backward at the
+ * same time: the largest of them, none of which another exceeds.
  */
-export function peaksOf(order: Order, stages: readonly number[], microBatches: number): number[][][] {
-  return ordered(order, stages, microBatches).map((items) => peaksOfItems(items));
-}
-
-function peaksOfItems(items: readonly Item[]): number[][] {
+export function peaksOf(items: readonly Item[]): number[][] {
   const chunks = [...new Set(items.map(({ chunk }) => chunk))].sort((a, b) => a - b);
   const now = chunks.map(() => 0);
+  const isWithin = (counts: readonly number[], peak: readonly number[]): boolean => {
+    for (let i = 0; i < counts.length; i++) if ((counts[i] ?? 0) > (peak[i] ?? 0)) return false;
+    return true;
+  };
   let peaks: number[][] = [];
   for (const { chunk, phase } of items) {
     const index = chunks.indexOf(chunk);
     now[index] = at(now, index) + (phase === 'forward' ? 1 : -1);
-    if (phase === 'backward' || peaks.some((peak) => now.every((count, i) => count <= at(peak, i)))) continue;
-    peaks = peaks.filter((peak) => peak.some((count, i) => count > at(now, i)));
+    if (phase === 'backward' || peaks.some((peak) => isWithin(now, peak))) continue;
+    peaks = peaks.filter((peak) => !isWithin(peak, now));
     peaks.push([...now]);
   }
   return peaks;

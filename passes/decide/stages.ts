@@ -3,14 +3,14 @@
  * fit the memory; the best few are then timed exactly, under the order of the schedule, and improved cut by cut.
  */
 import { at } from '../../ir/box.ts';
-import type { Chunk, Order } from '../../ir/schedule.ts';
-import { bestFold, type FoldCosts } from './fold.ts';
-import { type Evaluation, evaluateOrder, pipelineBound } from './pipeline.ts';
+import { type Chunk, evenPace, type Order, type Pace } from '../../ir/schedule.ts';
+import { type Item, ordered } from '../lower/order.ts';
+import { fittingCut, leastBound, type Peaks } from './fitting-cuts.ts';
+import { evaluateItems, pipelineBound, sweep } from './pipeline.ts';
 import {
   type Cut,
   chunksOfCut,
   foldedStages,
-  keptBytes,
   peaksOf,
   type Space,
   type StageQuestion,
@@ -18,15 +18,17 @@ import {
   stageSpace,
   straightStages,
   upTo,
+  type Weighed,
   type WeighedChunk,
   weigh,
 } from './stage-space.ts';
-import { bestStraight, type StraightCosts } from './straight.ts';
 
 export type { StageQuestion } from './stage-space.ts';
 
 export type StageAnswer = {
   readonly chunks: readonly Chunk[];
+  /** For the schedule, where the stages are folded and their order keeps to it. */
+  readonly pace?: Pace;
   readonly folded: boolean;
   /** Each chunk with the seconds, and the bytes that it sends on, of one micro-batch. */
   readonly loads: readonly {
@@ -41,7 +43,7 @@ export type StageAnswer = {
   readonly bubble: number;
   /** Bytes of each stage, at most. */
   readonly memory: readonly number[];
-  /** No cut of this kind into so many stages takes less time, whatever the order and the memory. */
+  /** No cut into so many stages, straight or nested, takes less time, whatever the order and the memory. */
   readonly bound: number;
 };
 
@@ -49,212 +51,182 @@ export type StageAnswer = {
 export function bestStages(question: StageQuestion): StageAnswer | undefined {
   const space = stageSpace(question);
   if (question.stages > space.positions.length + 1) return undefined;
-  const searches = shapesOf(question.stages).map((stages) => new ShapeSearch(space, question, stages));
-  const timed = searches.flatMap((search) => search.timed());
-  const [first, ...others] = timed;
-  if (first === undefined) return undefined;
-  const best = others.reduce((a, b) => (b.seconds < a.seconds ? b : a), first);
-  const chunks = best.loads;
-  const busy = best.evaluation.busy.reduce((sum, one) => sum + one, 0);
-  return {
-    chunks: chunksOfCut(question.profile, best.cut),
-    folded: isFolded(best.cut.stages),
-    loads: chunks.map(({ stage, forward, backward, sent }) => ({ stage, forward, backward, sent })),
-    stepSeconds: best.seconds,
-    bubble: 1 - busy / (best.seconds * question.stages),
-    memory: best.memory,
-    bound: Math.min(...searches.map((search) => search.bound())),
+  const bounds = {
+    folded: question.stages === 1 ? Number.POSITIVE_INFINITY : leastBound(space, question, true),
+    straight: leastBound(space, question, false),
   };
+  const best = bestOf(space, question, shapesOf(question), bounds);
+  return (
+    best && answerOf(question, improved(space, question, best), Math.min(bounds.folded, bounds.straight))
+  );
+}
+
+/** What the cuts of a kind take at least. */
+type Bounds = { readonly folded: number; readonly straight: number };
+
+/** Less than this share above the bound nothing more is tried. */
+const closeEnough = 0.005;
+
+function bestOf(space: Space, question: StageQuestion, shapes: readonly Shape[], bounds: Bounds) {
+  let best: Timed | undefined;
+  // The memory does not bind: fewer micro-batches in flight lead to the same cut.
+  let isFree = false;
+  for (const shape of shapes) {
+    const bound = shape.isFolded ? bounds.folded : bounds.straight;
+    if (best !== undefined && best.seconds <= bound * (1 + closeEnough)) continue;
+    if (isFree && shape.isFolded) continue;
+    const one = fitting(space, question, shape, question.microBatches, bound);
+    if (one === undefined) continue;
+    const found = timed(question, shape, one);
+    if (best === undefined || found.seconds < best.seconds) best = found;
+    isFree = pipelineBound(one.loads, question.microBatches, true) <= bound * (1 + closeEnough);
+  }
+  return best;
 }
 
 /** The least number of stages whose memory fits. */
 export function fewestStages(question: Omit<StageQuestion, 'stages'>, most: number): number | undefined {
   const space = stageSpace(question);
-  return upTo(most)
+  return upTo(Math.min(most, space.positions.length + 1))
     .map((index) => index + 1)
-    .find((stages) =>
-      shapesOf(stages).some((shape) => new ShapeSearch(space, { ...question, stages }, shape).fits()),
-    );
+    .find((stages) => {
+      const asked = { ...question, stages };
+      // The fewest micro-batches in flight first.
+      const shapes = shapesOf(asked).toReversed();
+      return shapes.some((shape) => fitting(space, asked, shape, question.microBatches, 0) !== undefined);
+    });
 }
 
-/** The stages of the chunks: straight, and, from two stages on, folded. */
-const shapesOf = (stages: number): number[][] =>
-  stages === 1 ? [[0]] : [straightStages(stages), foldedStages(stages)];
+function answerOf(question: StageQuestion, best: Timed, bound: number): StageAnswer {
+  const { profile, stages, microBatches, overlaps } = question;
+  const evaluation = evaluateItems(best.items, best.loads, microBatches, overlaps);
+  const busy = evaluation.busy.reduce((sum, one) => sum + one, 0);
+  return {
+    chunks: chunksOfCut(profile, best.cut),
+    ...(best.pace === undefined ? {} : { pace: best.pace }),
+    folded: isFolded(best.cut.stages),
+    loads: best.loads.map(({ stage, forward, backward, sent }) => ({ stage, forward, backward, sent })),
+    stepSeconds: best.seconds,
+    bubble: 1 - busy / (best.seconds * stages),
+    memory: best.bytes,
+    bound,
+  };
+}
 
 const isFolded = (stages: readonly number[]): boolean => new Set(stages).size < stages.length;
 
-type Timed = {
-  readonly cut: Cut;
-  readonly loads: readonly WeighedChunk[];
-  readonly memory: readonly number[];
-  readonly evaluation: Evaluation;
-  readonly seconds: number;
+/** What a cut is sought for: the stages of its chunks and the order of their work. */
+type Shape = {
+  readonly stages: readonly number[];
+  readonly isFolded: boolean;
+  readonly order: Order;
+  /** Where the order keeps to a pace: the micro-batches in flight. */
+  readonly inFlight?: number;
 };
 
-/** How many cuts of a shape are timed at most. */
-const mostTimed = 120;
+/** Folded, the most micro-batches in flight first; straight. */
+function shapesOf({ stages, order, microBatches }: StageQuestion): Shape[] {
+  if (stages === 1) return [{ stages: [0], isFolded: false, order: 'one_after_another' }];
+  const straight = { stages: straightStages(stages), isFolded: false, order };
+  const folded = { stages: foldedStages(stages), isFolded: true, order };
+  if (order !== '1f1b') return [folded, straight];
+  const flights = [3 * stages, 2 * stages, Math.ceil(1.5 * stages), stages + 1, stages];
+  const within = [...new Set(flights.map((count) => Math.min(count, microBatches)))];
+  return [...within.map((inFlight) => ({ ...folded, inFlight })), straight];
+}
 
-/** The search among the cuts of one shape. */
-class ShapeSearch {
-  readonly #space: Space;
-  readonly #question: StageQuestion;
-  readonly #stages: readonly number[];
-  readonly #peaks: readonly (readonly (readonly number[])[])[];
-  #left = mostTimed;
+const greatest = 1000;
 
-  constructor(space: Space, question: StageQuestion, stages: readonly number[]) {
-    this.#space = space;
-    this.#question = question;
-    this.#stages = stages;
-    this.#peaks = peaksOf(this.#rule, stages, question.microBatches);
-  }
+/** The times of chunks as whole numbers. */
+function paceOf(loads: readonly WeighedChunk[], inFlight: number): Pace {
+  const longest = Math.max(...loads.flatMap(({ forward, backward }) => [forward, backward]));
+  const whole = (seconds: number) => Math.max(1, Math.round((seconds / longest) * greatest));
+  return {
+    inFlight,
+    forward: loads.map(({ forward }) => whole(forward)),
+    backward: loads.map(({ backward }) => whole(backward)),
+  };
+}
 
-  /** Cuts that fit, timed, the last the best. */
-  timed(): Timed[] {
-    const { microBatches } = this.#question;
-    // The second counts the bottleneck alone.
-    const timed = [microBatches, 1e6].flatMap((micro) => {
-      const cut = this.#fitting(micro);
-      return (cut && this.#time(cut)) ?? [];
-    });
-    const [first, ...others] = timed;
-    if (first === undefined) return [];
-    return [this.#improved(others.reduce((a, b) => (b.seconds < a.seconds ? b : a), first))];
-  }
+type Ordered = Weighed & { readonly items: readonly (readonly Item[])[]; readonly pace?: Pace };
 
-  fits(): boolean {
-    return this.#fitting(this.#question.microBatches) !== undefined;
-  }
+/** A cut with its order, and the bytes that it then takes. */
+function orderedCut(space: Space, question: StageQuestion, shape: Shape, cut: Cut): Ordered {
+  const loads = weigh(space, question, cut);
+  const hasPace = shape.inFlight !== undefined && isFolded(cut.stages);
+  const pace = hasPace ? paceOf(loads, shape.inFlight) : undefined;
+  const items = ordered(shape.order, cut.stages, question.microBatches, pace);
+  const bytes = stageBytes(space, question, cut, loads, items.map(peaksOf));
+  return { cut, loads, items, bytes, ...(pace === undefined ? {} : { pace }) };
+}
 
-  /** The least that `pipelineBound` is of any cut, messages and memory left out of account. */
-  bound(): number {
-    const { forward, backward, ops } = this.#space;
-    const free = this.#search(this.#question.microBatches, Number.POSITIVE_INFINITY, false);
-    return Math.max(free?.most ?? Number.POSITIVE_INFINITY, (forward[ops] ?? 0) + (backward[ops] ?? 0));
-  }
+/** How many micro-batches are in flight if all chunks take their even share. */
+function usualPeaks({ stages, order, inFlight }: Shape, microBatches: number): Peaks {
+  const pace = inFlight === undefined ? undefined : { ...evenPace(stages), inFlight };
+  return ordered(order, stages, microBatches, pace).map(peaksOf);
+}
 
-  /** A cut with the least bottleneck whose memory fits, what is received included. */
-  #fitting(microBatches: number): Cut | undefined {
-    let { memory } = this.#question;
-    for (let tries = 0; tries < 8; tries++) {
-      const found = this.#search(microBatches, memory, true);
-      if (found === undefined) return undefined;
-      if (new Set(found.cut.stages).size < this.#question.stages) return undefined;
-      const over = Math.max(...this.#weighed(found.cut).bytes) - this.#question.memory;
-      if (over <= 0) return found.cut;
-      memory -= over;
+/** A cut of the shape that fits the memory and has the least bottleneck, which is `least` at the least. */
+const fitting = (space: Space, question: StageQuestion, shape: Shape, microBatches: number, least: number) =>
+  fittingCut(
+    space,
+    question,
+    shape.isFolded,
+    usualPeaks(shape, question.microBatches),
+    microBatches,
+    least,
+    (cut) => orderedCut(space, question, shape, cut),
+  );
+
+type Timed = Ordered & { readonly shape: Shape; readonly seconds: number };
+
+const timed = ({ microBatches, overlaps }: StageQuestion, shape: Shape, one: Ordered): Timed => ({
+  ...one,
+  shape,
+  seconds: sweep(one.items, one.loads, microBatches, overlaps),
+});
+
+/** How many cuts are timed to improve one, where the order is to be found anew for each and where not. */
+const mostTimed = { paced: 8, fixed: 60 } as const;
+
+/** Moves one cut at a time, as long as that saves time. */
+function improved(space: Space, question: StageQuestion, start: Timed): Timed {
+  const { shape } = start;
+  let best = start;
+  let left: number = shape.inFlight === undefined ? mostTimed.fixed : mostTimed.paced;
+  for (let size = 4; size >= 1; size = size >> 1)
+    for (let hasMoved = true; hasMoved; ) {
+      hasMoved = false;
+      for (let chunk = 1; chunk < best.cut.stages.length; chunk++)
+        for (const by of [size, -size]) {
+          const cut = left > 0 ? movedCut(space, best.cut, chunk, by) : undefined;
+          const other = cut && betterCut(space, question, shape, cut, best.seconds);
+          if (other === undefined) continue;
+          left--;
+          if (other.seconds >= best.seconds * (1 - 1e-9)) continue;
+          best = other;
+          hasMoved = true;
+        }
     }
-    return undefined;
-  }
+  return best;
+}
 
-  #weighed(cut: Cut): { loads: WeighedChunk[]; bytes: number[] } {
-    const loads = weigh(this.#space, this.#question, cut);
-    const isUsual = cut.stages.length === this.#stages.length;
-    const peaks = isUsual ? this.#peaks : peaksOf(this.#rule, cut.stages, this.#question.microBatches);
-    return { loads, bytes: stageBytes(this.#space, this.#question, cut, loads, peaks) };
-  }
+/** The cut with the start of a chunk moved by so many places, if that is one. */
+function movedCut(space: Space, cut: Cut, chunk: number, by: number): Cut | undefined {
+  const { positions, ops } = space;
+  const start = positions[positions.indexOf(at(cut.starts, chunk)) + by];
+  const [before, after] = [at(cut.starts, chunk - 1), cut.starts[chunk + 1] ?? ops];
+  if (start === undefined || start <= before || start >= after) return undefined;
+  const moved = { ...cut, starts: cut.starts.with(chunk, start) };
+  return isFolded(cut.stages) && !isFold(space, moved) ? undefined : moved;
+}
 
-  get #rule(): Order {
-    return this.#question.stages === 1 ? 'one_after_another' : this.#question.order;
-  }
-
-  #search(microBatches: number, memory: number, priced: boolean) {
-    return isFolded(this.#stages)
-      ? bestFold(this.#space, this.#foldCosts(microBatches, memory))
-      : bestStraight(this.#space, this.#straightCosts(microBatches, memory, priced));
-  }
-
-  /** Head, tail and work of all micro-batches. */
-  #seconds(from: number, microBatches: number, load: number): number {
-    const { forward, backward } = this.#space;
-    return (forward[from] ?? 0) + (backward[from] ?? 0) + microBatches * load;
-  }
-
-  #load(from: number, to: number): number {
-    const { forward, backward } = this.#space;
-    return (forward[to] ?? 0) - (forward[from] ?? 0) + (backward[to] ?? 0) - (backward[from] ?? 0);
-  }
-
-  #foldCosts(microBatches: number, memory: number): FoldCosts {
-    const { kept, state } = this.#space;
-    const { stages, workspace } = this.#question;
-    const sum = (sums: Float64Array, from: number, to: number) => (sums[to] ?? 0) - (sums[from] ?? 0);
-    return {
-      stages,
-      seconds: (_, e, e2, d2, d) => this.#seconds(e, microBatches, this.#load(e, e2) + this.#load(d2, d)),
-      fits: (q, e, e2, d2, d) => {
-        if (memory === Number.POSITIVE_INFINITY) return true;
-        const parts = q === stages - 1 ? [sum(kept, d2, d)] : [sum(kept, e, e2), sum(kept, d2, d)];
-        const bytes = sum(state, e, e2) + sum(state, d2, d) + keptBytes(at(this.#peaks, q), parts);
-        return bytes + workspace <= memory;
-      },
-    };
-  }
-
-  #straightCosts(microBatches: number, memory: number, priced: boolean): StraightCosts {
-    const { kept, state } = this.#space;
-    const { stages, workspace, overlaps, messageSeconds } = this.#question;
-    const sum = (sums: Float64Array, from: number, to: number) => (sums[to] ?? 0) - (sums[from] ?? 0);
-    const price = (q: number, gets: number, gives: number): number =>
-      (q === 0 ? 0 : messageSeconds(q - 1, q, gets)) +
-      (q === stages - 1 ? 0 : messageSeconds(q, q + 1, gives));
-    return {
-      stages,
-      seconds: (q, from, to, gets, gives) => {
-        const load = this.#load(from, to);
-        if (!priced) return this.#seconds(from, microBatches, load);
-        const messages = 2 * price(q, gets, gives);
-        return this.#seconds(from, microBatches, overlaps ? Math.max(load, messages / 2) : load + messages);
-      },
-      fits: (q, from, to, gets, gives) =>
-        memory === Number.POSITIVE_INFINITY ||
-        sum(state, from, to) +
-          keptBytes(at(this.#peaks, q), [sum(kept, from, to) + gets]) +
-          gets +
-          gives +
-          workspace <=
-          memory,
-    };
-  }
-
-  #time(cut: Cut): Timed | undefined {
-    const { microBatches, overlaps, memory } = this.#question;
-    const { loads, bytes } = this.#weighed(cut);
-    if (bytes.some((one) => one > memory)) return undefined;
-    this.#left--;
-    const evaluation = evaluateOrder(this.#rule, loads, microBatches, overlaps);
-    return { cut, loads, memory: bytes, evaluation, seconds: evaluation.seconds };
-  }
-
-  /** Moves one cut at a time, as long as that saves time. */
-  #improved(start: Timed): Timed {
-    let best = start;
-    for (let size = 4; size >= 1 && this.#left > 0; size = size >> 1)
-      for (let moved = true; moved && this.#left > 0; ) {
-        moved = false;
-        for (let chunk = 1; chunk < best.cut.stages.length; chunk++)
-          for (const by of [size, -size]) {
-            const other = this.#left > 0 ? this.#moved(best, chunk, by) : undefined;
-            if (other === undefined || other.seconds >= best.seconds * (1 - 1e-9)) continue;
-            best = other;
-            moved = true;
-          }
-      }
-    return best;
-  }
-
-  /** The cut with the start of a chunk moved by so many places, if that is valid and may be better. */
-  #moved({ cut, seconds }: Timed, chunk: number, by: number): Timed | undefined {
-    const { positions, ops } = this.#space;
-    const { overlaps, microBatches } = this.#question;
-    const start = positions[positions.indexOf(at(cut.starts, chunk)) + by];
-    const [before, after] = [at(cut.starts, chunk - 1), cut.starts[chunk + 1] ?? ops];
-    if (start === undefined || start <= before || start >= after) return undefined;
-    const moved = { ...cut, starts: cut.starts.with(chunk, start) };
-    if (isFolded(cut.stages) && !isFold(this.#space, moved)) return undefined;
-    const loads = weigh(this.#space, this.#question, moved);
-    return pipelineBound(loads, microBatches, overlaps) < seconds ? this.#time(moved) : undefined;
-  }
+/** A cut, timed, if it fits and its bound says that it may take less. */
+function betterCut(space: Space, question: StageQuestion, shape: Shape, cut: Cut, seconds: number) {
+  const { microBatches, overlaps, memory } = question;
+  if (pipelineBound(weigh(space, question, cut), microBatches, overlaps) >= seconds) return undefined;
+  const one = orderedCut(space, question, shape, cut);
+  return one.bytes.some((bytes) => bytes > memory) ? undefined : timed(question, shape, one);
 }
 
 /** Whether what lies inside each stage gets one value and gives one. */

@@ -13,7 +13,7 @@ export type StraightCosts = {
 /** The cut whose most expensive stage costs least; undefined if none fits. */
 export function bestStraight(space: Space, costs: StraightCosts): Priced | undefined {
   const { stages } = costs;
-  const places = [0, ...space.positions, space.ops];
+  const places = [...space.places];
   const width = places.length;
   const best = new Float64Array((stages + 1) * width).fill(Number.POSITIVE_INFINITY);
   const from = new Int32Array((stages + 1) * width).fill(-1);
@@ -39,7 +39,7 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
     b = from[q * width + b] ?? 0;
     starts.unshift(at(places, b));
   }
-  return { cut: { starts, stages: straightStages(stages) }, most };
+  return { cut: { starts, stages: straightStages(stages) }, most, least: most };
 }
 
 /** Visits all ends of a part that begins at `places[a]`, with the bytes that it gets and gives. */
@@ -71,4 +71,29 @@ function eachEnd(
     }
     visit(b, got, given);
   }
+}
+
+/** What the most expensive stage of any cut costs at least, if bytes cost nothing. */
+export function leastStraight({ places }: Space, costs: StraightCosts, from: number): number {
+  const { stages } = costs;
+  const isWithin = (most: number): boolean => {
+    let [start, end] = [0, 0];
+    for (let q = 0; q < stages; q++) {
+      // Each stage takes as much as it can.
+      while (end < places.length - 1) {
+        const next = places[end + 1] ?? 0;
+        if (costs.seconds(q, start, next, 0, 0) > most) break;
+        end++;
+      }
+      start = places[end] ?? 0;
+    }
+    return end === places.length - 1;
+  };
+  let [least, most] = [from, costs.seconds(0, 0, places.at(-1) ?? 0, 0, 0)];
+  while (least < most * (1 - 1e-5)) {
+    const middle = (least + most) / 2;
+    if (isWithin(middle)) most = middle;
+    else least = middle;
+  }
+  return least;
 }

@@ -28,15 +28,22 @@ type Timetable = { readonly period: number; readonly starts: readonly number[] }
 /** For each stage its items, with at most `pace.inFlight` micro-batches between first forward and last backward. */
 export function foldedOrder(stages: readonly number[], microBatches: number, pace: Pace): Item[][] {
   const visits = visitsOf(stages, pace);
-  const table = timetableOf(visits);
+  const { inFlight } = pace;
+  const tables = pauses.flatMap((pause) => timetableOf(visits, pause) ?? []);
   const early: Timetable = { period: 0, starts: visits.map((_, index) => -index) };
   const runs = [
-    ...(table === undefined ? [] : [run(visits, microBatches, table, pace.inFlight, false)]),
-    ...(table === undefined ? [] : [run(visits, microBatches, table, microBatches, true)]),
-    run(visits, microBatches, early, pace.inFlight, false),
-  ].filter(({ inFlight }) => inFlight <= pace.inFlight);
+    ...tables.map((table) => run(visits, microBatches, table, inFlight, false)),
+    // With many micro-batches in flight waiting for the next in the timetable is of no use.
+    ...(inFlight < stages.length
+      ? tables.map((table) => run(visits, microBatches, table, microBatches, true))
+      : []),
+    run(visits, microBatches, early, inFlight, false),
+  ].filter((one) => one.inFlight <= inFlight);
   return runs.reduce((a, b) => (b.seconds < a.seconds ? b : a)).items;
 }
+
+/** Times that a micro-batch rests between two stages, as shares of the period: timetables with more or less slack. */
+const pauses = [1 / 128, 1 / 32, 1 / 10] as const;
 
 type Run = { readonly items: Item[][]; readonly seconds: number; readonly inFlight: number };
 
@@ -54,44 +61,46 @@ function run(
   const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
   const own = upTo(stages).map((stage) => upTo(visits.length).filter((v) => at(visits, v).stage === stage));
   const items: Item[][] = own.map(() => []);
-  const begun = visits.map(() => 0);
-  const done = visits.map(() => 0);
-  const working = own.map(() => -1);
-  const ends = own.map(() => 0);
   const last = visits.length - 1;
-  const isReady = (v: number, micro: number): boolean =>
-    v === 0 ? micro - at(done, last) < limit : micro < at(done, v - 1);
+  const begun = new Int32Array(visits.length);
+  const done = new Int32Array(visits.length);
+  const working = new Int32Array(stages).fill(-1);
+  const ends = new Float64Array(stages);
+  const isReady = (v: number): boolean => {
+    const micro = begun[v] ?? 0;
+    return v === 0 ? micro - (done[last] ?? 0) < limit : micro < (done[v - 1] ?? 0);
+  };
   const choose = (stage: number): number => {
-    let best = -1;
-    for (const v of at(own, stage)) {
-      const micro = at(begun, v);
-      if (micro === microBatches || !(isStrict || isReady(v, micro))) continue;
-      const when = at(starts, v) + micro * period;
-      if (best < 0 || when < at(starts, best) + at(begun, best) * period) best = v;
+    let [best, first] = [-1, Number.POSITIVE_INFINITY];
+    for (const v of own[stage] ?? []) {
+      const micro = begun[v] ?? 0;
+      if (micro === microBatches || !(isStrict || isReady(v))) continue;
+      const when = (starts[v] ?? 0) + micro * period;
+      if (when < first) [best, first] = [v, when];
     }
-    return best >= 0 && isReady(best, at(begun, best)) ? best : -1;
+    return best >= 0 && isReady(best) ? best : -1;
   };
   let [now, most] = [0, 0];
   for (let left = microBatches * visits.length; left > 0; ) {
     let next = Number.POSITIVE_INFINITY;
     for (let stage = 0; stage < stages; stage++) {
-      const v = at(working, stage) < 0 ? choose(stage) : -1;
+      const v = (working[stage] ?? 0) < 0 ? choose(stage) : -1;
       if (v >= 0) {
         const { chunk, phase, length } = at(visits, v);
-        at(items, stage).push({ chunk, phase, micro: at(begun, v) });
-        begun[v] = at(begun, v) + 1;
+        items[stage]?.push({ chunk, phase, micro: begun[v] ?? 0 });
+        begun[v] = (begun[v] ?? 0) + 1;
         working[stage] = v;
         ends[stage] = now + length;
-        if (v === 0) most = Math.max(most, at(begun, 0) - at(done, last));
+        if (v === 0) most = Math.max(most, (begun[0] ?? 0) - (done[last] ?? 0));
       }
-      if (at(working, stage) >= 0) next = Math.min(next, at(ends, stage));
+      if ((working[stage] ?? 0) >= 0) next = Math.min(next, ends[stage] ?? 0);
     }
     if (next === Number.POSITIVE_INFINITY) throw new Error('a timetable that stands still');
     now = next;
     for (let stage = 0; stage < stages; stage++) {
-      const v = at(working, stage);
-      if (v < 0 || at(ends, stage) > now) continue;
-      done[v] = at(done, v) + 1;
+      const v = working[stage] ?? -1;
+      if (v < 0 || (ends[stage] ?? 0) > now) continue;
+      done[v] = (done[v] ?? 0) + 1;
       working[stage] = -1;
       left--;
     }
@@ -117,13 +126,12 @@ const tried = 4;
 const mostVisits = 6;
 
 /** The timetable in which a micro-batch is done soonest, as far as a beam search finds it. */
-function timetableOf(visits: readonly Visit[]): Timetable | undefined {
+function timetableOf(visits: readonly Visit[], share: number): Timetable | undefined {
   const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
   const own = upTo(stages).map((stage) => visits.filter((visit) => visit.stage === stage));
   if (own.some(({ length }) => length > mostVisits)) return undefined;
   const period = Math.max(...own.map((all) => all.reduce((sum, { length }) => sum + length, 0)));
-  // Room for a message.
-  const pause = Math.floor(period / 128);
+  const pause = Math.floor(period * share);
   let drafts: Draft[] = [{ starts: [], end: 0, slots: own.map(() => []) }];
   visits.forEach(({ stage, length }, index) => {
     const rest = visits.slice(index + 1).filter((visit) => visit.stage === stage);

@@ -1,0 +1,110 @@
+/** The cut of a shape with the least bottleneck that fits the memory, and the least bottleneck of any. */
+import { at } from '../../ir/box.ts';
+import { bestFold, type FoldCosts } from './fold.ts';
+import { type Cut, keptBytes, type Space, type StageQuestion, type Weighed } from './stage-space.ts';
+import { bestStraight, leastStraight, type StraightCosts } from './straight.ts';
+
+/** For each stage the numbers of micro-batches that its chunks may have in flight at the same time. */
+export type Peaks = readonly (readonly (readonly number[])[])[];
+
+const between = (sums: Float64Array, from: number, to: number) => (sums[to] ?? 0) - (sums[from] ?? 0);
+
+const workOf = ({ forward, backward }: Space, from: number, to: number): number =>
+  between(forward, from, to) + between(backward, from, to);
+
+/** Head and tail of a stage that begins at an op, and its work on all micro-batches. */
+const secondsOf = (space: Space, from: number, microBatches: number, work: number): number =>
+  workOf(space, 0, from) + microBatches * work;
+
+function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldCosts {
+  const { kept, state } = space;
+  const { stages, workspace } = question;
+  const { memory, peaks, microBatches } = limits;
+  return {
+    stages,
+    seconds: (_, e, e2, d2, d) =>
+      secondsOf(space, e, microBatches, workOf(space, e, e2) + workOf(space, d2, d)),
+    fits: (q, e, e2, d2, d) => {
+      if (memory === Number.POSITIVE_INFINITY) return true;
+      const inner = between(kept, d2, d);
+      const parts = q === stages - 1 ? [inner] : [between(kept, e, e2), inner];
+      const bytes = between(state, e, e2) + between(state, d2, d) + keptBytes(at(peaks, q), parts);
+      return bytes + workspace <= memory;
+    },
+  };
+}
+
+function straightCosts(space: Space, question: StageQuestion, limits: Limits): StraightCosts {
+  const { kept, state } = space;
+  const { stages, workspace, overlaps } = question;
+  const { memory, peaks, microBatches, isPriced } = limits;
+  const message = (from: number, bytes: number) => question.messageSeconds(from, from + 1, bytes);
+  const price = (q: number, gets: number, gives: number): number =>
+    (q === 0 ? 0 : message(q - 1, gets)) + (q === stages - 1 ? 0 : message(q, gives));
+  return {
+    stages,
+    seconds: (q, from, to, gets, gives) => {
+      const work = workOf(space, from, to);
+      const messages = isPriced ? price(q, gets, gives) : 0;
+      return secondsOf(space, from, microBatches, overlaps ? Math.max(work, messages) : work + 2 * messages);
+    },
+    fits: (q, from, to, gets, gives) => {
+      if (memory === Number.POSITIVE_INFINITY) return true;
+      const held = keptBytes(at(peaks, q), [between(kept, from, to) + gets]);
+      return between(state, from, to) + held + gets + gives + workspace <= memory;
+    },
+  };
+}
+
+type Limits = {
+  readonly memory: number;
+  readonly peaks: Peaks;
+  readonly microBatches: number;
+  readonly isPriced: boolean;
+};
+
+/**
+ * The least that `pipelineBound` is of any cut of the shape into so many stages, messages and memory left out of
+ * account.
+ */
+export function leastBound(space: Space, question: StageQuestion, isFolded: boolean): number {
+  const { microBatches, stages } = question;
+  const all = workOf(space, 0, space.ops);
+  const limits = { memory: Number.POSITIVE_INFINITY, peaks: [], microBatches, isPriced: false };
+  const share = (microBatches * all) / stages;
+  if (!isFolded) return Math.max(leastStraight(space, straightCosts(space, question, limits), share), all);
+  const found = bestFold(space, foldCosts(space, question, limits), 1e-4, share);
+  return Math.max(found?.least ?? Number.POSITIVE_INFINITY, all);
+}
+
+/** How often the memory is lowered by what a cut takes too much. */
+const mostTries = 6;
+
+/**
+ * A cut with the least bottleneck that fits, what is received included, which the programmes leave out or
+ * estimate: `weigh` says what a cut takes in truth. Counting so many micro-batches; `least` is what no cut costs
+ * less than.
+ */
+export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
+  space: Space,
+  question: StageQuestion,
+  isFolded: boolean,
+  peaks: Peaks,
+  microBatches: number,
+  least: number,
+  weigh: (cut: Cut) => W,
+): W | undefined {
+  let { memory } = question;
+  for (let tries = 0; tries < mostTries; tries++) {
+    const limits = { memory, peaks, microBatches, isPriced: true };
+    const found = isFolded
+      ? bestFold(space, foldCosts(space, question, limits), 1e-3, least)
+      : bestStraight(space, straightCosts(space, question, limits));
+    if (found === undefined || new Set(found.cut.stages).size < question.stages) return undefined;
+    const weighed = weigh(found.cut);
+    const over = Math.max(...weighed.bytes) - question.memory;
+    if (over <= 0) return weighed;
+    memory -= over;
+  }
+  return undefined;
+}
