@@ -1,3 +1,4 @@
+import { segmentWorkspace } from '../backends/onnx/workspace.ts';
 import {
   type Diagnostic,
   diagnose,
@@ -6,6 +7,7 @@ import {
   type Result,
   success,
 } from '../ir/diagnostics/diagnostic.ts';
+import type { WorkspaceOf } from '../ir/liveness.ts';
 import type { Module } from '../ir/module.ts';
 import type { Pass } from '../ir/pass.ts';
 import { printModule } from '../ir/text/module.ts';
@@ -15,16 +17,20 @@ import { verifyModule } from '../ir/verify/module.ts';
 export class PassError extends Error {}
 
 /**
- * Runs passes one after another. Nothing else verifies: the manager does, before the first and after each,
+ * Runs passes one after another; they are told what segments need as ONNX files. Nothing else verifies: the manager does, before the first and after each,
  * and a pass that leaves something unsound is stopped with the module printed.
  */
-export function runPasses(passes: readonly Pass[], module: Module): Result<Module> {
+export function runPasses(
+  passes: readonly Pass[],
+  module: Module,
+  workspaceOf: WorkspaceOf = segmentWorkspace,
+): Result<Module> {
   let current = module;
   expectSound(current, 'what was given');
   for (const pass of passes) {
     if (current.stage !== pass.from)
       throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
-    const next = pass.run(current as never);
+    const next = pass.run(current as never, workspaceOf);
     if (isFault(next)) return failure(diagnose(next));
     expectSound(next, pass.name);
     current = next;

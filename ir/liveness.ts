@@ -36,6 +36,9 @@ export function innerIntervals(graph: Graph, samples: number): Interval[] {
   );
 }
 
-/** The most bytes that the values inside a graph need at once, ops run in their order. */
-export const workspaceOf = (graph: Graph, samples: number): number =>
+/** Bytes that a segment takes beside its inputs and outputs while it runs. */
+export type WorkspaceOf = (graph: Graph, samples: number) => number;
+
+/** The most bytes that the values inside a graph need at once, ops run in their order: no backend is assumed. */
+export const workspaceOf: WorkspaceOf = (graph, samples) =>
   Math.max(0, ...aliveBytes(innerIntervals(graph, samples), graph.ops.length));

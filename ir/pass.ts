@@ -1,4 +1,5 @@
 import type { Fault } from './diagnostics/diagnostic.ts';
+import type { WorkspaceOf } from './liveness.ts';
 import type { ModuleAt, Stage } from './module.ts';
 
 /**
@@ -10,5 +11,6 @@ export type Pass<From extends Stage = Stage, To extends Stage = Stage> = {
   readonly doc: string;
   readonly from: From;
   readonly to: To;
-  run(module: ModuleAt<From>): ModuleAt<To> | Fault;
+  /** `workspaceOf`: what the backend needs to run a segment; without it, what the values inside need. */
+  run(module: ModuleAt<From>, workspaceOf?: WorkspaceOf): ModuleAt<To> | Fault;
 };

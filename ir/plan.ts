@@ -26,7 +26,7 @@ export type Segment = {
   /** Samples in each map of the graph. */
   readonly samples: number;
   readonly graph: Graph;
-  /** Bytes the values inside the segment need at its busiest moment, inputs and outputs not counted. */
+  /** Bytes that the backend takes beside inputs and outputs at its busiest moment. */
   readonly workspace: number;
 };
 

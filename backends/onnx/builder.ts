@@ -2,6 +2,7 @@
  * Collects the nodes of one ONNX graph. Each method adds a node and returns the name of its result, so an
  * op's emission reads as a formula. The only mutable thing of this backend; it lives for one emission.
  */
+import type { NodeType } from './node-facts.ts';
 import type { Attribute, Body, Node, Tensor } from './proto.ts';
 
 type Attributes = Readonly<Record<string, Attribute>>;
@@ -71,14 +72,14 @@ export class Builder {
     else this.#nodes.push({ type: 'Identity', inputs: [result], outputs: [output], attributes: {} });
   }
 
-  op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+  op(type: NodeType, inputs: readonly string[], attributes: Attributes = {}): string {
     const name = this.#fresh();
     this.#nodes.push({ type, inputs, attributes, outputs: [name] });
     return name;
   }
 
   /** The second result of a node whose first one is not wanted. */
-  second(type: string, inputs: readonly string[], attributes: Attributes): string {
+  second(type: NodeType, inputs: readonly string[], attributes: Attributes): string {
     const outputs = [this.#fresh(), this.#fresh()] as const;
     this.#nodes.push({ type, inputs, attributes, outputs });
     return outputs[1];

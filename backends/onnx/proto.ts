@@ -4,6 +4,7 @@
  */
 import onnxProto, { type onnx as Onnx } from 'onnx-proto';
 import type { Element } from '../../ir/type.ts';
+import type { NodeType } from './node-facts.ts';
 
 const { onnx } = onnxProto;
 
@@ -21,7 +22,7 @@ export type Tensor = {
 export type Attribute = number | readonly number[] | string | { readonly float: number } | Tensor | Body;
 
 export type Node = {
-  readonly type: string;
+  readonly type: NodeType;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, Attribute>>;

@@ -4,8 +4,7 @@
  */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { workspaceOf } from '../liveness.ts';
-import type { Plan, Role, Segment } from '../plan.ts';
+import type { Plan, Role } from '../plan.ts';
 import { stagesOf } from '../schedule.ts';
 import { tiledExtents } from '../tiling.ts';
 import { verifyArena } from './arena.ts';
@@ -30,7 +29,7 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
   // Without a sound model and grid there is nothing to hold the roles against.
   if (basis.length > 0) return basis;
   return [
-    ...plan.segments.flatMap(verifySegment),
+    ...plan.segments.flatMap(({ graph, name }) => verifyGraph(graph, name)),
     ...plan.roles.flatMap((role) => [
       ...verifyLives(plan, role),
       ...verifySteps(plan, role),
@@ -41,15 +40,6 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
     ...verifyExchanges(plan),
     ...(plan.purpose === 'train' ? verifyMeetings(plan) : []),
   ];
-}
-
-/** A sound graph, and the workspace that its values need. */
-function verifySegment({ name, graph, samples, workspace }: Segment): Diagnostic[] {
-  const faults = verifyGraph(graph, name);
-  const needed = workspaceOf(graph, samples);
-  if (workspace === needed) return faults;
-  const args = { place: name, buffer: 'workspace', found: `${workspace} bytes`, expected: `${needed}` };
-  return [...faults, diagnose(fault('wrong-buffer', args))];
 }
 
 /** Purpose, samples and states are those that follow from the model and the schedule. */

@@ -3,7 +3,7 @@
  * A plain default, without any claim to be the best.
  */
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
-import { innerIntervals } from '../../ir/liveness.ts';
+import { innerIntervals, type WorkspaceOf } from '../../ir/liveness.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan } from '../../ir/plan.ts';
@@ -21,13 +21,13 @@ export const firstFit: Pass<'model', 'scheduled'> = {
   doc: 'the first schedule of the plain default that fits the memory',
   from: 'model',
   to: 'scheduled',
-  run({ model, pins }) {
+  run({ model, pins }, workspaceOf) {
     const wrong = gridFault(model, pins);
     if (wrong !== undefined) return wrong;
     let refusal: Fault | undefined;
     let smallest: Plan | undefined;
     for (const schedule of candidates(model, pins)) {
-      const plan = planOf(model, schedule);
+      const plan = planOf(model, schedule, workspaceOf);
       if (isFault(plan)) {
         refusal ??= plan;
         continue;
@@ -54,14 +54,14 @@ function gridFault({ rank }: Model, { tiles, cuts }: Pins): Fault | undefined {
   });
 }
 
-function planOf(model: Model, schedule: Schedule): Plan | Fault {
+function planOf(model: Model, schedule: Schedule, workspaceOf?: WorkspaceOf): Plan | Fault {
   const [wrong] = verifySchedule(model, schedule);
   if (wrong !== undefined) return { ...fault('wrong-schedule', { why: wrong.message }), hint: wrong.hint };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });
   if (isFault(sharded)) return sharded;
   const differentiated = gradient.run(sharded);
   if (isFault(differentiated)) return differentiated;
-  const instructed = instruct.run(differentiated);
+  const instructed = instruct.run(differentiated, workspaceOf);
   if (isFault(instructed)) return instructed;
   const allocated = allocate.run(instructed);
   return isFault(allocated) ? allocated : allocated.plan;

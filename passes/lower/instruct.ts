@@ -7,6 +7,7 @@
  *   all_reduce the gradients and the loss, clip, update
  */
 import { at } from '../../ir/box.ts';
+import { workspaceOf as valuesAlone } from '../../ir/liveness.ts';
 import type { Model, Training } from '../../ir/model.ts';
 import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
@@ -25,11 +26,11 @@ export const instruct: Pass<'differentiated', 'plan'> = {
   doc: 'segments, buffers and instructions of each role',
   from: 'differentiated',
   to: 'plan',
-  run(module) {
+  run(module, workspaceOf = valuesAlone) {
     const { model, schedule, axes } = module;
     const training = model.loss === undefined ? undefined : model.training;
     const samples = samplesOf(model, schedule);
-    const segments = new Segments(samples);
+    const segments = new Segments(samples, workspaceOf);
     const states = statesOf(model, training, module.gradients);
     const roles = training
       ? trainingRoles(module, training, segments, samples, states)

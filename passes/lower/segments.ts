@@ -1,5 +1,5 @@
 import type { Graph } from '../../ir/graph.ts';
-import { workspaceOf } from '../../ir/liveness.ts';
+import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Segment } from '../../ir/plan.ts';
 
 /** Segments by content: whoever runs the same graph on as many samples shares one. */
@@ -8,8 +8,11 @@ export class Segments {
   private readonly counts = new Map<string, number>();
   private readonly samples: number;
 
-  constructor(samples: number) {
+  private readonly workspaceOf: WorkspaceOf;
+
+  constructor(samples: number, workspaceOf: WorkspaceOf) {
     this.samples = samples;
+    this.workspaceOf = workspaceOf;
   }
 
   named(stem: string, graph: Graph): Segment {
@@ -22,7 +25,7 @@ export class Segments {
       name: `${stem}_${count}`,
       samples: this.samples,
       graph,
-      workspace: workspaceOf(graph, this.samples),
+      workspace: this.workspaceOf(graph, this.samples),
     };
     this.byContent.set(content, segment);
     return segment;
