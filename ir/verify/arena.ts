@@ -1,7 +1,7 @@
 /** Places in the arena: aligned, inside it, and never shared by two buffers that are alive together. */
-import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Buffer, Plan, Role } from '../plan.ts';
+import { placeOf, placeOfBuffer } from './lives.ts';
 
 const alignment = 64;
 
@@ -12,7 +12,11 @@ export function verifyArena(plan: Plan, role: Role): Diagnostic[] {
     for (const b of byOffset.slice(i + 1)) {
       if (b.offset >= a.offset + a.bytes) break;
       if (a.birth <= b.death && b.birth <= a.death)
-        faults.push(diagnose(fault('buffers-overlap', { place: role.name, a: a.name, b: b.name })));
+        faults.push(
+          diagnose(
+            fault('buffers-overlap', { place: placeOfBuffer(role, laterOf(a, b)), a: a.name, b: b.name }),
+          ),
+        );
     }
     return faults;
   });
@@ -22,14 +26,16 @@ export function verifyArena(plan: Plan, role: Role): Diagnostic[] {
   return [
     ...overlaps,
     ...outside.map(({ name, offset }) =>
-      wrong(role, name, `offset ${offset}`, 'an aligned place inside the arena'),
+      wrong(placeOfBuffer(role, name), name, `offset ${offset}`, 'an aligned place inside the arena'),
     ),
     ...peakFaults(plan, role),
   ];
 }
 
-const wrong = (role: Role, buffer: string, found: string, expected: string): Diagnostic =>
-  diagnose(fault('wrong-buffer', { place: role.name, buffer, found, expected }));
+const laterOf = (a: Buffer, b: Buffer): string => (a.birth > b.birth ? a.name : b.name);
+
+const wrong = (place: string, buffer: string, found: string, expected: string): Diagnostic =>
+  diagnose(fault('wrong-buffer', { place, buffer, found, expected }));
 
 const aliveAt = (buffers: readonly Buffer[], index: number): number =>
   buffers.reduce(
@@ -40,11 +46,12 @@ const aliveAt = (buffers: readonly Buffer[], index: number): number =>
 /** The stated peak is that of the busiest instruction, its segment's workspace included. */
 function peakFaults(plan: Plan, role: Role): Diagnostic[] {
   const workspace = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
-  const peak = role.instructions.reduce((most, instruction, index) => {
-    const extra = instruction.do === 'run' ? (workspace.get(at([instruction.segment], 0)) ?? 0) : 0;
-    return Math.max(most, aliveAt(role.buffers, index) + extra);
-  }, 0);
-  return peak === role.peakBytes
-    ? []
-    : [wrong(role, 'all', `a peak of ${role.peakBytes} bytes`, `${peak} bytes`)];
+  const needs = role.instructions.map((instruction, index) => {
+    const extra = instruction.do === 'run' ? (workspace.get(instruction.segment) ?? 0) : 0;
+    return aliveAt(role.buffers, index) + extra;
+  });
+  const peak = Math.max(0, ...needs);
+  if (peak === role.peakBytes) return [];
+  const place = needs.length === 0 ? role.name : placeOf(role, needs.indexOf(peak));
+  return [wrong(place, 'all', `a peak of ${role.peakBytes} bytes`, `${peak} bytes`)];
 }

@@ -9,6 +9,7 @@ import type { Instruction, Plan, Role } from '../plan.ts';
 import { neighbour, roleIndexAt, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { placeOf } from './lives.ts';
+import { meaningsOf } from './names.ts';
 import { seatsOfRole } from './seats.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
@@ -25,7 +26,7 @@ export function verifyExchanges(plan: Plan): Diagnostic[] {
   const owners = ownership(plan.model, plan.schedule.cuts);
   return plan.roles.flatMap((role) => [
     ...sitesOf(role).flatMap((site) => [
-      ...boxFaults(site),
+      ...boxFaults(plan, site),
       ...seatsOfRole(plan, role).flatMap((seat) => peerFaults(plan, owners, site, seat)),
     ]),
     ...returnFaults(role),
@@ -41,7 +42,7 @@ const inside = (part: Box, whole: Box): boolean =>
 const meet = (a: Box, b: Box): boolean => a.every((r, axis) => !isEmpty(intersect(r, at(b, axis))));
 
 /** What is kept and sent is held; what is kept and fetched fills the target, each cell once on the way there. */
-function boxFaults(site: Site): Diagnostic[] {
+function boxFaults(plan: Plan, site: Site): Diagnostic[] {
   const { from, into, keeps, sends, receives, back, value } = site.it;
   const held = bufferOf(site, from)?.box ?? [];
   const target = bufferOf(site, into)?.box ?? [];
@@ -58,6 +59,8 @@ function boxFaults(site: Site): Diagnostic[] {
   const [source] = [bufferOf(site, from)];
   if (!back && source !== undefined && source.value !== value)
     faults.push(wrong(site, `\`${from}\` does not hold \`${value}\``));
+  if (back && source !== undefined && meaningsOf(plan, site.role)(source.value) !== undefined)
+    faults.push(wrong(site, `\`${from}\` holds \`${source.value}\`, not shares of a cotangent`));
   if (back || into === undefined) return faults;
   const cells = taken.reduce((sum, box) => sum + volume(box), 0);
   const twice = taken.some((box, i) => taken.slice(i + 1).some((other) => meet(box, other)));
@@ -131,10 +134,24 @@ function returnFaults(role: Role): Diagnostic[] {
           JSON.stringify([one.sends, one.receives, one.keeps]) ===
             JSON.stringify([it.receives, it.sends, it.keeps]),
       );
-      return out.length === 1 && forth !== undefined
+      return out.length === 1 && forth !== undefined && mirrors(role, forth.it, it)
         ? []
         : [wrong(site, 'the shares do not go the way the margins came')];
     });
+}
+
+/** The way back is of the same value, from the cells that were made to those that were read. */
+function mirrors(role: Role, forth: Exchange, back: Exchange): boolean {
+  const held = (name: string | undefined) => {
+    const { box, dims } = role.buffers.find((buffer) => buffer.name === name) ?? {};
+    return JSON.stringify([box, dims]);
+  };
+  return (
+    forth.value === back.value &&
+    held(forth.into) === held(back.from) &&
+    // Who had no cells gets no shares, whatever it makes of that.
+    (forth.from === undefined || held(forth.from) === held(back.into))
+  );
 }
 
 /** By name and micro-batch: whether an exchange of a role has its way back, for whoever counts them. */

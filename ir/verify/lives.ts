@@ -14,6 +14,22 @@ import { usesOf } from '../uses.ts';
 export const placeOf = (role: Role, index: number): string =>
   `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
 
+/** The first instruction that uses a buffer; the role where none does. */
+export function placeOfBuffer(role: Role, buffer: string): string {
+  const index = role.instructions.findIndex((one) => {
+    const { reads, writes, frees } = usesOf(one);
+    return [reads, writes, frees].some((names) => names.includes(buffer));
+  });
+  return index < 0 ? role.name : placeOf(role, index);
+}
+
+/** The last instruction that `chosen` holds for, or the last of all: what is missing has no place of its own. */
+export function placeOfLast(role: Role, chosen: (one: Instruction) => boolean): string {
+  const index = role.instructions.findLastIndex(chosen);
+  const last = index < 0 ? role.instructions.length - 1 : index;
+  return last < 0 ? role.name : placeOf(role, last);
+}
+
 export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
@@ -24,8 +40,13 @@ export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
   const alive = new Set(persistent);
   const born = new Map<string, number>();
   const last = new Map<string, number>();
-  for (const state of persistent)
-    if (!buffers.has(state)) faults.push(notAlive(role.name, state, 'the plan keeps and the role lacks'));
+  for (const { buffer: state, parameter } of plan.states) {
+    if (!persistent.has(state)) continue;
+    const value = buffers.get(state)?.value;
+    if (value !== undefined && value !== parameter)
+      faults.push(wrongBuffer(placeOfBuffer(role, state), state, `the value ${value}`, parameter));
+    if (value === undefined) faults.push(notAlive(role.name, state, 'the plan keeps and the role lacks'));
+  }
   role.instructions.forEach((instruction, index) => {
     const place = placeOf(role, index);
     const { reads, writes, frees } = usesOf(instruction);
@@ -38,12 +59,15 @@ export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
       alive.add(name);
     }
     for (const name of [...reads, ...writes, ...frees]) last.set(name, index);
-    for (const name of frees) alive.delete(name);
+    for (const name of frees) {
+      alive.delete(name);
+      if (persistent.has(name)) faults.push(notAlive(place, name, 'lives from step to step'));
+    }
     faults.push(...segmentFaults(plan, instruction, buffers, place));
   });
   for (const name of alive)
     if (!persistent.has(name))
-      faults.push(diagnose(fault('never-freed', { place: role.name, buffer: name })));
+      faults.push(diagnose(fault('never-freed', { place: placeOfBuffer(role, name), buffer: name })));
   for (const buffer of role.buffers) faults.push(...statedFaults(role, buffer, persistent, born, last));
   return faults;
 }
@@ -64,12 +88,13 @@ function statedFaults(
 ): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const size = product(dims) * (element === 'f32' ? 4 : 1);
-  if (bytes !== size) faults.push(wrongBuffer(role.name, name, `${bytes} bytes`, `${size}`));
+  const place = placeOfBuffer(role, name);
+  if (bytes !== size) faults.push(wrongBuffer(place, name, `${bytes} bytes`, `${size}`));
   const [from, to] = persistent.has(name)
     ? [-1, role.instructions.length]
     : [born.get(name) ?? birth, last.get(name) ?? death];
   if (birth !== from || death !== to)
-    faults.push(wrongBuffer(role.name, name, `a life from ${birth} to ${death}`, `from ${from} to ${to}`));
+    faults.push(wrongBuffer(place, name, `a life from ${birth} to ${death}`, `from ${from} to ${to}`));
   return faults;
 }
 
@@ -94,6 +119,9 @@ function segmentFaults(
       ),
     ];
   const types = typesOf(segment.graph);
+  const isState = (name: string) => plan.states.some(({ buffer }) => buffer === name);
+  // What an optimizer keeps beside a weight is of the same value.
+  const parameters = new Set(plan.model.parameters.map(({ name }) => name));
   const bound: [string, string][] = [
     ...inputs.map(({ name }, i): [string, string] => [name, at(instruction.reads, i)]),
     ...outputs.map((name, i): [string, string] => [name, at(instruction.writes, i)]),
@@ -105,8 +133,8 @@ function segmentFaults(
     // An update gives its results new names; all else is bound by the name of the value.
     const named =
       instruction.why === 'update'
-        ? operand >= inputs.length || buffer.name === value
-        : buffer.value === value;
+        ? operand >= inputs.length || (buffer.name === value && (isState(name) || buffer.value === value))
+        : buffer.value === value && (!parameters.has(value) || name === value);
     return [
       ...(named ? [] : [wrongBuffer(place, name, `the value ${buffer.value}`, value)]),
       ...bufferFaults(place, buffer, type, segment.samples),

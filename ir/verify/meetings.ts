@@ -33,21 +33,24 @@ function groupName(instruction: Instruction): string | undefined {
   }
 }
 
+const groupMeetings = (role: Role): { readonly name: string; readonly index: number }[] =>
+  role.instructions.flatMap((one, index) => {
+    const name = groupName(one);
+    return name === undefined ? [] : [{ name, index }];
+  });
+
 /** All devices of a stage meet in the same groups in the same order; else they would wait for each other for ever. */
 function groupFaults({ roles }: Plan): Diagnostic[] {
-  const meetings = (role: Role) => role.instructions.flatMap((one) => groupName(one) ?? []);
   return roles.flatMap((role) => {
     const first = roles.find(({ stage }) => stage === role.stage);
-    const expected = first === undefined ? [] : meetings(first);
-    const found = meetings(role);
-    if (found.join('; ') === expected.join('; ')) return [];
-    const index = expected.findIndex((name, i) => name !== found[i]);
-    return [
-      wrong(
-        role.name,
-        `its meetings are not those of ${first?.name}: ${found[index] ?? 'nothing'} where that has ${expected[index] ?? 'nothing'}`,
-      ),
-    ];
+    const expected = first === undefined ? [] : groupMeetings(first);
+    const found = groupMeetings(role);
+    const length = Math.max(found.length, expected.length);
+    const index = Array.from({ length }, (_, i) => i).find((i) => found[i]?.name !== expected[i]?.name);
+    if (index === undefined) return [];
+    const [mine, theirs] = [found[index]?.name ?? 'nothing', expected[index]?.name ?? 'nothing'];
+    const place = placeOf(role, found[index]?.index ?? role.instructions.length - 1);
+    return [wrong(place, `its meetings are not those of ${first?.name}: ${mine} where that has ${theirs}`)];
   });
 }
 

@@ -9,13 +9,15 @@ import { stagesOf } from '../schedule.ts';
 import { tiledExtents } from '../tiling.ts';
 import { verifyArena } from './arena.ts';
 import { verifyExchanges } from './exchanges.ts';
+import { verifyGathers } from './gathers.ts';
 import { verifyGraph } from './graph.ts';
-import { verifyLives } from './lives.ts';
+import { placeOf, verifyLives } from './lives.ts';
 import { verifyMeetings } from './meetings.ts';
 import { verifyModel } from './model.ts';
 import { verifyReductions } from './reductions.ts';
 import { verifyRegions } from './regions.ts';
 import { verifySchedule } from './schedule.ts';
+import { verifyStages } from './stages.ts';
 import { verifySteps } from './steps.ts';
 
 /** `allocated`: also check the places of the buffers and the predicted peak. */
@@ -29,17 +31,28 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
   // Without a sound model and grid there is nothing to hold the roles against.
   if (basis.length > 0) return basis;
   return [
-    ...plan.segments.flatMap(({ graph, name }) => verifyGraph(graph, name)),
+    ...plan.segments.flatMap(({ graph, name }) => verifyGraph(graph, placeOfSegment(plan, name))),
     ...plan.roles.flatMap((role) => [
       ...verifyLives(plan, role),
       ...verifySteps(plan, role),
       ...verifyReductions(plan, role),
+      ...verifyGathers(plan, role),
+      ...(plan.purpose === 'train' ? verifyStages(plan, role) : []),
       ...(allocated ? verifyArena(plan, role) : []),
     ]),
     ...verifyRegions(plan),
     ...verifyExchanges(plan),
     ...(plan.purpose === 'train' ? verifyMeetings(plan) : []),
   ];
+}
+
+/** The first instruction that runs a segment. */
+function placeOfSegment({ roles }: Plan, segment: string): string {
+  for (const role of roles) {
+    const index = role.instructions.findIndex((one) => one.do === 'run' && one.segment === segment);
+    if (index >= 0) return placeOf(role, index);
+  }
+  return segment;
 }
 
 /** Purpose, samples and states are those that follow from the model and the schedule. */

@@ -9,7 +9,7 @@ import { placesOf } from '../ranks.ts';
 import { belongings } from '../stages.ts';
 import { product } from '../type.ts';
 import { usesOf } from '../uses.ts';
-import { placeOf } from './lives.ts';
+import { placeOf, placeOfLast } from './lives.ts';
 
 const notReduced = (place: string, buffer: string, why: string): Diagnostic =>
   diagnose(fault('not-reduced', { place, buffer, why }));
@@ -53,9 +53,12 @@ export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
     }
     if (instruction.do === 'all_reduce' && instruction.over === 'stage')
       for (const name of instruction.buffers) {
+        if (!parts.has(name)) faults.push(notReduced(place, name, 'is no sum of what the devices made'));
         if (sums.has(name)) faults.push(notReduced(place, name, 'is summed a second time'));
         sums.add(name);
       }
+    if (instruction.do === 'accumulate' && sums.has(instruction.from))
+      faults.push(notReduced(place, instruction.from, 'is summed over the devices before it is added'));
     for (const name of needsSum(plan, instruction))
       if (!(alone ? parts : sums).has(name))
         faults.push(notReduced(place, name, 'is used before it is summed'));
@@ -64,11 +67,12 @@ export function verifyReductions(plan: Plan, role: Role): Diagnostic[] {
   return [...faults, ...updateFaults(plan, role)];
 }
 
+const isUpdate = (one: Instruction): one is Extract<Instruction, { do: 'run' }> =>
+  one.do === 'run' && one.why === 'update';
+
 /** Every weight that has a gradient, and every running statistic, is written by an update, once. */
 function updateFaults(plan: Plan, role: Role): Diagnostic[] {
-  const updates = role.instructions.flatMap((instruction) =>
-    instruction.do === 'run' && instruction.why === 'update' ? instruction.writes : [],
-  );
+  const updates = role.instructions.flatMap((one) => (isUpdate(one) ? one.writes : []));
   const changing = new Set([
     ...trainedParameters(plan.model),
     ...statisticsOf(plan.model).map(({ parameter }) => parameter),
@@ -78,5 +82,7 @@ function updateFaults(plan: Plan, role: Role): Diagnostic[] {
     .filter(({ parameter }) => parameters.has(parameter))
     .filter(({ parameter, slot }) => slot !== 'weight' || changing.has(parameter))
     .filter(({ buffer }) => updates.filter((name) => name === buffer).length !== 1)
-    .map(({ buffer }) => notReduced(role.name, buffer, 'is not updated exactly once a step'));
+    .map(({ buffer }) =>
+      notReduced(placeOfLast(role, isUpdate), buffer, 'is not updated exactly once a step'),
+    );
 }

@@ -14,6 +14,7 @@ import type { Plan, Role } from '../plan.ts';
 import { placesOf, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
+import { placeOf, placeOfBuffer } from './lives.ts';
 import { carriedOut, type Meaning, meaningsOf } from './names.ts';
 import { seatsOfRole } from './seats.ts';
 
@@ -35,28 +36,33 @@ export function verifyRegions(plan: Plan): Diagnostic[] {
   return plan.roles.flatMap((role) => {
     const meaning = meaningsOf(plan, role);
     return seatsOfRole(plan, role).flatMap((seat) => [
-      ...graphsOf(plan, role).flatMap(({ graph, part }) =>
-        graphFaults(context, role, graph, meaning, tileAt(plan, seat.place, part)),
+      ...graphsOf(plan, role).flatMap(({ graph, part, index }) =>
+        graphFaults(context, placeOf(role, index), graph, meaning, tileAt(plan, seat.place, part)),
       ),
       ...ownedFaults(context, role, seat),
     ]);
   });
 }
 
-/** Each graph that a role runs, with the tile of the device that it runs it for. */
-function graphsOf(
-  plan: Plan,
-  role: Role,
-): { readonly graph: Graph; readonly part: readonly number[] | undefined }[] {
+/** A graph, the tile of the device that it runs for, and the first instruction that runs it. */
+type Running = {
+  readonly graph: Graph;
+  readonly part: readonly number[] | undefined;
+  readonly index: number;
+};
+
+/** Each graph that a role runs, once for each tile of the device. */
+function graphsOf(plan: Plan, role: Role): Running[] {
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-  const found = new Map<string, { graph: Graph; part: readonly number[] | undefined }>();
-  for (const one of role.instructions) {
+  const found = new Map<string, Running>();
+  for (const [index, one] of role.instructions.entries()) {
     if (one.do !== 'run' || one.why === 'update') continue;
     const part = [...one.reads, ...one.writes]
       .map((name) => buffers.get(name)?.part)
       .find((of) => of !== undefined);
     const graph = plan.segments.find(({ name }) => name === one.segment)?.graph;
-    if (graph !== undefined) found.set(`${one.segment} ${part}`, { graph, part });
+    const key = `${one.segment} ${part}`;
+    if (graph !== undefined && !found.has(key)) found.set(key, { graph, part, index });
   }
   return [...found.values()];
 }
@@ -65,12 +71,12 @@ const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}
 
 function graphFaults(
   context: Context,
-  role: Role,
+  instruction: string,
   graph: Graph,
   globalName: Meaning,
   tile: readonly number[],
 ): Diagnostic[] {
-  const place = `${role.name}, tile ${tile.join(',')}`;
+  const place = `${instruction} at tile ${tile.join(',')}`;
   const local = typesOf(graph);
   /** Global cells of a local value: its box moved to where the tile's part begins. */
   const cellsOf = (name: string): Box | undefined => {
@@ -86,9 +92,10 @@ function graphFaults(
   return graph.ops.flatMap((op) => {
     const global = context.modelOp(op.output);
     if (op.kind === 'partial_moments') return partFaults(context, op, names, tile, place);
+    // Whether these are what their statistic needs, `verifyGathers` tells.
     if (op.kind === 'merge_moments' || op.kind === 'merge_sums' || op.kind === 'blank') return [];
     if (global !== undefined) return opFaults(context, op, global, names, tile, place);
-    return op.kind === 'crop' && globalName(op.output) !== undefined ? cropFaults(op, cellsOf, place) : [];
+    return op.kind === 'crop' && globalName(op.output) !== undefined ? cropFaults(op, names, place) : [];
   });
 }
 
@@ -120,10 +127,14 @@ const wrongRegion = (place: string, value: string, found: string, expected: stri
 /** A piece is the part of its value that its box says. */
 function cropFaults(
   op: Extract<Op, { kind: 'crop' }>,
-  cellsOf: (name: string) => Box | undefined,
+  { cellsOf, globalName }: Local,
   place: string,
 ): Diagnostic[] {
-  const [out, from] = [cellsOf(op.output), cellsOf(at(op.inputs, 0))];
+  const source = at(op.inputs, 0);
+  const [out, from] = [cellsOf(op.output), cellsOf(source)];
+  // Other segments may have a piece of that name, which is then of the same value.
+  const [value, of] = [globalName(op.output), globalName(source)];
+  if (value !== of) return [wrongRegion(place, op.output, `cells of ${of}`, `cells of ${value}`)];
   if (out === undefined || from === undefined) return [];
   const expected = from.map((r, axis) => {
     const [lo, hi] = at(op.attrs.sides, axis);
@@ -219,6 +230,7 @@ function ownedFaults(
     );
     const owned = tile.map((index, axis) => owners.owned(buffer.value, axis, index));
     const fits = sameBox(held, owned) && extents(held).length === plan.model.rank;
-    return fits ? [] : [wrongRegion(`${role.name}, tile ${tile.join(',')}`, name, show(held), show(owned))];
+    const place = `${placeOfBuffer(role, name)} at tile ${tile.join(',')}`;
+    return fits ? [] : [wrongRegion(place, name, show(held), show(owned))];
   });
 }

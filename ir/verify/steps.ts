@@ -9,7 +9,7 @@ import { belongings } from '../stages.ts';
 import { tileIndices } from '../tiling.ts';
 import { product } from '../type.ts';
 import { usesOf } from '../uses.ts';
-import { placeOf } from './lives.ts';
+import { placeOf, placeOfBuffer, placeOfLast } from './lives.ts';
 
 type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
 
@@ -61,7 +61,7 @@ type Tag = { readonly micro: number; readonly part: string };
 /** Every op of the model is done once for each part, on operands that are all of that part. */
 function microFaults(plan: Plan, role: Role): Diagnostic[] {
   const tags = new Map<string, Tag>();
-  const done = new Map<string, number>();
+  const done = new Map<string, number[]>();
   const faults: Diagnostic[] = [];
   const parts = new Map(role.buffers.map(({ name, part }) => [name, part?.join() ?? '']));
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
@@ -69,29 +69,35 @@ function microFaults(plan: Plan, role: Role): Diagnostic[] {
   role.instructions.forEach((it, index) => {
     const { reads, writes, frees } = usesOf(it);
     if ('micro' in it && it.do !== 'all_reduce' && !(it.do === 'run' && it.why === 'update')) {
-      const held = reads.flatMap((name) => tags.get(name) ?? []);
       const part = [...reads, ...writes].map((name) => parts.get(name) ?? '').find((of) => of !== '') ?? '';
-      const other = held.find(
-        ({ micro, part: of }) => micro !== it.micro || (of !== '' && part !== '' && of !== part),
-      );
-      if (other !== undefined)
+      const isOther = ({ micro, part: of }: Tag) =>
+        micro !== it.micro || (of !== '' && part !== '' && of !== part);
+      for (const name of reads) {
+        const tag = tags.get(name);
+        if (tag === undefined || !isOther(tag)) continue;
+        const other = `\`${name}\` is of micro-batch ${tag.micro}${tag.part === '' ? '' : `, tile ${tag.part}`}`;
         faults.push(
-          wrong(placeOf(role, index), `it works on micro-batch ${it.micro}, and reads of ${other.micro}`),
+          wrong(
+            placeOf(role, index),
+            `it works on micro-batch ${it.micro}${part === '' ? '' : `, tile ${part}`}, and ${other}`,
+          ),
         );
+      }
       for (const name of writes) {
         const given = it.do === 'load' || it.do === 'draw' ? (parts.get(name) ?? '') : part;
         tags.set(name, { micro: it.micro, part: given });
       }
       if (it.do === 'run')
         for (const { output } of graphs.get(it.segment)?.ops ?? [])
-          count(done, `${output} #${it.micro} ${partOfRun(it, buffers)}`);
+          note(done, `${output} #${it.micro} ${partOfRun(it, buffers)}`, index);
     }
     for (const name of frees) tags.delete(name);
   });
   return [...faults, ...onceFaults(plan, role, done), ...metricFaults(plan, role)];
 }
 
-const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
+const note = (places: Map<string, number[]>, key: string, index: number) =>
+  places.set(key, [...(places.get(key) ?? []), index]);
 
 const partOfRun = (it: InstructionOf<'run'>, buffers: ReadonlyMap<string, Buffer>): string =>
   [...it.reads, ...it.writes]
@@ -100,10 +106,10 @@ const partOfRun = (it: InstructionOf<'run'>, buffers: ReadonlyMap<string, Buffer
     ?.join() ?? '';
 
 /** Ops are done at most once; what must come out of a step, for every part. */
-function onceFaults(plan: Plan, role: Role, done: ReadonlyMap<string, number>): Diagnostic[] {
+function onceFaults(plan: Plan, role: Role, done: ReadonlyMap<string, readonly number[]>): Diagnostic[] {
   const { model, schedule } = plan;
   const has = belongings(model, schedule, role.stage);
-  const repeated = [...done].filter(([, times]) => times > 1).map(([key]) => key);
+  const repeated = [...done].flatMap(([key, places]) => places.slice(1).map((index) => ({ key, index })));
   const trained = new Set(trainedParameters(model));
   const wanted = [
     ...(has.loss ? [model.loss as string] : []),
@@ -118,8 +124,13 @@ function onceFaults(plan: Plan, role: Role, done: ReadonlyMap<string, number>): 
     ),
   );
   return [
-    ...repeated.map((key) => wrong(role.name, `\`${key}\` is computed more than once`)),
-    ...missing.map((key) => wrong(role.name, `\`${key}\` is never computed`)),
+    ...repeated.map(({ key, index }) => wrong(placeOf(role, index), `\`${key}\` is computed more than once`)),
+    ...missing.map((key) => {
+      const others = [...done].filter(([other]) => other.split(' #')[0] === key.split(' #')[0]);
+      const index = others.flatMap(([, places]) => places).at(-1);
+      const place = index === undefined ? placeOfLast(role, (one) => one.do === 'run') : placeOf(role, index);
+      return wrong(place, `\`${key}\` is never computed`);
+    }),
   ];
 }
 
@@ -153,7 +164,13 @@ function metricFaults(plan: Plan, role: Role): Diagnostic[] {
   const scored = belongings(model, schedule, role.stage).scored.length * partCount(plan);
   return held.length === scored
     ? faults
-    : [...faults, wrong(role.name, `${held.length} metrics are taken, not ${scored}`)];
+    : [
+        ...faults,
+        wrong(
+          placeOfLast(role, (one) => one.do === 'metric'),
+          `${held.length} metrics are taken, not ${scored}`,
+        ),
+      ];
 }
 
 /** Into each sum goes each part of the same value once, and the first one clears it. */
@@ -174,11 +191,20 @@ function sumFaults(plan: Plan, role: Role): Diagnostic[] {
   const wanted = partCount(plan);
   for (const [sum, added] of parts)
     if (added.length !== wanted)
-      faults.push(wrong(role.name, `\`${sum}\` gets ${added.length} parts, not ${wanted}`));
+      faults.push(
+        wrong(placeOfLast(role, addsTo(sum)), `\`${sum}\` gets ${added.length} parts, not ${wanted}`),
+      );
   for (const { name } of belongings(plan.model, plan.schedule, role.stage).counts)
-    if (!parts.has(name)) faults.push(wrong(role.name, `\`${name}\` is never counted`));
+    if (!parts.has(name)) faults.push(wrong(placeOfBuffer(role, name), `\`${name}\` is never counted`));
   return faults;
 }
+
+const addsTo =
+  (sum: string) =>
+  (one: Instruction): boolean =>
+    (one.do === 'accumulate' || one.do === 'count') && one.into === sum;
+
+const ending = (one: Instruction): boolean => one.do === 'clip' || (one.do === 'run' && one.why === 'update');
 
 /** The gradients are clipped as the training says, all of them and nothing else; the loss is reported. */
 function endFaults(plan: Plan, role: Role): Diagnostic[] {
@@ -193,24 +219,33 @@ function endFaults(plan: Plan, role: Role): Diagnostic[] {
     ),
   );
   const clips = every(role, 'clip');
+  const firstUpdate = Math.min(...updates.map(({ index }) => index));
   const norm = model.training?.clip;
   const faults = clips.flatMap(({ index, it }) =>
-    it.norm === norm && it.buffers.toSorted().join() === gradients.toSorted().join()
+    it.norm === norm && index < firstUpdate && it.buffers.toSorted().join() === gradients.toSorted().join()
       ? []
       : [
           wrong(
             placeOf(role, index),
-            'the global norm is not that of all gradients, or not the one of the training',
+            'the global norm is not that of all gradients before the update, or not the one of the training',
           ),
         ],
   );
   if (clips.length !== (norm === undefined ? 0 : 1))
     faults.push(
-      wrong(role.name, `${clips.length} clips, and the training says ${norm === undefined ? 'none' : 'one'}`),
+      wrong(
+        placeOfLast(role, ending),
+        `${clips.length} clips, and the training says ${norm === undefined ? 'none' : 'one'}`,
+      ),
     );
   const reports = every(role, 'report').filter(({ it }) => valueHeld(role, it.from) === model.loss);
   const expected = belongings(model, plan.schedule, role.stage).loss ? 1 : 0;
   if (reports.length !== expected || every(role, 'report').length !== expected)
-    faults.push(wrong(role.name, 'the loss is not what is reported, once'));
+    faults.push(
+      wrong(
+        placeOfLast(role, (one) => one.do === 'report'),
+        'the loss is not what is reported, once',
+      ),
+    );
   return faults;
 }

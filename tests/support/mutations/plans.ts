@@ -1,0 +1,123 @@
+/** A sound plan of each kind, small enough to break it a thousand times. */
+
+import { at } from '../../../ir/box.ts';
+import { isSpatial, modelTypes } from '../../../ir/intervals.ts';
+import type { Model } from '../../../ir/model.ts';
+import type { Plan } from '../../../ir/plan.ts';
+import type { Chunk, Exchange, Pins } from '../../../ir/schedule.ts';
+import { planOf } from '../exactness.ts';
+import { networkOf, type Recipe } from '../networks.ts';
+
+const recipe: Recipe = {
+  sizes: [18, 21],
+  levels: 1,
+  width: 2,
+  convs: 1,
+  kernel: 3,
+  dilation: 1,
+  same: true,
+  down: 'max_pool',
+  up: 'up_conv',
+  skip: 'concat',
+  activation: 'relu',
+  norm: 'none',
+  dropout: 'none',
+  beside: 'nothing',
+  loss: 'cross_entropy',
+  batch: 4,
+};
+
+function network(changes: Partial<Recipe> = {}): Model {
+  const model = networkOf({ ...recipe, ...changes });
+  if (model?.training === undefined) throw new Error('the recipe makes no network');
+  return { ...model, training: { ...model.training, clip: 1 } };
+}
+
+/** Before every op that reads cells around its own, and before what joins. */
+const exchangesOf = (model: Model, cells: number): Exchange[] => {
+  const types = modelTypes(model);
+  const reads = ['conv', 'max_pool', 'up_conv', 'concat'];
+  return model.ops.flatMap((op) =>
+    op.inputs.flatMap((name, operand) =>
+      reads.includes(op.kind) && isSpatial(types.get(name)) ? [{ before: op.output, operand, cells }] : [],
+    ),
+  );
+};
+
+/** Chunks that begin with the ops of the given kinds, each after the one before. */
+function chunksFrom(model: Model, kinds: readonly string[], stages: readonly number[]): Chunk[] {
+  let index = 0;
+  return stages.map((stage, chunk) => {
+    if (chunk === 0) return { from: '', stage };
+    index = model.ops.findIndex(({ kind }, i) => i > index && kind === at(kinds, chunk - 1));
+    return { from: at(model.ops, index).output, stage };
+  });
+}
+
+const plan = (model: Model, pins: Pins): Plan => planOf(model, pins);
+
+const one = { replicas: 1, microBatches: 1 } as const;
+
+/** By what their schedules decide. */
+export const soundPlans: Readonly<Record<string, () => Plan>> = {
+  'tiles, replicas and micro-batches': () =>
+    plan(network(), { devices: 8, replicas: 2, microBatches: 2, tiles: [2, 2] }),
+  'exchanged margins': () => {
+    const model = network();
+    return plan(model, {
+      ...one,
+      devices: 6,
+      microBatches: 2,
+      tiles: [2, 3],
+      exchanges: exchangesOf(model, 2),
+    });
+  },
+  'margins exchanged in part': () => {
+    const model = network({ same: false });
+    return plan(model, { ...one, devices: 4, tiles: [2, 2], exchanges: exchangesOf(model, 1).slice(2) });
+  },
+  'a norm over tiles': () =>
+    plan(network({ norm: 'instance' }), { ...one, devices: 4, microBatches: 2, tiles: [2, 2] }),
+  'a norm over tiles and replicas': () =>
+    plan(network({ norm: 'batch' }), { devices: 4, replicas: 2, microBatches: 1, tiles: [1, 2] }),
+  'a coarsened grid': () => {
+    const model = network();
+    const exchanges = exchangesOf(model, 3);
+    return plan(model, { ...one, devices: 4, tiles: [2, 2], exchanges, coarsen: { grid: [1, 2], level: 1 } });
+  },
+  'streamed tiles': () =>
+    plan(network(), { ...one, devices: 2, microBatches: 2, tiles: [2, 4], stream: [2, 2] }),
+  'straight stages, GPipe': () => {
+    const model = network();
+    const chunks = chunksFrom(model, ['max_pool', 'up_conv'], [0, 1, 2]);
+    return plan(model, { ...one, devices: 3, microBatches: 4, tiles: [1, 1], order: 'gpipe', chunks });
+  },
+  'straight stages, 1F1B, tiles and exchanges': () => {
+    const model = network();
+    const chunks = chunksFrom(model, ['max_pool', 'up_conv'], [0, 1, 2]);
+    const exchanges = exchangesOf(model, 2);
+    return plan(model, {
+      ...one,
+      devices: 6,
+      microBatches: 2,
+      tiles: [1, 2],
+      order: '1f1b',
+      chunks,
+      exchanges,
+    });
+  },
+  'folded stages of two replicas': () => {
+    const model = network();
+    const chunks = chunksFrom(model, ['max_pool', 'concat'], [0, 1, 0]);
+    return plan(model, { devices: 4, replicas: 2, microBatches: 2, tiles: [1, 1], order: '1f1b', chunks });
+  },
+  'dropped values': () => {
+    const model = network({ dropout: 'cell' });
+    const drop = model.ops
+      .filter(({ kind }) => ['conv', 'relu', 'mask'].includes(kind))
+      .map(({ output }) => output);
+    return plan(model, { ...one, devices: 2, microBatches: 2, tiles: [1, 2], drop });
+  },
+  'dice and another loss': () =>
+    plan(network({ loss: 'dice_and_entropy' }), { ...one, devices: 4, microBatches: 2, tiles: [2, 2] }),
+};
