@@ -2,6 +2,6 @@
 import { test } from 'uvu';
 import { breakPlans } from '../support/mutations/laws.ts';
 
-breakPlans('exchanged margins', 'margins exchanged in part', 'a coarsened grid');
+breakPlans('exchanged margins', 'margins exchanged in part');
 
 test.run();

@@ -9,7 +9,7 @@ import { soundPlans } from './plans.ts';
 import { mutations } from './table.ts';
 
 /** Places to break a plan at in one way. `npx tsx scripts/mutations.ts` takes all there are. */
-const PLACES = 8;
+const PLACES = 6;
 
 /** At least so many ways make sense on each kind of plan. */
 const fewestKinds = 50;
