@@ -31,8 +31,9 @@ const dearest = 16;
 /** Up to so many units are changed two at a time as well. */
 const fewUnits = 18;
 
-export function search(tape: Tape): Found[] {
-  const tools = toolsFor(tape);
+/** `share`: of the effort that a search may take. */
+export function search(tape: Tape, share = 1): Found[] {
+  const tools = toolsFor(tape, effort * share);
   let { drops, peak } = tools.note(nothingKeptInVain(tape));
   for (;;) {
     const limit = peak * ratio;
@@ -57,9 +58,9 @@ function nothingKeptInVain({ values, steps, forward }: Tape): Drops {
 }
 
 /** Not dominated, and not within 0.1 % of a point that costs as little; from the largest peak down. */
-export function thinned(found: readonly Found[]): Found[] {
+export function thinned<F extends Cost>(found: readonly F[]): F[] {
   const sorted = found.toSorted((a, b) => a.seconds - b.seconds || a.peak - b.peak);
-  const kept: Found[] = [];
+  const kept: F[] = [];
   for (const one of sorted) {
     const before = kept.at(-1);
     if (before === undefined || one.peak < before.peak * (1 - thinning)) kept.push(one);
@@ -79,7 +80,7 @@ type Tools = {
   isSpent(): boolean;
 };
 
-function toolsFor(tape: Tape): Tools {
+function toolsFor(tape: Tape, most: number): Tools {
   const memory = memoryOf(tape);
   let spent = 0;
   let found: Found[] = [];
@@ -100,7 +101,7 @@ function toolsFor(tape: Tape): Tools {
       return one;
     },
     front: () => thinned(found),
-    isSpent: () => spent > effort,
+    isSpent: () => spent > most,
   };
 }
 

@@ -11,8 +11,8 @@ export type Part = {
   readonly first: number;
   readonly last: number;
   readonly count: number;
-  /** The share of the rows that the largest strip holds of a value, margins included. */
-  readonly share: number;
+  /** For values that the part makes or reads the share of the rows that the largest strip holds, margins included. */
+  readonly shares: ReadonlyMap<number, number>;
   /** Seconds that it adds. */
   readonly seconds: number;
   /** The first time is left to the backward pass: nothing after the part reads of it but sums. */
@@ -40,7 +40,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
 
   const block: TapeStep[] = [];
   const run = (reads: readonly number[], makes: number, origin: number) =>
-    block.push({ reads, makes, origin, session: part.first + 2 });
+    block.push({ reads, makes, origin, session: 2 * part.first + 2 });
   const { origin } = at(tape.steps, begin);
   run([...entering], add('strips~begin', 0), origin);
   // The whole cotangents that leave, and the classes that the forward pass does not give now.
@@ -56,9 +56,10 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   // What a strip has of each value.
   const own = new Map<number, number>();
   const incoming = new Set<number>();
-  const piece = (value: number): number => {
+  const shareOf = (value: number): number => part.shares.get(value) ?? 1 / part.count;
+  const piece = (value: number, share: number): number => {
     const { name, bytes } = at(values, value);
-    const number = add(`${name}~strip`, bytes * part.share);
+    const number = add(`${name}~strip`, bytes * share);
     own.set(value, number);
     return number;
   };
@@ -66,16 +67,32 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
     const known = own.get(value);
     if (known !== undefined || at(values, value).bytes === 0) return known ?? value;
     if (!entering.has(value)) incoming.add(value);
-    const cut = piece(value);
+    const cut = piece(value, shareOf(value));
     run([value], cut, origin);
     return cut;
   };
-  for (const step of [...inside, ...back.map((index) => at(tape.steps, index))]) {
+  const compute = (step: TapeStep, share: number): void => {
     const reads = step.reads.map(read);
-    run(reads, at(values, step.makes).bytes === 0 ? add('strips~sum', 0) : piece(step.makes), step.origin);
+    const counts = at(values, step.makes).bytes > 0;
+    run(reads, counts ? piece(step.makes, share) : add('strips~sum', 0), step.origin);
+  };
+  for (const step of inside) compute(step, shareOf(step.makes));
+  // A cotangent that a step makes is of what its op reads.
+  const widest = new Map(
+    inside.map(({ origin, reads }) => [origin, Math.max(1 / part.count, ...reads.map(shareOf))]),
+  );
+  for (const index of back) {
+    const step = at(tape.steps, index);
+    compute(step, widest.get(step.origin) ?? 1);
   }
-  const shares = [...whole.keys()].flatMap((value) => own.get(value) ?? []);
-  run([...entering, ...incoming, ...shares], add('strips~end', 0), origin);
+  const parts = [...whole.keys()].flatMap((value) => own.get(value) ?? []);
+  // What a strip gives, and what it is given, is there from the beginning to the end of its session.
+  block.push({
+    reads: [...entering, ...incoming, ...parts],
+    makes: add('strips~end', 0),
+    origin,
+    session: 2 * part.first + 3,
+  });
 
   const outer = (step: TapeStep): TapeStep => ({
     ...step,

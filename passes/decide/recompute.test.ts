@@ -4,15 +4,21 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { comparePlan } from '../../compiler/compare.ts';
 import { at } from '../../ir/box.ts';
+import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { typesOf } from '../../ir/graph.ts';
 import { isSpatial } from '../../ir/intervals.ts';
 import { aliveBytes } from '../../ir/liveness.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Plan } from '../../ir/plan.ts';
+import { plainDecisions, type Strips } from '../../ir/schedule.ts';
+import { tiledExtents } from '../../ir/tiling.ts';
 import { bytesOf, elementsOf } from '../../ir/type.ts';
-import { planOf } from '../../tests/support/exactness.ts';
 import { networkOf, recipes } from '../../tests/support/networks.ts';
 import { numbers } from '../../tests/support/schedules.ts';
+import { allocate } from '../lower/allocate.ts';
+import { gradient } from '../lower/gradient.ts';
+import { instruct } from '../lower/instruct.ts';
+import { shard } from '../lower/shard.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { cheapestWithin, type RecomputeQuestion, recomputeCurve } from './recompute.ts';
 import { memoryOf } from './recompute-memory.ts';
@@ -32,14 +38,25 @@ function questionOf(model: Model, profile: Profile = profileOf(model)): Recomput
   return { profile, forward, backward: forward.map((seconds) => 2 * seconds), bytes: new Map(sizes) };
 }
 
-const planDropping = (model: Model, drop: readonly string[]): Plan =>
-  planOf(model, {
+/** One device and everything at once, with the workspaces of the values alone: what a backend adds is not decided here. */
+function planDropping(model: Model, drop: readonly string[], strips: readonly Strips[] = []): Plan {
+  const schedule = {
+    ...plainDecisions(model.rank),
+    name: model.name,
     devices: 1,
-    replicas: 1,
-    microBatches: 1,
-    tiles: Array.from({ length: model.rank }, () => 1),
+    cuts: tiledExtents(model).map((extent) => [0, extent]),
     drop,
-  });
+    strips,
+  };
+  const sharded = good(shard.run({ stage: 'scheduled', model, schedule }));
+  const instructed = good(instruct.run(good(gradient.run(sharded))));
+  return good(allocate.run(instructed)).plan;
+}
+
+function good<T extends object>(result: T | Fault): T {
+  if (isFault(result)) throw new Error(JSON.stringify(result));
+  return result;
+}
 
 /** The most that an allocated plan has alive in forward and backward, beside parameters and gradients. */
 function loweredPeak({ model, states, segments, roles }: Plan): number {

@@ -9,7 +9,9 @@ import { at } from '../../ir/box.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
 import { type Drops, type Memory, memoryOf } from './recompute-memory.ts';
+import { partsOf, type StripsPart } from './recompute-parts.ts';
 import { search, thinned } from './recompute-search.ts';
+import { inStrips } from './recompute-strips.ts';
 import { type Tape, tapeOf } from './recompute-tape.ts';
 
 export type RecomputeQuestion = {
@@ -20,6 +22,10 @@ export type RecomputeQuestion = {
   readonly backward: readonly number[];
   /** Bytes of each spatial value of one micro-batch on the device, margins included. */
   readonly bytes: ReadonlyMap<string, number>;
+  /** Whether a part of the network may be done in strips of rows. */
+  readonly strips?: boolean;
+  /** Tiles of the first axis, one of which the device has; 1 where not given. */
+  readonly rowTiles?: number;
 };
 
 /** One point of the curve: no other needs less memory and no more time. */
@@ -43,22 +49,41 @@ export type RecomputePoint = {
 
 /** From no recompute to the least memory. */
 export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
-  const tape = tapeOf(question);
-  const memory = memoryOf(tape);
-  const found = search({ ...tape, sessions: false });
-  const lowered = found.map(({ drops }) => ({ ...memory.cost(drops), drops }));
-  const count = question.profile.ops.length;
-  return thinned(lowered).map(({ drops }) => pointOf(tape, memory, drops, count));
+  const ways = waysOf(question);
+  const lowered = ways.flatMap((way) => {
+    const memory = memoryOf(way.tape);
+    const found = search({ ...way.tape, sessions: false }, 1 / ways.length);
+    return found.map(({ drops }) => ({ ...memory.cost(drops), drops, way, memory }));
+  });
+  return thinned(lowered).map((one) => pointOf(one, question.profile.ops.length));
 }
+
+/** The network as it is, or with a part of it in strips. */
+type Way = { readonly tape: Tape; readonly inStrips?: StripsPart };
+
+/** Those of which none needs less memory and no more time before anything is dropped. */
+function waysOf(question: RecomputeQuestion): Way[] {
+  const tape = tapeOf(question);
+  if (question.strips !== true) return [{ tape }];
+  const { profile, forward, backward, rowTiles = 1 } = question;
+  const parts = partsOf({ model: profile.model, forward, backward, rowTiles }, tape);
+  const ways = [{ tape }, ...parts.map((one): Way => ({ tape: inStrips(tape, one.part), inStrips: one }))];
+  return thinned(
+    ways.map((way) => ({ ...memoryOf(way.tape).cost(new Uint8Array(way.tape.values.length)), way })),
+  ).map(({ way }) => way);
+}
+
+type Chosen = { readonly way: Way; readonly memory: Memory; readonly drops: Drops };
 
 /** The first, and so the fastest, point of a curve that needs no more than the given bytes. */
 export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
   curve.find(({ peak }) => peak <= bytes);
 
-function pointOf(tape: Tape, memory: Memory, drops: Drops, count: number): RecomputePoint {
+function pointOf({ way, memory, drops }: Chosen, count: number): RecomputePoint {
+  const { tape } = way;
   const { peak, seconds, kept, again } = memory.detail(drops);
   const origins = firstOrigins(tape);
-  const extra = new Array<number>(count).fill(0);
+  const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
   const keptBytes = new Array<number>(count).fill(0);
   const madeBy = (step: number) => at(tape.values, at(tape.steps, step).makes);
   for (const step of again) {
@@ -72,7 +97,7 @@ function pointOf(tape: Tape, memory: Memory, drops: Drops, count: number): Recom
   const keptInAll = keptBytes.reduce((sum, bytes) => sum + bytes, 0);
   return {
     drop: again.map(madeBy).flatMap(({ name, price }) => (price === undefined ? [] : [name])),
-    strips: [],
+    strips: way.inStrips === undefined ? [] : [way.inStrips.strips],
     peak,
     kept: keptInAll,
     working: peak - keptInAll,

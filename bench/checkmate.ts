@@ -1,0 +1,84 @@
+/**
+ * Recompute, ours against Checkmate's mixed-integer programme (Jain et al. 2020) solved by `highs`, on the same graphs
+ * with the same bytes and seconds:
+ *
+ *   npx tsx bench/checkmate.ts [DEPTHS [BUDGETS [LIMIT]]]
+ *
+ * such as `2,3,4 0.7,0.6,0.5 600`, which is the default: poolings, shares of the peak without recompute, and seconds
+ * that the solver has for each. Prints what is added to the time of one step, and how long the answer took: ours is
+ * for all budgets at once. `drops` only computes values again, as Checkmate does, which may do so more than once;
+ * `strips` adds a part from some node to the loss in strips of rows with their margins; `once` leaves the first pass of
+ * that part to the backward pass.
+ */
+import { table } from '../cli/table.ts';
+import { memoryOf } from '../passes/decide/recompute-memory.ts';
+import { type Found, search, thinned } from '../passes/decide/recompute-search.ts';
+import { secondsOf, tapeOfNodes, unet } from './checkmate/graph.ts';
+import { type Answer, solve } from './checkmate/milp.ts';
+import { partFrom, tapeInStrips } from './checkmate/parts.ts';
+
+const numbersIn = (text: string): number[] => text.split(',').map(Number);
+
+const depths = numbersIn(process.argv[2] ?? '2,3,4');
+const budgets = numbersIn(process.argv[3] ?? '0.7,0.6,0.5');
+const limit = Number(process.argv[4] ?? 600);
+const counts = [2, 4, 8];
+
+type Timed = { readonly found: readonly Found[]; readonly elapsed: number };
+
+function timed(run: () => readonly Found[]): Timed {
+  const begin = performance.now();
+  const found = run();
+  return { found, elapsed: performance.now() - begin };
+}
+
+const percent = (share: number): string => `${share < 0 ? '-' : '+'}${Math.abs(100 * share).toFixed(2)} %`;
+
+function milpCell(answer: Answer): string {
+  const elapsed = `${answer.elapsed.toFixed(1)} s`;
+  if (answer.status === 'solved') return `${percent(answer.overhead)}, ${elapsed}`;
+  return answer.status === 'infeasible' ? `proved infeasible, ${elapsed}` : `no answer in ${elapsed}`;
+}
+
+async function rowsFor(depth: number): Promise<string[][]> {
+  const graph = unet(depth);
+  const plain = tapeOfNodes(graph);
+  const { peak } = memoryOf(plain).cost(new Uint8Array(plain.values.length));
+  // From the last node of the level above the finest, or any after it.
+  const firsts = graph.nodes.flatMap(({ name }, index) =>
+    index < graph.forward && /^(up[01]|decode[01]|out)/.test(name) ? [index] : [],
+  );
+  const inStrips = (fused: boolean) =>
+    firsts.flatMap((first) =>
+      counts.flatMap((count) => search(tapeInStrips(graph, partFrom(graph, first, count, fused)))),
+    );
+  const drops = timed(() => search(plain));
+  const strips = timed(() => thinned([...drops.found, ...inStrips(false)]));
+  const once = timed(() => thinned([...drops.found, ...inStrips(true)]));
+  const oursCell = ({ found }: Timed, budget: number) => {
+    const best = found.find((one) => one.peak <= budget * peak);
+    return best === undefined ? 'does not fit' : percent(best.seconds / secondsOf(graph));
+  };
+  const rows: string[][] = [];
+  for (const budget of budgets) {
+    const answer = await solve(graph, budget * peak, limit);
+    rows.push([
+      `${depth} (${graph.nodes.length})`,
+      `${(100 * budget).toFixed(0)} %`,
+      milpCell(answer),
+      ...[drops, strips, once].map((one) => oursCell(one, budget)),
+    ]);
+  }
+  const time = ({ elapsed }: Timed) => `${elapsed.toFixed(0)} ms`;
+  return [...rows, ['', '', '', time(drops), time(strips), time(once)]];
+}
+
+const titles = ['depth (nodes)', 'memory', 'Checkmate', 'ours: drops', 'strips', 'once'];
+const rows: string[][] = [];
+for (const depth of depths) rows.push(...(await rowsFor(depth)));
+console.log(
+  table(
+    titles.map((title, index) => ({ title, align: index < 2 ? 'left' : 'right' })),
+    rows,
+  ),
+);
