@@ -238,7 +238,10 @@ function endFaults(plan: Plan, role: Role): Diagnostic[] {
         `${clips.length} clips, and the training says ${norm === undefined ? 'none' : 'one'}`,
       ),
     );
-  const reports = every(role, 'report').filter(({ it }) => valueHeld(role, it.from) === model.loss);
+  // A part of the loss is of the same value; the sum has its name.
+  const reports = every(role, 'report').filter(
+    ({ it }) => it.from === model.loss && valueHeld(role, it.from) === model.loss,
+  );
   const expected = belongings(model, plan.schedule, role.stage).loss ? 1 : 0;
   if (reports.length !== expected || every(role, 'report').length !== expected)
     faults.push(
