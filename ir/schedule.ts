@@ -51,6 +51,8 @@ export type Schedule = {
   readonly chunks: readonly Chunk[];
   /** Of the order `1f1b` where stages are folded. Absent: `evenPace`. */
   readonly pace?: Pace;
+  /** Parts in which the gradients of a stage are summed over the devices, each as soon as it is complete. Absent: one. */
+  readonly buckets?: number;
   /** Values that are not kept for the backward pass but computed again in it. */
   readonly drop: readonly string[];
   readonly strips: readonly Strips[];

@@ -151,6 +151,7 @@ const schedule = record<Schedule>({
   coarsen: optional(record<Coarsening>({ grid: counts, level: count })),
   chunks: list(record<Chunk>({ from: text, stage: count })),
   pace: optional(record<Pace>({ inFlight: count, forward: counts, backward: counts })),
+  buckets: optional(count),
   drop: texts,
   strips: list(record<Strips>({ from: text, to: text, count })),
 });

@@ -53,6 +53,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   stages: ['1', '2 straight', '2 folded', '3 straight', '3 folded'],
   'stages with tiles': ['yes', 'no'],
   order: ['one_after_another', 'gpipe', '1f1b'],
+  'buckets of a stage': ['none', '1', '2', '3 or more'],
   'dropped values': ['none', '1', '2', '3 or more'],
   'runs again': ['yes', 'no'],
   'statistics over': ['one device', 'tiles', 'replicas and tiles'],

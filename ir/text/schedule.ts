@@ -13,6 +13,7 @@
  *     coarsen       2 x 2 from level 3
  *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]
  *     pace          4 for 20 50, 60 120, 25 50          // in flight; forward and backward of each chunk
+ *     buckets       4
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */
@@ -51,6 +52,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('coarsen', pins.coarsen && `${pins.coarsen.grid.join(' x ')} from level ${pins.coarsen.level}`),
   ...given('stages', pins.chunks && chunksInWords(pins.chunks)),
   ...given('pace', pins.pace && paceInWords(pins.pace)),
+  ...given('buckets', pins.buckets),
   ...given('drop', pins.drop && listed(pins.drop.map(printName))),
   ...given(
     'strips',
@@ -100,6 +102,7 @@ const decisions: { readonly [word: string]: (cursor: Cursor) => Draft } = {
   coarsen: (cursor) => ({ coarsen: readCoarsening(cursor) }),
   stages: (cursor) => ({ chunks: readChunks(cursor) }),
   pace: (cursor) => ({ pace: readPace(cursor) }),
+  buckets: (cursor) => ({ buckets: positive(cursor) }),
   drop: (cursor) => ({ drop: readListed(cursor, () => cursor.name()) }),
   strips: (cursor) => ({ strips: readListed(cursor, () => readStrips(cursor)) }),
 };

@@ -12,7 +12,7 @@ const wrong = (why: string, hint?: string): Diagnostic =>
   diagnose(fault('wrong-schedule', { why }), { hint });
 
 /** Far beyond any machine, and small enough that a slip of the pen costs a message and no memory. */
-const most = { devices: 1_000_000, microBatches: 4096, pace: 1_000_000 } as const;
+const most = { devices: 1_000_000, microBatches: 4096, buckets: 1024, pace: 1_000_000 } as const;
 
 export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
   const { cuts, stream } = schedule;
@@ -52,6 +52,8 @@ function sizeFaults(schedule: Schedule): Diagnostic[] {
   const faults: Diagnostic[] = [];
   if (Math.max(devices, replicas, product(tilesOf(schedule))) > most.devices)
     faults.push(wrong(`a schedule has at most ${most.devices} devices, replicas and tiles`));
+  if ((schedule.buckets ?? 1) > most.buckets)
+    faults.push(wrong(`a step has at most ${most.buckets} buckets of gradients, not ${schedule.buckets}`));
   if (microBatches > most.microBatches)
     faults.push(wrong(`a step has at most ${most.microBatches} micro-batches, not ${microBatches}`));
   return faults;

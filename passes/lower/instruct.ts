@@ -4,7 +4,8 @@
  *   for each micro-batch and tile: load the labels, count the denominators;   all_reduce the counts
  *   in the order of the schedule, for each chunk, direction, micro-batch and tile:
  *     load, draw, receive; run and meet; accumulate; send
- *   all_reduce the gradients and the loss, clip, update
+ *     in the last one: all_reduce each bucket of gradients as soon as it is complete
+ *   clip, update
  */
 import { at } from '../../ir/box.ts';
 import { workspaceOf as valuesAlone } from '../../ir/liveness.ts';

@@ -7,6 +7,7 @@ import type { Instruction, Role, State } from '../../ir/plan.ts';
 import { gridOf, stagesOf } from '../../ir/schedule.ts';
 import { type Belongings, belongings, scoredOutputs } from '../../ir/stages.ts';
 import { array, product, type ValueType } from '../../ir/type.ts';
+import { type Bucket, bucketsOf, partOfOps } from './buckets.ts';
 import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
 import { type Item, ordered } from './order.ts';
 import { Script } from './script.ts';
@@ -38,6 +39,9 @@ type Step = Making & {
   readonly has: Belongings;
   /** Sums that are made of the parts of micro-batches and tiles. */
   readonly summed: ReadonlySet<string>;
+  /** What is summed over the devices together, in the order in which it is complete; and how many of these are. */
+  readonly buckets: readonly (readonly string[])[];
+  readonly reduced: { count: number };
   /** There is only one part, which goes straight to the sums. */
   readonly alone: boolean;
 };
@@ -54,6 +58,7 @@ export function trainingRole(making: Making): Role {
   const together = stages.length === 1;
   const cutting = {
     chunkOf,
+    partOf: partOfOps(model, schedule),
     drop: schedule.drop,
     // Of all stages, so that each knows what the others need of it.
     results: [
@@ -69,16 +74,46 @@ export function trainingRole(making: Making): Role {
     script: new Script(making.samples),
     splits: shares.map(({ program }) => splitProgram(program, cutting)),
     summed: new Set(sums),
+    buckets: sumsInBuckets(bucketsOf(model, schedule, stage), gradients, sums),
+    reduced: { count: 0 },
     alone: schedule.microBatches * shares.length === 1,
   };
   declareStates(step);
   countDenominators(step);
   for (const item of at(ordered(schedule.order, stages, schedule.microBatches, schedule.pace), stage))
     workOn(step, item);
-  reduceAndUpdate(step, sums, training);
+  reduceBefore(step, step.buckets.length);
+  update(step, training);
   const place = classes.join('_');
   const name = stagesOf(schedule) === 1 ? `role_${place}` : `stage_${stage}_role_${place}`;
   return { name, stage, classes, ...step.script.finished(), arenaBytes: 0, peakBytes: 0 };
+}
+
+/** The loss and the running statistics, which are complete before the first gradient is, go with the first bucket. */
+function sumsInBuckets(
+  buckets: readonly Bucket[],
+  gradients: Making['gradients'],
+  sums: readonly string[],
+): string[][] {
+  const bucketOf = new Map(
+    gradients.map(({ parameter, value }) => [
+      value,
+      buckets.findIndex(({ parameters }) => parameters.includes(parameter)),
+    ]),
+  );
+  const count = Math.max(1, buckets.length);
+  return Array.from({ length: count }, (_, index) =>
+    sums.filter((sum) => (bucketOf.get(sum) ?? 0) === index),
+  );
+}
+
+/** Sums the buckets before the one of that index over the devices, unless they are already. */
+function reduceBefore({ script, buckets, reduced, ...making }: Step, index: number): void {
+  for (; reduced.count < index; reduced.count++) {
+    const sums = at(buckets, reduced.count);
+    if (stageSize(making) > 1 && sums.length > 0)
+      script.do({ do: 'all_reduce', over: 'stage', micro: 0, buffers: sums });
+  }
 }
 
 /** Parameters of the stage that nothing trains are states as well. */
@@ -109,7 +144,8 @@ const inputType = ({ shares, model }: Making, share: number, name: string): Valu
 };
 
 /** How many devices a stage of all replicas has. */
-const stageSize = ({ schedule }: Making): number => schedule.replicas * product(gridOf(schedule));
+const stageSize = ({ schedule }: Pick<Making, 'schedule'>): number =>
+  schedule.replicas * product(gridOf(schedule));
 
 /** Labels stay from here until their micro-batch is done: one byte a cell, and read once. */
 function countDenominators(step: Step): void {
@@ -157,10 +193,15 @@ function workOn(step: Step, { chunk, phase, micro }: Item): void {
   for (const [share, split] of step.splits.entries()) {
     const works = split.works.filter((work) => work.chunk === chunk && (together || work.phase === phase));
     const scene = { micro, share, split, written: new Set<string>() };
+    // No gradient gets another part after this one.
+    const isLast = micro === step.schedule.microBatches - 1 && share === step.shares.length - 1;
     for (const work of works) {
       provide(step, scene, work);
-      for (const task of work.tasks) perform(step, scene, task);
-      addUp(step, scene);
+      for (const task of work.tasks) {
+        if (isLast) reduceBefore(step, task.part);
+        perform(step, scene, task);
+        addUp(step, scene);
+      }
       giveAway(step, scene, work);
     }
     if (phase === 'forward') score(step, scene, chunk);
@@ -315,9 +356,8 @@ function score(step: Step, scene: Scene, chunk: number): void {
   }
 }
 
-function reduceAndUpdate(step: Step, sums: readonly string[], training: Training): void {
+function update(step: Step, training: Training): void {
   const { script, segments, gradients, model, has } = step;
-  if (stageSize(step) > 1) script.do({ do: 'all_reduce', over: 'stage', micro: 0, buffers: sums });
   const reduced = gradients.map(({ value }) => value);
   if (training.clip !== undefined) script.do({ do: 'clip', buffers: reduced, norm: training.clip });
   if (reduced.length + has.statistics.length > 0) {
@@ -330,13 +370,13 @@ function reduceAndUpdate(step: Step, sums: readonly string[], training: Training
     const statistics = has.statistics.map((one) => ({ ...one, dims: dims(one.parameter) }));
     const gradientOf = (parameter: string) => byParameter.get(parameter) ?? '';
     const { graph } = updateGraph(training.optimizer, trained, gradientOf, statistics);
-    const update = segments.named('update', graph);
+    const segment = segments.named('update', graph);
     const writes = [
       ...trained.flatMap(({ name }) => slotsOf(training.optimizer).map((slot) => stateName(name, slot))),
       ...statistics.map(({ parameter }) => parameter),
     ];
     const reads = graph.inputs.map(({ name }) => name);
-    script.do({ do: 'run', segment: update.name, why: 'update', micro: 0, reads, writes });
+    script.do({ do: 'run', segment: segment.name, why: 'update', micro: 0, reads, writes });
   }
   if (has.loss) script.do({ do: 'report', from: model.loss as string });
 }

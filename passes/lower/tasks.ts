@@ -10,9 +10,11 @@ import { ops } from '../../ir/ops/table.ts';
 import type { Purpose } from '../../ir/plan.ts';
 import type { ValueType } from '../../ir/type.ts';
 
-export type Task =
+/** `part`: so many buckets of gradients are complete before it. */
+export type Task = { readonly part: number } & (
   | { readonly kind: 'run'; readonly why: Purpose; readonly graph: Graph }
-  | { readonly kind: 'meet'; readonly op: Op };
+  | { readonly kind: 'meet'; readonly op: Op }
+);
 
 /** The tasks of one chunk in one direction, or, in a program of one chunk, of both. */
 export type Work = {
@@ -27,12 +29,17 @@ export type Split = {
   readonly types: ReadonlyMap<string, ValueType>;
 };
 
+/** Where an op belongs: its chunk, and how many buckets of gradients are complete before it. */
+type Home = { readonly chunk: number; readonly part: number };
+
 type Pass = 'forward' | 'backward' | 'recompute';
-type Placed = { readonly op: Op; readonly pass: Pass; readonly chunk: number };
+type Placed = { readonly op: Op; readonly pass: Pass } & Home;
 
 export type Cutting = {
   /** Chunk of each op of the model. */
   readonly chunkOf: readonly number[];
+  /** For each op of the model how many buckets of gradients are complete before its backward pass. */
+  readonly partOf: readonly number[];
   readonly drop: readonly string[];
   /** Values that are used after the program: sums and predictions. */
   readonly results: readonly string[];
@@ -67,28 +74,52 @@ export function splitProgram(program: Program, cutting: Cutting): Split {
 
 /** The ops in their order, with those that are to be done again where they are needed. */
 function withRecompute({ graph, origins, forward = graph.ops.length }: Program, cutting: Cutting): Placed[] {
-  const chunk = (index: number) => at(cutting.chunkOf, at(origins, index));
+  const homes = homesOf(graph, origins, forward, cutting);
   const first = graph.ops
     .slice(0, forward)
-    .map((op, i): Placed => ({ op, pass: 'forward', chunk: chunk(i) }));
+    .map((op, i): Placed => ({ op, pass: 'forward', ...at(homes, i), part: 0 }));
   const all = droppedOps(first, cutting.drop);
   const redone = new Set<string>();
   const rest = graph.ops.slice(forward).flatMap((op, i): Placed[] => {
-    const here = chunk(forward + i);
+    const here = at(homes, forward + i);
     // What another chunk computes is kept here as it came.
-    const dropped = new Map([...all].filter(([, one]) => one.chunk === here));
+    const dropped = new Map([...all].filter(([, one]) => one.chunk === here.chunk));
     const name = (value: string) => (dropped.has(value) ? again(value) : value);
     const needed = op.inputs.flatMap((value) => chainOf(value, dropped, redone));
     const repeated = needed.map(
       (one): Placed => ({
         op: { ...one, output: again(one.output), inputs: one.inputs.map(name) } as Op,
         pass: 'recompute',
-        chunk: here,
+        ...here,
       }),
     );
-    return [...repeated, { op: { ...op, inputs: op.inputs.map(name) } as Op, pass: 'backward', chunk: here }];
+    return [...repeated, { op: { ...op, inputs: op.inputs.map(name) } as Op, pass: 'backward', ...here }];
   });
-  return [...first, ...rest];
+  // A cotangent is made from those of later ops alone, so this keeps what is read before what reads it.
+  return [...first, ...rest.sort((a, b) => b.chunk - a.chunk || a.part - b.part)];
+}
+
+/** The chunk of each op of a program, and how many buckets are complete before it. */
+function homesOf(graph: Graph, origins: readonly number[], forward: number, cutting: Cutting): Home[] {
+  const { chunkOf, partOf } = cutting;
+  const homes = origins.map((origin): Home => ({ chunk: at(chunkOf, origin), part: at(partOf, origin) }));
+  const makers = new Map(graph.ops.map(({ output }, index) => [output, index]));
+  const readers = new Map<string, Home[]>();
+  for (const [index, { kind, inputs, output }] of [...graph.ops.entries()].reverse()) {
+    const own = at(homes, index);
+    // What comes of several chunks is added where it is needed: in a fold the skip never leaves its device.
+    const comesFromElsewhere = inputs.some((name) => {
+      const maker = makers.get(name);
+      return maker !== undefined && at(homes, maker).chunk !== own.chunk;
+    });
+    const users = readers.get(output) ?? [];
+    const [user] = users;
+    if (index >= forward && kind === 'add' && comesFromElsewhere && user !== undefined)
+      if (users.every(({ chunk }) => chunk === user.chunk))
+        homes[index] = { chunk: user.chunk, part: Math.min(...users.map(({ part }) => part)) };
+    for (const name of inputs) readers.set(name, [...(readers.get(name) ?? []), at(homes, index)]);
+  }
+  return homes;
 }
 
 /** The forward ops whose results are dropped; a piece cut out of a dropped value is dropped with it. */
@@ -115,20 +146,21 @@ type OpGroup = {
   readonly ops: Op[];
   readonly passes: Set<Pass>;
   readonly chunk: number;
+  readonly part: number;
   readonly phase: Work['phase'];
 };
 
 /** Ops that follow one another in one session. */
 function grouped(placed: readonly Placed[], { together }: Cutting): OpGroup[] {
   const groups: OpGroup[] = [];
-  for (const { op, pass, chunk } of placed) {
+  for (const { op, pass, chunk, part } of placed) {
     const phase = together ? 'both' : pass === 'forward' ? 'forward' : 'backward';
     const last = groups.at(-1);
     const meets = ops[op.kind].meets === true;
     const alone = last === undefined || meets || last.ops.some(({ kind }) => ops[kind].meets === true);
     const again = last?.passes.has('recompute') !== (pass === 'recompute');
-    if (alone || again || last.chunk !== chunk || last.phase !== phase)
-      groups.push({ ops: [op], passes: new Set([pass]), chunk, phase });
+    if (alone || again || last.chunk !== chunk || last.part !== part || last.phase !== phase)
+      groups.push({ ops: [op], passes: new Set([pass]), chunk, part, phase });
     else {
       last.ops.push(op);
       last.passes.add(pass);
@@ -143,12 +175,12 @@ const whyOf = (passes: ReadonlySet<Pass>): Purpose => {
 };
 
 function taskOf(
-  { ops: body, passes }: OpGroup,
+  { ops: body, passes, part }: OpGroup,
   types: ReadonlyMap<string, ValueType>,
   isWanted: (name: string) => boolean,
 ): Task {
   const [first] = body;
-  if (first !== undefined && ops[first.kind].meets === true) return { kind: 'meet', op: first };
+  if (first !== undefined && ops[first.kind].meets === true) return { kind: 'meet', op: first, part };
   const made = new Set(body.map(({ output }) => output));
   const read = [...new Set(body.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
   const inputs = read.map((name) => {
@@ -157,7 +189,7 @@ function taskOf(
     return { name, type };
   });
   const outputs = body.map(({ output }) => output).filter(isWanted);
-  return { kind: 'run', why: whyOf(passes), graph: { inputs, ops: body, outputs } };
+  return { kind: 'run', why: whyOf(passes), graph: { inputs, ops: body, outputs }, part };
 }
 
 /** The ops that some result is made from, and the meetings, where others wait for this device. */

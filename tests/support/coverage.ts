@@ -26,6 +26,15 @@ const marginsOf = (plan: Plan): string[] => {
   return [isPartial ? 'fetched in part' : 'fetched'];
 };
 
+/** Reductions of gradients, of each stage. */
+const bucketsOf = ({ roles, model }: Plan): number[] => {
+  const counts = model.inputs.filter(({ source }) => source.from === 'count').map(({ name }) => name);
+  const isOfGradients = (one: Instruction) =>
+    one.do === 'all_reduce' && !one.buffers.every((name) => counts.includes(name));
+  const firsts = roles.filter(({ stage }, index) => roles.findIndex((one) => one.stage === stage) === index);
+  return firsts.map(({ instructions }) => instructions.filter(isOfGradients).length);
+};
+
 const stagesInWords = ({ schedule }: Plan): string => {
   const stages = stagesOf(schedule);
   if (stages === 1) return '1';
@@ -60,6 +69,7 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   'stages with tiles': ({ schedule }) =>
     stagesOf(schedule) > 1 ? [product(schedule.cuts.map((cuts) => cuts.length - 1)) > 1 ? 'yes' : 'no'] : [],
   order: ({ schedule }) => [schedule.order],
+  'buckets of a stage': (plan) => bucketsOf(plan).map(few),
   'dropped values': ({ schedule }) => [few(schedule.drop.length)],
   'runs again': (plan) => [instructionsOf(plan, 'run').some(({ why }) => why === 'recompute') ? 'yes' : 'no'],
   'statistics over': statisticsOver,

@@ -65,6 +65,7 @@ function drawn(model: Model, draw: Draw, mostTiles: number): Schedule {
     exchanges,
     ...(coarsens ? { coarsen: { grid: cuts.map(() => 1 + draw(2)), level: draw(3) } } : {}),
     chunks,
+    ...(draw(3) === 0 ? { buckets: 1 + draw(6) } : {}),
     drop:
       draw(3) === 0
         ? model.ops.filter(({ type }) => isSpatial(type) && draw(3) === 0).map(({ output }) => output)

@@ -74,6 +74,15 @@ export const onMeetings: Readonly<Record<string, Mutation>> = {
       ? [{ ...one, buffers: [...one.buffers].reverse() }]
       : undefined,
   ),
+  'reduce two buckets in another order on one device': atInstruction(
+    isReduce,
+    (one, index, work, { stage }, { roles }) => {
+      const next = work.findIndex((other, i) => i > index && isReduce(other));
+      const others = roles.filter((role) => role.stage === stage).length > 1;
+      if (!others || next < 0 || one.buffers.length === 0) return undefined;
+      return replaceAt(replaceAt(work, index, at(work, next)), next, one);
+    },
+  ),
   'reduce before the last part is there': everywhere((work) => {
     const index = work.findLastIndex(isReduce);
     const reduce = work[index];

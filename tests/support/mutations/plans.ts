@@ -61,7 +61,7 @@ const one = { replicas: 1, microBatches: 1 } as const;
 /** By what their schedules decide. */
 export const soundPlans: Readonly<Record<string, () => Plan>> = {
   'tiles, replicas and micro-batches': () =>
-    plan(network(), { devices: 8, replicas: 2, microBatches: 2, tiles: [2, 2] }),
+    plan(network(), { devices: 8, replicas: 2, microBatches: 2, tiles: [2, 2], buckets: 3 }),
   'exchanged margins': () => {
     const model = network();
     return plan(model, {

@@ -1,0 +1,129 @@
+/** Gradients summed over the devices in buckets: when, which, and always with the same bits. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { at } from '../ir/box.ts';
+import type { Instruction, Plan } from '../ir/plan.ts';
+import { product } from '../ir/type.ts';
+import { usesOf } from '../ir/uses.ts';
+import { onDevices, stepOn } from './support/devices.ts';
+import { drawFeeds, drawnWeights, planOf } from './support/exactness.ts';
+import { networkOf, type Recipe } from './support/networks.ts';
+
+const recipe: Recipe = {
+  sizes: [16, 16],
+  levels: 2,
+  width: 4,
+  convs: 2,
+  kernel: 3,
+  dilation: 1,
+  same: true,
+  down: 'max_pool',
+  up: 'up_conv',
+  skip: 'concat',
+  activation: 'relu',
+  norm: 'none',
+  dropout: 'none',
+  beside: 'nothing',
+  loss: 'cross_entropy',
+  batch: 4,
+};
+
+const model = networkOf(recipe);
+if (model === undefined) throw new Error('the recipe makes no network');
+
+type Reduction = Extract<Instruction, { do: 'all_reduce' }>;
+
+const gradientOf = /~grad$/;
+
+/** Work of a role without frees. */
+const workOf = (plan: Plan, role = 0): Instruction[] =>
+  at(plan.roles, role).instructions.filter((one) => one.do !== 'free');
+
+const isOfGradients = (one: Instruction): one is Reduction =>
+  one.do === 'all_reduce' && one.buffers.some((name) => gradientOf.test(name));
+
+const bytesOf = (names: readonly string[]): number =>
+  names.reduce((sum, name) => {
+    const parameter = model.parameters.find((one) => one.name === name.replace(gradientOf, ''));
+    return sum + 4 * product(parameter?.dims ?? [0]);
+  }, 0);
+
+/** The first op of the model that reads the parameter of a gradient: the backward pass comes to it last. */
+const firstReader = (gradient: string): number =>
+  model.ops.findIndex(({ inputs }) => inputs.includes(gradient.replace(gradientOf, '')));
+
+for (const [name, pins] of Object.entries({
+  replicas: { devices: 2, replicas: 2, microBatches: 2 },
+  'tiles that exchange margins': {
+    devices: 2,
+    replicas: 1,
+    tiles: [1, 2],
+    exchanges: model.ops
+      .filter(({ kind }) => kind === 'conv')
+      .map(({ output }) => ({ before: output, operand: 0, cells: 1 })),
+  },
+}))
+  test(`${name}: four buckets, in the order in which the backward pass finishes them`, () => {
+    const work = workOf(planOf(model, { ...pins, buckets: 4 }));
+    const reductions = work.filter(isOfGradients);
+    assert.is(reductions.length, 4);
+    const order = reductions.map(({ buffers }) =>
+      buffers.filter((one) => gradientOf.test(one)).map(firstReader),
+    );
+    order.slice(1).forEach((next, i) => {
+      assert.ok(Math.max(...next) < Math.min(...at(order, i)), `bucket ${i + 1} is finished before ${i}`);
+    });
+    assert.is(
+      bytesOf(reductions.flatMap(({ buffers }) => buffers)),
+      bytesOf(model.parameters.map((p) => p.name)),
+    );
+    // Nothing is computed between the last part of a sum and its reduction.
+    for (const reduction of reductions) {
+      const place = work.indexOf(reduction);
+      const last = work.findLastIndex(
+        (one, index) =>
+          index < place && usesOf(one).writes.some((buffer) => reduction.buffers.includes(buffer)),
+      );
+      const between = work.slice(last + 1, place).filter((one) => ['run', 'accumulate'].includes(one.do));
+      assert.equal(between, []);
+    }
+  });
+
+test('buckets have about the same bytes', () => {
+  const work = workOf(planOf(model, { devices: 2, replicas: 2, buckets: 3 }));
+  const sizes = work.filter(isOfGradients).map(({ buffers }) => bytesOf(buffers));
+  const largest = Math.max(...model.parameters.map(({ name }) => bytesOf([name])));
+  const share = sizes.reduce((sum, bytes) => sum + bytes, 0) / 3;
+  assert.ok(
+    sizes.every((bytes) => bytes <= share + largest),
+    `${sizes}`,
+  );
+});
+
+test('more buckets than parameters: one for each op that has some', () => {
+  const work = workOf(planOf(model, { devices: 2, replicas: 2, buckets: 1000 }));
+  const trained = model.ops.filter(({ inputs }) =>
+    inputs.some((name) => model.parameters.some((p) => p.name === name)),
+  );
+  assert.is(work.filter(isOfGradients).length, trained.length);
+});
+
+test('one device sums over nobody, in however many buckets', () => {
+  const work = workOf(planOf(model, { devices: 1, buckets: 4 }));
+  assert.not.ok(work.some((one) => one.do === 'all_reduce'));
+});
+
+test('two runs of four devices end with the same bits', async () => {
+  const plan = planOf(model, { devices: 4, replicas: 2, tiles: [1, 2], microBatches: 2, buckets: 3 });
+  const run = () =>
+    onDevices(plan, drawFeeds(model, 3), drawnWeights(model), async (devices) => {
+      for (let step = 0; step < 4; step++) await stepOn(plan, devices, step);
+      return stepOn(plan, devices, 4);
+    });
+  const [first, second] = [await run(), await run()];
+  assert.is(first.loss, second.loss);
+  assert.is(first.states.size, model.parameters.length);
+  for (const [name, values] of first.states) assert.equal(second.states.get(name), values, name);
+});
+
+test.run();
