@@ -1,6 +1,7 @@
 /** A plan as tables for a terminal: the schedule in words, then what each role does. */
 import type { Plan } from '../ir/plan.ts';
 import { stagesOf } from '../ir/schedule.ts';
+import type { Traffic } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
 import { showBytes, showCount } from '../ir/units.ts';
 import { type RoleSummary, type Summary, summarize } from './summary.ts';
@@ -72,5 +73,20 @@ function costInWords(plan: Plan, { predicted, roles }: Summary): string {
     lines.push(
       `Each step sums ${showBytes(predicted.communicationBytes)} of gradients over ${plan.schedule.devices} devices.`,
     );
+  const between = sentInWords(predicted.traffic);
+  if (between !== '') lines.push(`The devices send each other in a step: ${between}.`);
   return lines.join('\n');
+}
+
+/** What goes between devices beside the sums, such as `96 messages of margins (1.5 MiB)`. */
+function sentInWords({ exchange, gather, send, skip }: Summary['predicted']['traffic']): string {
+  const sent = ({ messages, bytes }: Traffic, of: string) =>
+    messages === 0 ? [] : [`${many(messages, 'message')} ${of} (${showBytes(bytes)})`];
+  const skips = send.messages === 0 ? [] : [`${showBytes(skip.bytes)} of skips among them`];
+  return [
+    ...sent(exchange, 'of margins'),
+    ...sent(gather, 'of statistics'),
+    ...sent(send, 'between stages'),
+    ...skips,
+  ].join(', ');
 }

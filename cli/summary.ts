@@ -5,6 +5,7 @@ import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Plan, Role } from '../ir/plan.ts';
 import { stagesOf, tilesOf } from '../ir/schedule.ts';
 import { tiledExtents } from '../ir/tiling.ts';
+import { trafficOf } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
 
 export type RoleSummary = {
@@ -51,7 +52,10 @@ export function summarize(plan: Plan) {
     },
     predicted: {
       peakBytes: Math.max(...roles.map(({ peakBytes }) => peakBytes)),
+      /** What the busiest device puts into sums. */
       communicationBytes: Math.max(...plan.roles.map(reducedBytes)),
+      /** What all devices send each other in a step, by kind. */
+      traffic: trafficOf(plan),
       flops: roles.reduce((sum, { flops, tiles }) => sum + flops * tiles, 0) * schedule.replicas,
     },
     roles,

@@ -1,0 +1,113 @@
+/** What the devices of a plan send each other in a step, counted from its instructions: no machine is assumed. */
+import { volume } from './box.ts';
+import type { Model } from './model.ts';
+import type { Instruction, Plan, Role } from './plan.ts';
+import { groupOf, placesOf } from './ranks.ts';
+import { stagesOf } from './schedule.ts';
+import { chunkOfOps, stageOfChunks } from './stages.ts';
+import { product } from './type.ts';
+import { meaningsOf } from './verify/names.ts';
+
+/** Messages and their bytes, of all devices in one step. A message to several devices counts once for each. */
+export type Traffic = { readonly messages: number; readonly bytes: number };
+
+/**
+ * `exchange`: margins and their shares; `gather`: parts of statistics and sums, and their shares; `send`: values and
+ * cotangents between stages; `skip`: those of them that are there for a later reader than the first; `all_reduce`:
+ * gradients, denominators and the loss; `clip`: squares of norms.
+ */
+export const trafficKinds = ['exchange', 'gather', 'send', 'skip', 'all_reduce', 'clip'] as const;
+
+export type TrafficKind = (typeof trafficKinds)[number];
+
+const nothing: Traffic = { messages: 0, bytes: 0 };
+
+const both = (a: Traffic, b: Traffic): Traffic => ({
+  messages: a.messages + b.messages,
+  bytes: a.bytes + b.bytes,
+});
+
+const times = ({ messages, bytes }: Traffic, count: number): Traffic => ({
+  messages: messages * count,
+  bytes: bytes * count,
+});
+
+/** The tiles of a prediction do not meet. */
+export function trafficOf(plan: Plan): Readonly<Record<TrafficKind, Traffic>> {
+  const roles = plan.purpose === 'predict' ? [] : plan.roles;
+  const of = (kind: TrafficKind): Traffic =>
+    roles.reduce((sum, role) => {
+      const devices = plan.schedule.replicas * placesWith(plan, role);
+      const each = role.instructions.map((one) => sentBy(plan, role, one, kind)).reduce(both, nothing);
+      return both(sum, times(each, devices));
+    }, nothing);
+  return {
+    exchange: of('exchange'),
+    gather: of('gather'),
+    send: of('send'),
+    skip: of('skip'),
+    all_reduce: of('all_reduce'),
+    clip: of('clip'),
+  };
+}
+
+const placesWith = ({ axes }: Plan, { classes }: Role): number =>
+  product(axes.map((axis, i) => axis.classes.filter((kind) => kind === classes[i]).length));
+
+/** What one device sends in one instruction, as far as it is of that kind. */
+function sentBy(plan: Plan, role: Role, one: Instruction, kind: TrafficKind): Traffic {
+  const bytes = (...names: readonly string[]): number =>
+    role.buffers.reduce((sum, buffer) => (names.includes(buffer.name) ? sum + buffer.bytes : sum), 0);
+  const others = (over: Parameters<typeof groupOf>[2]) =>
+    groupOf(plan, { replica: 0, stage: role.stage, place: placesOf(plan).map(() => 0) }, over).length - 1;
+  const toEach = (count: number, size: number): Traffic => ({ messages: count, bytes: count * size });
+  switch (one.do) {
+    case 'exchange':
+      return kind === 'exchange' ? exchanged(role, one) : nothing;
+    case 'all_gather':
+      return kind === 'gather' ? toEach(others(one.over), bytes(one.from)) : nothing;
+    case 'reduce_scatter':
+      return kind === 'gather' ? toEach(others(one.over), bytes(one.into)) : nothing;
+    case 'send':
+      return kind === 'send' || (kind === 'skip' && isSkip(plan, role, one))
+        ? toEach(1, bytes(one.from))
+        : nothing;
+    case 'all_reduce': {
+      // Each adds up its part of what all have, and gives all of them the sum.
+      const count = others(one.over);
+      const part = Math.round(bytes(...one.buffers) / (count + 1));
+      return kind === 'all_reduce' ? toEach(2 * count, part) : nothing;
+    }
+    case 'clip':
+      return kind === 'clip' ? toEach(stagesOf(plan.schedule) - 1, 8) : nothing;
+    default:
+      return nothing;
+  }
+}
+
+/** The pieces for one neighbour are one message. */
+function exchanged(role: Role, { from, sends }: Extract<Instruction, { do: 'exchange' }>): Traffic {
+  const [samples = 0, channels = 0] = role.buffers.find(({ name }) => name === from)?.dims ?? [];
+  const cells = sends.reduce((sum, { box }) => sum + volume(box), 0);
+  return {
+    messages: new Set(sends.map(({ offset }) => offset.join())).size,
+    bytes: 4 * samples * channels * cells,
+  };
+}
+
+/** Whether the stage that gets a value has none of the op that reads it first. */
+function isSkip(plan: Plan, role: Role, { name, stage }: Extract<Instruction, { do: 'send' }>): boolean {
+  const value = meaningsOf(plan, role)(name);
+  if (value === undefined) return false;
+  const readers = stagesReading(plan.model, plan, value);
+  return readers.length > 0 && readers[0] !== stage;
+}
+
+/** The stages of the ops that read a value, in their order. */
+function stagesReading(model: Model, { schedule }: Plan, value: string): (number | undefined)[] {
+  const stages = stageOfChunks(schedule);
+  const chunks = chunkOfOps(model, schedule);
+  return model.ops.flatMap(({ inputs }, index) =>
+    inputs.includes(value) ? [stages[chunks[index] ?? 0]] : [],
+  );
+}
