@@ -15,17 +15,79 @@ const drawn = (items: readonly Item[], chunk: number): string =>
 const lines = (order: Order, stages: readonly number[], microBatches: number) =>
   ordered(order, stages, microBatches).map((items) => drawn(items, at(items, 0).chunk));
 
+/**
+ * Each chunk as a line, in time steps of which an item takes one. A stage waits for what its next item needs; a stage
+ * of two chunks has two lines, and works on one of them at a time.
+ */
+function timeline(order: Order, stages: readonly number[], microBatches: number): string[] {
+  const items = ordered(order, stages, microBatches);
+  const done = new Set<string>();
+  const next = items.map(() => 0);
+  const rows = stages.map(() => '');
+  const letter = ({ phase, micro }: Item) => (phase === 'forward' ? 'abcdefgh' : 'ABCDEFGH').charAt(micro);
+  for (let left = items.flat().length; left > 0; ) {
+    const now = items.map((own, stage) =>
+      own
+        .slice(at(next, stage))
+        .slice(0, 1)
+        .find((item) => isReady(item, stages.length, done)),
+    );
+    if (now.every((item) => item === undefined)) throw new Error(`nobody can go on: ${rows.join(' ')}`);
+    stages.forEach((stage, chunk) => {
+      const item = now[stage];
+      rows[chunk] += item?.chunk === chunk ? letter(item) : '.';
+    });
+    now.forEach((item, stage) => {
+      if (item === undefined) return;
+      done.add(keyOf(item, item.chunk));
+      next[stage] = at(next, stage) + 1;
+      left--;
+    });
+  }
+  return rows.map((row) => row.replace(/\.+$/, ''));
+}
+
+const keyOf = ({ phase, micro }: Item, chunk: number) => `${phase} ${chunk} ${micro}`;
+
+function isReady(item: Item, chunks: number, done: ReadonlySet<string>): boolean {
+  const { chunk, phase, micro } = item;
+  if (phase === 'forward') return chunk === 0 || done.has(keyOf(item, chunk - 1));
+  return chunk === chunks - 1 ? done.has(`forward ${chunk} ${micro}`) : done.has(keyOf(item, chunk + 1));
+}
+
 test('gpipe: all forward, all backward', () => {
-  assert.equal(lines('gpipe', [0, 1], 3), ['abcABC', 'abcABC']);
+  assert.equal(timeline('gpipe', [0, 1, 2], 4), ['abcd....ABCD', '.abcd..ABCD', '..abcdABCD']);
 });
 
 test('1f1b: as many micro-batches in flight as stages from here on', () => {
-  assert.equal(lines('1f1b', [0, 1, 2], 5), ['abcAdBeCDE', 'abAcBdCeDE', 'aAbBcCdDeE']);
+  assert.equal(timeline('1f1b', [0, 1, 2], 5), ['abc..AdBeC.D.E', '.ab.AcBdCeD.E', '..aAbBcCdDeE']);
   assert.equal(lines('1f1b', [0, 1, 2], 2), ['abAB', 'abAB', 'aAbB']);
+});
+
+test('one after another: no micro-batch begins before the last one is done', () => {
+  assert.equal(timeline('one_after_another', [0, 1], 2), ['a..Ab..B', '.aA..bB']);
+});
+
+test('folded, gpipe and 1f1b: the first and the last chunk take turns on one stage', () => {
+  assert.equal(timeline('gpipe', [0, 1, 0], 2), ['ab....AB', '.ab..AB', '..abAB']);
+  assert.equal(timeline('1f1b', [0, 1, 0], 4), ['abc......AdB..CD', '.abc.A.B...dC.D', '...aAbBcC...dD']);
 });
 
 test('1f1b with the first chunk on the last stage', () => {
   assert.equal(lines('1f1b', [1, 0], 3), ['aAbBcC', 'abAcBC']);
+});
+
+test('equal stages: gpipe and 1f1b take no longer than the filling and draining of the pipeline', () => {
+  for (const stages of [2, 3, 5, 8])
+    for (const microBatches of [1, 3, 8])
+      for (const order of ['gpipe', '1f1b'] as const) {
+        const rows = timeline(
+          order,
+          Array.from({ length: stages }, (_, i) => i),
+          microBatches,
+        );
+        assert.is(Math.max(...rows.map(({ length }) => length)), 2 * (microBatches + stages - 1));
+      }
 });
 
 const shapes = fc.constantFrom(
@@ -52,18 +114,12 @@ const paces = shapes.chain((stages) => {
 function ends(items: readonly (readonly Item[])[], chunks: number): boolean {
   const done = new Set<string>();
   const next = items.map(() => 0);
-  const key = ({ phase, micro }: Item, chunk: number) => `${phase} ${chunk} ${micro}`;
-  const isReady = (item: Item): boolean => {
-    const { chunk, phase, micro } = item;
-    if (phase === 'forward') return chunk === 0 || done.has(key(item, chunk - 1));
-    return chunk === chunks - 1 ? done.has(`forward ${chunk} ${micro}`) : done.has(key(item, chunk + 1));
-  };
   for (let moved = true; moved; ) {
     moved = false;
     items.forEach((own, stage) => {
       const item = own[at(next, stage)];
-      if (item === undefined || !isReady(item)) return;
-      done.add(key(item, item.chunk));
+      if (item === undefined || !isReady(item, chunks, done)) return;
+      done.add(keyOf(item, item.chunk));
       next[stage] = at(next, stage) + 1;
       moved = true;
     });
@@ -71,27 +127,78 @@ function ends(items: readonly (readonly Item[])[], chunks: number): boolean {
   return items.every((own, stage) => own.length === next[stage]);
 }
 
+/** Each chunk goes forward and backward with each micro-batch once, on its stage, the oldest first. */
+function eachOnceInTurn(
+  items: readonly (readonly Item[])[],
+  stages: readonly number[],
+  microBatches: number,
+): void {
+  assert.is(items.flat().length, 2 * stages.length * microBatches);
+  for (const [chunk, stage] of stages.entries())
+    for (const phase of ['forward', 'backward'] as const) {
+      const own = at(items, stage).filter((item) => item.chunk === chunk && item.phase === phase);
+      assert.equal(
+        own.map(({ micro }) => micro),
+        Array.from({ length: microBatches }, (_, i) => i),
+      );
+    }
+}
+
+/** The most micro-batches that a chunk has gone forward with and not yet backward. */
+function mostInFlight(items: readonly Item[], chunk: number): number {
+  let [now, most] = [0, 0];
+  for (const item of items) {
+    if (item.chunk !== chunk) continue;
+    now += item.phase === 'forward' ? 1 : -1;
+    most = Math.max(most, now);
+  }
+  return most;
+}
+
+/** How many micro-batches a chunk may hold at once, of so many chunks and micro-batches. */
+const bounds: { readonly [O in Order]: (chunks: number, chunk: number, microBatches: number) => number } = {
+  gpipe: (_chunks, _chunk, microBatches) => microBatches,
+  '1f1b': (chunks, chunk, microBatches) => Math.min(microBatches, chunks - chunk),
+  one_after_another: () => 1,
+};
+
+const straight = fc.integer({ min: 1, max: 6 }).chain((count) =>
+  fc.shuffledSubarray(
+    Array.from({ length: count }, (_, i) => i),
+    { minLength: count },
+  ),
+);
+
+test('every order: each item once and in turn, nobody waits for ever, no more in flight than the order says', () => {
+  const orders = fc.constantFrom<Order>('gpipe', '1f1b', 'one_after_another');
+  fc.assert(
+    fc.property(
+      orders,
+      fc.oneof(straight, shapes),
+      fc.integer({ min: 1, max: 12 }),
+      (order, stages, microBatches) => {
+        const items = ordered(order, stages, microBatches);
+        eachOnceInTurn(items, stages, microBatches);
+        assert.ok(ends(items, stages.length), `${order} of ${stages} stands still`);
+        const isFolded = new Set(stages).size < stages.length;
+        if (order === '1f1b' && isFolded) return;
+        for (const [chunk, stage] of stages.entries()) {
+          const most = bounds[order](stages.length, chunk, microBatches);
+          assert.ok(mostInFlight(at(items, stage), chunk) <= most, `${order} of ${stages}, chunk ${chunk}`);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 test('folded 1f1b: each item once and in turn, nobody waits for ever, no more in flight than allowed', () => {
   fc.assert(
     fc.property(paces, ([stages, pace, microBatches]) => {
       const items = ordered('1f1b', stages, microBatches, pace);
-      const all = items.flat();
-      assert.is(all.length, 2 * stages.length * microBatches);
-      for (const [chunk, stage] of stages.entries())
-        for (const phase of ['forward', 'backward'] as const) {
-          const own = at(items, stage).filter((item) => item.chunk === chunk && item.phase === phase);
-          assert.equal(
-            own.map(({ micro }) => micro),
-            Array.from({ length: microBatches }, (_, i) => i),
-          );
-        }
+      eachOnceInTurn(items, stages, microBatches);
       assert.ok(ends(items, stages.length));
-      let inFlight = 0;
-      for (const { chunk, phase } of at(items, at(stages, 0)))
-        if (chunk === 0) {
-          inFlight += phase === 'forward' ? 1 : -1;
-          assert.ok(inFlight <= pace.inFlight);
-        }
+      assert.ok(mostInFlight(at(items, at(stages, 0)), 0) <= pace.inFlight);
     }),
     { numRuns: 200 },
   );
