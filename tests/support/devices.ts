@@ -9,7 +9,7 @@ import type { Model } from '../../ir/model.ts';
 import type { Plan } from '../../ir/plan.ts';
 import { roleIndexAt, seatOf } from '../../ir/ranks.ts';
 import { dimsOf } from '../../ir/type.ts';
-import { type Devices, startDevices } from '../../runtime/local/devices.ts';
+import { type Devices, type DevicesOptions, startDevices } from '../../runtime/local/devices.ts';
 import type { Batch, FeedSpec } from '../../runtime/local/feeds.ts';
 import { gradientBuffers } from '../../runtime/local/finite.ts';
 import { tileOf } from '../../runtime/local/placement.ts';
@@ -27,6 +27,7 @@ export async function onDevices<T>(
   feeds: Feeds,
   weights: ReadonlyMap<string, Float64Array>,
   body: (devices: Devices) => Promise<T>,
+  options: Pick<Partial<DevicesOptions>, 'hold'> = {},
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'unetc-test-'));
   const segments: Record<string, string> = {};
@@ -45,6 +46,7 @@ export async function onDevices<T>(
     threads: 1,
     feed: feedOf(plan.model, feeds),
     states,
+    ...options,
   });
   try {
     return await body(valueIn(started));
