@@ -52,7 +52,7 @@ async function rowsFor(depth: number): Promise<string[][]> {
     firsts.flatMap((first) =>
       counts.flatMap((count) => search(tapeInStrips(graph, partFrom(graph, first, count, fused)))),
     );
-  const drops = timed(() => search(plain));
+  const drops = timed(() => search(plain, 3));
   const strips = timed(() => thinned([...drops.found, ...inStrips(false)]));
   const once = timed(() => thinned([...drops.found, ...inStrips(true)]));
   const oursCell = ({ found }: Timed, budget: number) => {

@@ -33,6 +33,7 @@ export type Memory = {
 /** A value lives from its making to its last reading; a dropped one has a second life, from its second making. */
 export function memoryOf(tape: Tape): Memory {
   const count = tape.values.length;
+  const copies = tape.copies === true;
   const most = tape.steps.length + tape.forward + 1;
   // What is not counted need not be followed.
   const counted = Int32Array.from(
@@ -64,6 +65,11 @@ export function memoryOf(tape: Tape): Memory {
   const end = new Int32Array(most);
   const session = new Int32Array(most);
   const alive = new Float64Array(most + 1);
+  const gradients = Float64Array.from(makes, (value) => tape.values[value]?.gradientBytes ?? 0);
+  const gradientAt = new Float64Array(most);
+  const inner = new Float64Array(most + 1);
+  // By the first moment of a session: bytes that it gives to others.
+  const given = new Float64Array(most + 1);
   // When a value is read last in the forward pass, and first in the backward pass.
   const ahead = new Int32Array(count);
   const back = new Int32Array(count);
@@ -90,6 +96,7 @@ export function memoryOf(tape: Tape): Memory {
       last[made] = length;
       ahead[made] = length;
     }
+    gradientAt[length] = gradients[step] as number;
     session[length++] = again === 1 ? 1 : (sessionOf[step] as number);
   };
   /** Does again what a value needs, each step after those it reads of. */
@@ -141,30 +148,56 @@ export function memoryOf(tape: Tape): Memory {
     alive[to] = (alive[to] as number) - (bytes[value] as number);
   };
   const live = (value: number, first: number, final: number): void => {
-    if (begin[first] === begin[final]) change(value, first, final + 1);
-    else change(value, begin[first] as number, (end[final] as number) + 1);
+    if (begin[first] === begin[final]) {
+      change(value, first, final + 1);
+      if (copies) within(value, first, final + 1);
+    } else {
+      change(value, begin[first] as number, (end[final] as number) + 1);
+      given[begin[first] as number] = (given[begin[first] as number] as number) + (bytes[value] as number);
+    }
+  };
+  /** What lives inside a session alone. */
+  const within = (value: number, from: number, to: number): void => {
+    inner[from] = (inner[from] as number) + (bytes[value] as number);
+    inner[to] = (inner[to] as number) - (bytes[value] as number);
   };
   const fill = (): number => {
     sessions();
     alive.fill(0, 0, length + 1);
+    if (copies) {
+      inner.fill(0, 0, length + 1);
+      given.fill(0, 0, length + 1);
+    }
     for (const value of counted) {
       if (early[value] === true) {
         // It is loaded before the first session, and so is there for the whole of the last that reads it.
         const to = (last[value] as number) < 0 ? 0 : (end[last[value] as number] as number) + 1;
         change(value, 0, late[value] === true ? length : to);
       } else if ((birth[value] as number) >= 0) {
-        if (late[value] === true) change(value, begin[birth[value] as number] as number, length);
-        else live(value, birth[value] as number, last[value] as number);
+        if (late[value] === true) {
+          const from = begin[birth[value] as number] as number;
+          change(value, from, length);
+          given[from] = (given[from] as number) + (bytes[value] as number);
+        } else live(value, birth[value] as number, last[value] as number);
       }
       if ((birthAgain[value] as number) >= 0)
         live(value, birthAgain[value] as number, lastAgain[value] as number);
     }
+    if (copies)
+      for (let moment = 0; moment < length; moment++) {
+        const from = begin[moment] as number;
+        given[from] = (given[from] as number) + (gradientAt[moment] as number);
+      }
     let now = 0;
+    let own = 0;
     let peak = 0;
     for (let moment = 0; moment < length; moment++) {
       now += alive[moment] as number;
-      alive[moment] = now;
-      if (now > peak) peak = now;
+      if (copies) own += inner[moment] as number;
+      // While a session ends its results are there twice, and what it had of its own no more.
+      const twice = copies ? (given[begin[moment] as number] as number) - own : 0;
+      alive[moment] = twice > 0 ? now + twice : now;
+      if ((alive[moment] as number) > peak) peak = alive[moment] as number;
     }
     return peak;
   };

@@ -23,7 +23,7 @@ const ratio = 0.95;
 const tried = 4;
 
 /** Steps that all tries may go through together, beyond which answers are no longer changed to find better ones. */
-const effort = 2.5e6;
+const effort = 8e5;
 
 /** How many of the dearest units are kept again where they need not be dropped. */
 const dearest = 16;
@@ -42,6 +42,14 @@ export function search(tape: Tape, share = 1): Found[] {
     ({ drops, peak } = tools.note(keepAgain(tools, within, limit)));
   }
   tools.note(Uint8Array.from(tape.values, (value) => (value.price === undefined ? 0 : 1)));
+  explore(tools);
+  return tools.front();
+}
+
+/** Answers of a like tape, changed as long as that gives better ones here. */
+export function refine(tape: Tape, answers: readonly Found[], share = 1): Found[] {
+  const tools = toolsFor(tape, effort * share);
+  for (const { drops } of answers) tools.note(drops);
   explore(tools);
   return tools.front();
 }
@@ -173,8 +181,10 @@ function keepAgain(tools: Tools, start: Drops, limit: number): Drops {
 function explore(tools: Tools): void {
   const { units } = tools;
   const seen = new Set<Found>();
-  for (;;) {
-    const next = tools.front().find((one) => !seen.has(one));
+  for (let turn = 1; ; turn++) {
+    const left = tools.front().filter((one) => !seen.has(one));
+    // All over the curve in turns (golden section), so that no end of it is left out when the effort is spent.
+    const next = left[Math.floor(left.length * ((turn * 0.618) % 1))];
     if (next === undefined || tools.isSpent()) return;
     seen.add(next);
     const drops = next.drops.slice();

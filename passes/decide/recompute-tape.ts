@@ -27,6 +27,8 @@ export type TapeValue = {
   readonly name: string;
   /** 0 for what is not counted here: parameters and their gradients. */
   readonly bytes: number;
+  /** Bytes that count where it is given out of a session, and not otherwise: those of a parameter's gradient. */
+  readonly gradientBytes?: number;
   /** Seconds of making it again from what the step that makes it reads; absent where it cannot be dropped. */
   readonly price?: number;
   /** Dropped with what it is cut from. */
@@ -48,6 +50,8 @@ export type Tape = {
    * is on its own.
    */
   readonly sessions: boolean;
+  /** Whether the executor has what a session gives twice when the session ends. */
+  readonly copies?: boolean;
   /** Seconds that it takes beyond those of the plain pass whatever is dropped. */
   readonly seconds?: number;
 };
@@ -70,10 +74,8 @@ export function tapeOf(amounts: Amounts): Tape {
     return values.push(value) - 1;
   };
   const sources = new Map(model.inputs.map((input) => [input.name, input]));
-  const results = new Set([
-    ...gradientNames(model),
-    ...resultsOf({ ...model, outputs: scoredOutputs(model) }),
-  ]);
+  const gradients = new Set(gradientNames(model));
+  const results = new Set([...gradients, ...resultsOf({ ...model, outputs: scoredOutputs(model) })]);
   const scored = new Set(scoredOutputs(model).map(({ name }) => name));
   const scale = scaleOf(amounts);
   for (const { name, type } of graph.inputs)
@@ -95,6 +97,7 @@ export function tapeOf(amounts: Amounts): Tape {
       makes: add({
         ...made,
         bytes: amounts.bytes.get(op.output) ?? made.bytes,
+        ...(gradients.has(op.output) ? { gradientBytes: bytesOf(op.type, 1) } : {}),
         ...(spatial && isOwn ? { price: at(amounts.forward, origin) } : {}),
         follows: index < forward && ops[op.kind].cropsItself === true,
       }),

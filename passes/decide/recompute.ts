@@ -2,15 +2,16 @@
  * Which values to compute again instead of keeping them: the whole curve of memory against time, for all budgets
  * from one run.
  *
- * The drops are looked for where each step frees what it no longer needs at once; the points of the curve are
- * those of the plan that lowering makes of them, whose sessions hold what goes in and comes out a little longer.
+ * The drops are looked for where each step frees what it no longer needs at once. What is found is then changed
+ * where it lowers to a better plan, whose sessions hold what goes in and comes out a little longer; the points of the
+ * curve are those of the plans.
  */
 import { at } from '../../ir/box.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
 import { type Drops, type Memory, memoryOf } from './recompute-memory.ts';
 import { partsOf, type StripsPart } from './recompute-parts.ts';
-import { search, thinned } from './recompute-search.ts';
+import { refine, search, thinned } from './recompute-search.ts';
 import { inStrips } from './recompute-strips.ts';
 import { type Tape, tapeOf } from './recompute-tape.ts';
 
@@ -24,6 +25,8 @@ export type RecomputeQuestion = {
   readonly bytes: ReadonlyMap<string, number>;
   /** Whether a part of the network may be done in strips of rows. */
   readonly strips?: boolean;
+  /** Whether the executor has what a session gives twice when the session ends, as the one of this machine does. */
+  readonly copies?: boolean;
   /** Tiles of the first axis, one of which the device has; 1 where not given. */
   readonly rowTiles?: number;
 };
@@ -52,8 +55,9 @@ export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
   const ways = waysOf(question);
   const lowered = ways.flatMap((way) => {
     const memory = memoryOf(way.tape);
-    const found = search({ ...way.tape, sessions: false }, 1 / ways.length);
-    return found.map(({ drops }) => ({ ...memory.cost(drops), drops, way, memory }));
+    const share = way.inStrips === undefined ? 1 : 1 / ways.length;
+    const found = search({ ...way.tape, sessions: false, copies: false }, share);
+    return refine(way.tape, found, share).map((one) => ({ ...one, way, memory }));
   });
   return thinned(lowered).map((one) => pointOf(one, question.profile.ops.length));
 }
@@ -63,7 +67,7 @@ type Way = { readonly tape: Tape; readonly inStrips?: StripsPart };
 
 /** Those of which none needs less memory and no more time before anything is dropped. */
 function waysOf(question: RecomputeQuestion): Way[] {
-  const tape = tapeOf(question);
+  const tape = { ...tapeOf(question), copies: question.copies === true };
   if (question.strips !== true) return [{ tape }];
   const { profile, forward, backward, rowTiles = 1 } = question;
   const parts = partsOf({ model: profile.model, forward, backward, rowTiles }, tape);
