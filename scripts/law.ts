@@ -8,7 +8,15 @@
  * twentieth of that), half of them smooth, half of them of exact numbers. Prints every case that fails, and
  * what of the decisions and ops the cases met. Ends with 1 if any failed.
  */
-import { type Coverage, cover, coverageLines } from '../tests/support/coverage.ts';
+import {
+  type Coverage,
+  cover,
+  coverageLines,
+  coverPairs,
+  missingValues,
+  type Pairs,
+  pairCount,
+} from '../tests/support/coverage.ts';
 import {
   anyCases,
   exactCases,
@@ -55,6 +63,8 @@ function faultOf(pair: Pair, tolerance: number): string | undefined {
 }
 
 let failed = 0;
+const whole: Coverage = new Map();
+const pairs: Pairs = new Set();
 for (const { name, cases: drawn, tolerance, run } of laws) {
   const coverage: Coverage = new Map();
   const largest = { loss: 0, gradient: 0 };
@@ -69,6 +79,8 @@ for (const { name, cases: drawn, tolerance, run } of laws) {
     if (fault !== undefined) console.log(`FAILED: ${scheduleInWords(one.plan)}, seed ${one.seed}: ${fault}`);
     if (fault !== undefined) failed++;
     cover(coverage, one.plan);
+    cover(whole, one.plan);
+    coverPairs(pairs, one.plan);
     count++;
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
@@ -78,5 +90,8 @@ for (const { name, cases: drawn, tolerance, run } of laws) {
   );
   for (const line of coverageLines(coverage)) console.log(`  ${line}`);
 }
+const missing = missingValues(whole);
+console.log(`\nValues of decisions that no case met: ${missing.length === 0 ? 'none' : missing.join(', ')}.`);
+console.log(`Pairs of values of two decisions in one case: ${pairs.size} of ${pairCount()}.`);
 console.log(failed === 0 ? '\nThe law held in every case.' : `\n${failed} cases failed.`);
 process.exitCode = failed === 0 ? 0 : 1;

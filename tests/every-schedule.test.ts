@@ -7,7 +7,7 @@ import { errorsOf, plainTruth } from '../compiler/compare.ts';
 import { wholeBox } from '../ir/box.ts';
 import type { Model } from '../ir/model.ts';
 import { map } from '../ir/type.ts';
-import { type Coverage, cover, coverageLines } from './support/coverage.ts';
+import { type Coverage, cover, coverageLines, missingValues } from './support/coverage.ts';
 import { drawFeeds, drawnWeights, planOf } from './support/exactness.ts';
 import { wrongSlope } from './support/finite-differences.ts';
 import { NetworkBuilder, networkOf, type Recipe, recipes } from './support/networks.ts';
@@ -40,32 +40,10 @@ function law(rank: number, numRuns: number, seed?: number): void {
   );
 }
 
-/** Each of them at least once: a decision that no case has met is not under the law. */
-const met: Readonly<Record<string, readonly string[]>> = {
-  replicas: ['1', '2', '4'],
-  'micro-batches': ['1', '2', '4'],
-  'uneven axes': ['0', '1', '2'],
-  margins: ['recomputed', 'fetched', 'fetched in part'],
-  'cells to fetch': ['1', '2', '3 or more'],
-  coarsened: ['no', '1 x 2', '2 x 1', '2 x 2'],
-  'coarse from level': ['0', '1', '2'],
-  'axes streamed': ['0', '1', '2'],
-  stages: ['1', '2 straight', '2 folded', '3 straight', '3 folded'],
-  'stages with tiles': ['yes', 'no'],
-  order: ['one_after_another', 'gpipe', '1f1b'],
-  'buckets of a stage': ['none', '1', '2', '3 or more'],
-  'dropped values': ['none', '1', '2', '3 or more'],
-  'runs again': ['yes', 'no'],
-  'statistics over': ['one device', 'tiles', 'replicas and tiles'],
-};
-
 test('two axes, always the same cases: every decision is met', () => {
   law(2, 80, 1);
   console.log(coverageLines(coverage).join('\n'));
-  const missing = Object.entries(met).flatMap(([decision, values]) =>
-    values.filter((value) => !coverage.get(decision)?.has(value)).map((value) => `${decision}: ${value}`),
-  );
-  assert.equal(missing, []);
+  assert.equal(missingValues(coverage), []);
 });
 test('two axes: loss and gradients of drawn plans are those of the plain network', () => law(2, 25));
 test('one axis', () => law(1, 30));

@@ -9,7 +9,7 @@ import type { Instruction, Plan, Role } from '../plan.ts';
 import { neighbour, roleIndexAt, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { placeOf } from './lives.ts';
-import { meaningsOf } from './names.ts';
+import { type Meaning, meaningsOf } from './names.ts';
 import { seatsOfRole } from './seats.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
@@ -24,13 +24,16 @@ const sitesOf = (role: Role): Site[] =>
 export function verifyExchanges(plan: Plan): Diagnostic[] {
   if (plan.roles.every((role) => sitesOf(role).length === 0)) return [];
   const owners = ownership(plan.model, plan.schedule.cuts);
-  return plan.roles.flatMap((role) => [
-    ...sitesOf(role).flatMap((site) => [
-      ...boxFaults(plan, site),
-      ...seatsOfRole(plan, role).flatMap((seat) => peerFaults(plan, owners, site, seat)),
-    ]),
-    ...returnFaults(role),
-  ]);
+  return plan.roles.flatMap((role) => {
+    const meaning = meaningsOf(plan, role);
+    return [
+      ...sitesOf(role).flatMap((site) => [
+        ...boxFaults(meaning, site),
+        ...seatsOfRole(plan, role).flatMap((seat) => peerFaults(plan, owners, site, seat)),
+      ]),
+      ...returnFaults(role),
+    ];
+  });
 }
 
 const bufferOf = ({ role }: Site, name: string | undefined) =>
@@ -42,7 +45,7 @@ const inside = (part: Box, whole: Box): boolean =>
 const meet = (a: Box, b: Box): boolean => a.every((r, axis) => !isEmpty(intersect(r, at(b, axis))));
 
 /** What is kept and sent is held; what is kept and fetched fills the target, each cell once on the way there. */
-function boxFaults(plan: Plan, site: Site): Diagnostic[] {
+function boxFaults(meaning: Meaning, site: Site): Diagnostic[] {
   const { from, into, keeps, sends, receives, back, value } = site.it;
   const held = bufferOf(site, from)?.box ?? [];
   const target = bufferOf(site, into)?.box ?? [];
@@ -59,7 +62,7 @@ function boxFaults(plan: Plan, site: Site): Diagnostic[] {
   const [source] = [bufferOf(site, from)];
   if (!back && source !== undefined && source.value !== value)
     faults.push(wrong(site, `\`${from}\` does not hold \`${value}\``));
-  if (back && source !== undefined && meaningsOf(plan, site.role)(source.value) !== undefined)
+  if (back && source !== undefined && meaning(source.value) !== undefined)
     faults.push(wrong(site, `\`${from}\` holds \`${source.value}\`, not shares of a cotangent`));
   if (back || into === undefined) return faults;
   const cells = taken.reduce((sum, box) => sum + volume(box), 0);

@@ -42,6 +42,7 @@ export function verifyGathers(plan: Plan, role: Role): Diagnostic[] {
       return sharers === undefined ? [] : [[op.output, { op, sharers }] as const];
     }),
   );
+  if (shared.size === 0) return [];
   const meaning = meaningsOf(plan, role);
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
   return role.instructions.flatMap((one, index) => {

@@ -91,3 +91,49 @@ export const coverageLines = (coverage: Coverage): string[] =>
     const values = [...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
     return `${decision.padEnd(20)} ${values.map(([value, count]) => `${value}: ${count}`).join('   ')}`;
   });
+
+/** What enough cases meet, each at least once: a decision that no case has met is not under the law. */
+const met: Readonly<Record<string, readonly string[]>> = {
+  replicas: ['1', '2', '4'],
+  'micro-batches': ['1', '2', '4'],
+  'uneven axes': ['0', '1', '2'],
+  margins: ['recomputed', 'fetched', 'fetched in part'],
+  'cells to fetch': ['1', '2', '3 or more'],
+  coarsened: ['no', '1 x 2', '2 x 1', '2 x 2'],
+  'coarse from level': ['0', '1', '2'],
+  'axes streamed': ['0', '1', '2'],
+  stages: ['1', '2 straight', '2 folded', '3 straight', '3 folded'],
+  'stages with tiles': ['yes', 'no'],
+  order: ['one_after_another', 'gpipe', '1f1b'],
+  'buckets of a stage': ['none', '1', '2', '3 or more'],
+  'dropped values': ['none', '1', '2', '3 or more'],
+  'runs again': ['yes', 'no'],
+  'statistics over': ['one device', 'tiles', 'replicas and tiles'],
+};
+
+/** Values of decisions that no case has met. */
+export const missingValues = (coverage: Coverage): string[] =>
+  Object.entries(met).flatMap(([decision, values]) =>
+    values.filter((value) => !coverage.get(decision)?.has(value)).map((value) => `${decision}: ${value}`),
+  );
+
+/** Pairs of values of two decisions that the same case has. */
+export type Pairs = Set<string>;
+
+export function coverPairs(pairs: Pairs, plan: Plan): void {
+  const found = Object.entries(met).map(([decision, values]) => {
+    const own = new Set(decisions[decision]?.(plan) ?? []);
+    return values.filter((value) => own.has(value)).map((value) => `${decision}: ${value}`);
+  });
+  found.forEach((first, index) => {
+    for (const second of found.slice(index + 1).flat())
+      for (const one of first) pairs.add(`${one}, ${second}`);
+  });
+}
+
+/** All pairs there are of values of two decisions. Some contradict each other, such as streamed tiles and stages. */
+export function pairCount(): number {
+  const counts = Object.values(met).map(({ length }) => length);
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  return counts.reduce((sum, count) => sum + count * (all - count), 0) / 2;
+}
