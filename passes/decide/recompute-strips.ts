@@ -56,6 +56,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   // What a strip has of each value.
   const own = new Map<number, number>();
   const incoming = new Set<number>();
+  const sums: number[] = [];
   const shareOf = (value: number): number => part.shares.get(value) ?? 1 / part.count;
   const piece = (value: number, share: number): number => {
     const { name, bytes } = at(values, value);
@@ -73,8 +74,13 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   };
   const compute = (step: TapeStep, share: number): void => {
     const reads = step.reads.map(read);
-    const counts = at(values, step.makes).bytes > 0;
-    run(reads, counts ? piece(step.makes, share) : add('strips~sum', 0), step.origin);
+    const { bytes, gradientBytes = 0 } = at(values, step.makes);
+    if (bytes > 0) run(reads, piece(step.makes, share), step.origin);
+    else {
+      // A strip's share of a parameter's gradient is there beside the sum that it is added to.
+      sums.push(add('strips~sum', gradientBytes));
+      run(reads, at(sums, sums.length - 1), step.origin);
+    }
   };
   for (const step of inside) compute(step, shareOf(step.makes));
   // A cotangent that a step makes is of what its op reads.
@@ -88,7 +94,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   const parts = [...whole.keys()].flatMap((value) => own.get(value) ?? []);
   // What a strip gives, and what it is given, is there from the beginning to the end of its session.
   block.push({
-    reads: [...entering, ...incoming, ...parts],
+    reads: [...entering, ...incoming, ...parts, ...sums],
     makes: add('strips~end', 0),
     origin,
     session: 2 * part.first + 3,

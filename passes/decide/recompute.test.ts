@@ -4,11 +4,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { comparePlan } from '../../compiler/compare.ts';
 import { at } from '../../ir/box.ts';
+import { roleFlops } from '../../ir/cost.ts';
 import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { typesOf } from '../../ir/graph.ts';
 import { isSpatial } from '../../ir/intervals.ts';
 import { aliveBytes, type WorkspaceOf, workspaceOf } from '../../ir/liveness.ts';
 import type { Model } from '../../ir/model.ts';
+import { flopsOf } from '../../ir/ops/table.ts';
 import type { Plan } from '../../ir/plan.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
@@ -130,6 +132,37 @@ test('each point of the curve lowers to its peak', () => {
     }),
     { numRuns: 12 },
   );
+});
+
+test('what a point adds in work is what its plan does more', () => {
+  let dropped = 0;
+  fc.assert(
+    fc.property(recipes(2), (recipe) => {
+      const model = networkOf(recipe);
+      fc.pre(model !== undefined);
+      const question = questionOf(model);
+      // Each op takes as many seconds as it has operations.
+      const types = typesOf(question.profile.program.graph);
+      const forward = model.ops.map((op) => {
+        const own = question.profile.program.graph.ops.find(({ output }) => output === op.output);
+        if (own === undefined) return 0;
+        const inputs = own.inputs.flatMap((name) => types.get(name) ?? []);
+        return flopsOf(own, inputs) * (model.training?.batch ?? 1);
+      });
+      const work = (drop: readonly string[]) => {
+        const plan = planDropping(model, drop);
+        return roleFlops(plan, at(plan.roles, 0));
+      };
+      const plain = work([]);
+      for (const { drop, extraSeconds } of recomputeCurve({ ...question, forward })) {
+        dropped += drop.length;
+        const more = work(drop) - plain;
+        assert.ok(Math.abs(more - extraSeconds) <= 1e-9 * plain, `${extraSeconds} are ${more}`);
+      }
+    }),
+    { numRuns: 10 },
+  );
+  assert.ok(dropped > 0);
 });
 
 test('along the curve less memory costs more time', () => {
