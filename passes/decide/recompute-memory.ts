@@ -1,8 +1,7 @@
-/** What the steps of a tape take, in bytes and seconds, under given drops: the rules of `passes/lower/tasks.ts`. */
+/** What the steps of a tape take, in bytes and seconds, under given drops. */
+import { at } from '../../ir/box.ts';
+import { type Drops, type Lives, livesOf, type Walk } from './recompute-lives.ts';
 import type { Tape } from './recompute-tape.ts';
-
-/** 1 for each value that is dropped. */
-export type Drops = Uint8Array;
 
 export type Cost = {
   /** Most bytes alive at once. */
@@ -14,8 +13,10 @@ export type Cost = {
 export type Detail = Cost & {
   /** Values that are alive between the forward and the backward pass. */
   readonly kept: readonly number[];
-  /** Steps that are done again. */
+  /** Values that are made in the backward pass. */
   readonly again: readonly number[];
+  /** Those of them that the forward pass makes as well. */
+  readonly twice: readonly number[];
 };
 
 export type Memory = {
@@ -30,214 +31,150 @@ export type Memory = {
   relief(value: number): number;
 };
 
-/** A value lives from its making to its last reading; a dropped one has a second life, from its second making. */
 export function memoryOf(tape: Tape): Memory {
-  const count = tape.values.length;
-  const copies = tape.copies === true;
-  const most = tape.steps.length + tape.forward + 1;
-  // What is not counted need not be followed.
-  const counted = Int32Array.from(
-    tape.values.flatMap((value, index) => (value.bytes > 0 || value.price !== undefined ? [index] : [])),
-  );
-  const isCounted = new Set(counted);
-  const reads = tape.steps.map((step) => Int32Array.from(step.reads.filter((value) => isCounted.has(value))));
-  const makes = Int32Array.from(tape.steps, (step) => step.makes);
-  const bytes = Float64Array.from(tape.values, (value) => value.bytes);
-  const price = Float64Array.from(tape.values, (value) => value.price ?? 0);
-  const early = tape.values.map((value) => value.early === true);
-  const late = tape.values.map((value) => value.late === true);
-  const followers = tape.steps.flatMap(({ makes: made }, step) =>
-    step < tape.forward && tape.values[made]?.follows === true ? [step] : [],
-  );
-  const sessionOf = Int32Array.from(tape.steps, (step) => step.session ?? 0);
-  const maker = new Int32Array(count).fill(-1);
-  makes.forEach((value, step) => {
-    maker[value] = step;
-  });
-  const wanted = readAhead(tape);
-  const dropped = new Uint8Array(count);
-  const birth = new Int32Array(count);
-  const last = new Int32Array(count);
-  const birthAgain = new Int32Array(count);
-  const lastAgain = new Int32Array(count);
-  // The first and the last moment of the session that each moment belongs to.
-  const begin = new Int32Array(most);
-  const end = new Int32Array(most);
-  const session = new Int32Array(most);
-  const alive = new Float64Array(most + 1);
-  const gradients = Float64Array.from(makes, (value) => tape.values[value]?.gradientBytes ?? 0);
-  const gradientAt = new Float64Array(most);
-  const inner = new Float64Array(most + 1);
-  // By the first moment of a session: bytes that it gives to others.
-  const given = new Float64Array(most + 1);
-  // When a value is read last in the forward pass, and first in the backward pass.
-  const ahead = new Int32Array(count);
-  const back = new Int32Array(count);
+  const lives = livesOf(tape);
+  const account = accountOf(tape, lives);
+  let walk: Walk = { moments: 0, forward: 0, seconds: 0 };
   // How many moments before each one are above the limit.
-  const above = new Int32Array(most + 2);
-  let forwardMoments = 0;
-  let length = 0;
-  let seconds = 0;
-
-  const run = (step: number, again: number): void => {
-    for (const value of reads[step] as Int32Array) {
-      if (dropped[value] === 1 && (birthAgain[value] as number) >= 0) lastAgain[value] = length;
-      else last[value] = length;
-      if (length < forwardMoments) ahead[value] = length;
-      else if ((back[value] as number) < 0) back[value] = length;
-    }
-    const made = makes[step] as number;
-    if (again === 1) {
-      birthAgain[made] = length;
-      lastAgain[made] = length;
-      seconds += price[made] as number;
-    } else {
-      birth[made] = length;
-      last[made] = length;
-      ahead[made] = length;
-    }
-    gradientAt[length] = gradients[step] as number;
-    session[length++] = again === 1 ? 1 : (sessionOf[step] as number);
-  };
-  /** Does again what a value needs, each step after those it reads of. */
-  const redo = (value: number): void => {
-    if (dropped[value] === 0 || (birthAgain[value] as number) >= 0) return;
-    const step = maker[value] as number;
-    for (const input of reads[step] as Int32Array) redo(input);
-    run(step, 1);
-  };
-  const mark = (drops: Drops): void => {
-    dropped.set(drops);
-    for (const step of followers)
-      for (const input of reads[step] as Int32Array)
-        if (dropped[input] === 1) dropped[makes[step] as number] = 1;
-  };
-  const walk = (drops: Drops): void => {
-    mark(drops);
-    birth.fill(-1);
-    last.fill(-1);
-    birthAgain.fill(-1);
-    back.fill(-1);
-    ahead.fill(-1);
-    forwardMoments = most;
-    lastAgain.fill(-1);
-    length = 0;
-    seconds = tape.seconds ?? 0;
-    for (let step = 0; step < tape.forward; step++)
-      if (wanted[makes[step] as number] === 1 || dropped[makes[step] as number] === 0) run(step, 0);
-    forwardMoments = length;
-    for (let step = tape.forward; step < tape.steps.length; step++) {
-      for (const value of reads[step] as Int32Array) redo(value);
-      run(step, 0);
-    }
-  };
-  const sessions = (): void => {
-    if (!tape.sessions) {
-      for (let moment = 0; moment < length; moment++) begin[moment] = end[moment] = moment;
-      return;
-    }
-    for (let moment = 0; moment < length; moment++)
-      begin[moment] =
-        moment > 0 && session[moment] === session[moment - 1] ? (begin[moment - 1] as number) : moment;
-    for (let moment = length - 1; moment >= 0; moment--)
-      end[moment] =
-        moment < length - 1 && session[moment] === session[moment + 1] ? (end[moment + 1] as number) : moment;
-  };
-  const change = (value: number, from: number, to: number): void => {
-    alive[from] = (alive[from] as number) + (bytes[value] as number);
-    alive[to] = (alive[to] as number) - (bytes[value] as number);
-  };
-  const live = (value: number, first: number, final: number): void => {
-    if (begin[first] === begin[final]) {
-      change(value, first, final + 1);
-      if (copies) within(value, first, final + 1);
-    } else {
-      change(value, begin[first] as number, (end[final] as number) + 1);
-      given[begin[first] as number] = (given[begin[first] as number] as number) + (bytes[value] as number);
-    }
-  };
-  /** What lives inside a session alone. */
-  const within = (value: number, from: number, to: number): void => {
-    inner[from] = (inner[from] as number) + (bytes[value] as number);
-    inner[to] = (inner[to] as number) - (bytes[value] as number);
-  };
-  const fill = (): number => {
-    sessions();
-    alive.fill(0, 0, length + 1);
-    if (copies) {
-      inner.fill(0, 0, length + 1);
-      given.fill(0, 0, length + 1);
-    }
-    for (const value of counted) {
-      if (early[value] === true) {
-        // It is loaded before the first session, and so is there for the whole of the last that reads it.
-        const to = (last[value] as number) < 0 ? 0 : (end[last[value] as number] as number) + 1;
-        change(value, 0, late[value] === true ? length : to);
-      } else if ((birth[value] as number) >= 0) {
-        if (late[value] === true) {
-          const from = begin[birth[value] as number] as number;
-          change(value, from, length);
-          given[from] = (given[from] as number) + (bytes[value] as number);
-        } else live(value, birth[value] as number, last[value] as number);
-      }
-      if ((birthAgain[value] as number) >= 0)
-        live(value, birthAgain[value] as number, lastAgain[value] as number);
-    }
-    if (copies)
-      for (let moment = 0; moment < length; moment++) {
-        const from = begin[moment] as number;
-        given[from] = (given[from] as number) + (gradientAt[moment] as number);
-      }
-    let now = 0;
-    let own = 0;
-    let peak = 0;
-    for (let moment = 0; moment < length; moment++) {
-      now += alive[moment] as number;
-      if (copies) own += inner[moment] as number;
-      // While a session ends its results are there twice, and what it had of its own no more.
-      const twice = copies ? (given[begin[moment] as number] as number) - own : 0;
-      alive[moment] = twice > 0 ? now + twice : now;
-      if ((alive[moment] as number) > peak) peak = alive[moment] as number;
-    }
-    return peak;
-  };
+  const above = new Int32Array(lives.most + 2);
   const cost = (drops: Drops): Cost => {
-    walk(drops);
-    return { peak: fill(), seconds };
+    walk = lives.walk(drops);
+    return { peak: account.fill(walk), seconds: walk.seconds };
   };
-  const isKept = (value: number): boolean =>
-    (early[value] || ((birth[value] as number) >= 0 && (birth[value] as number) < forwardMoments)) &&
-    (late[value] || (last[value] as number) >= forwardMoments);
   return {
     cost,
     detail(drops) {
       const paid = cost(drops);
-      const all = Array.from({ length: count }, (_, value) => value);
-      const again = all.filter((value) => (birthAgain[value] as number) >= 0);
-      return { ...paid, kept: all.filter(isKept), again: again.map((value) => maker[value] as number) };
+      const all = tape.values.map((_, value) => value);
+      const again = all.filter((value) => moment(lives.birthAgain, value) >= 0);
+      return {
+        ...paid,
+        kept: all.filter((value) => isKept(tape, lives, walk, value)),
+        again,
+        twice: again.filter((value) => moment(lives.birth, value) >= 0),
+      };
     },
     excess(limit) {
       let sum = 0;
-      for (let moment = 0; moment < length; moment++) {
-        const over = (alive[moment] as number) - limit;
+      for (let moment = 0; moment < walk.moments; moment++) {
+        const over = (account.alive[moment] as number) - limit;
         above[moment + 1] = (above[moment] as number) + (over > 0 ? 1 : 0);
         if (over > 0) sum += over;
       }
       return sum;
     },
     relief(value) {
-      if (dropped[value] === 1 || (back[value] as number) < 0) return 0;
-      const moments =
-        (above[back[value] as number] as number) - (above[(ahead[value] as number) + 1] as number);
-      return (bytes[value] as number) * moments;
+      const back = moment(lives.back, value);
+      if (lives.dropped[value] === 1 || back < 0) return 0;
+      return (
+        at(tape.values, value).bytes * (moment(above, back) - moment(above, moment(lives.ahead, value) + 1))
+      );
     },
   };
 }
 
-/** Values that the forward pass makes a result of: others it makes for the backward pass alone, and once. */
-function readAhead({ values, steps, forward }: Tape): Uint8Array {
-  const ahead = Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0));
-  for (const { reads, makes } of steps.slice(0, forward).reverse())
-    if (ahead[makes] === 1) for (const value of reads) ahead[value] = 1;
-  return ahead;
+function isKept({ values }: Tape, { birth, last }: Lives, { forward }: Walk, value: number): boolean {
+  const { early, late } = at(values, value);
+  const isMade = early === true || (moment(birth, value) >= 0 && moment(birth, value) < forward);
+  return isMade && (late === true || moment(last, value) >= forward);
+}
+
+type Account = {
+  /** Bytes alive at each moment. */
+  readonly alive: Float64Array;
+  /** Adds them up for the lives found last; gives the most. */
+  fill(walk: Walk): number;
+};
+
+const moment = (moments: Int32Array, index: number): number => moments[index] as number;
+
+/** A value that leaves its session is there as long as the sessions run that make it and read it last. */
+function accountOf(tape: Tape, lives: Lives): Account {
+  const { birth, last, birthAgain, lastAgain, most } = lives;
+  const { begin, end, mark } = sessionsOf(tape, lives);
+  const counted = Int32Array.from(tape.values.flatMap(({ bytes }, value) => (bytes > 0 ? [value] : [])));
+  const bytes = Float64Array.from(tape.values, (value) => value.bytes);
+  const early = Uint8Array.from(tape.values, (value) => (value.early === true ? 1 : 0));
+  const late = Uint8Array.from(tape.values, (value) => (value.late === true ? 1 : 0));
+  const copies = tape.copies === true;
+  const alive = new Float64Array(most + 1);
+  // Of that what lives inside of one session alone, and, by their first moments, what sessions give.
+  const inner = new Float64Array(most + 1);
+  const given = new Float64Array(most + 1);
+
+  const add = (to: Float64Array, moment: number, amount: number): void => {
+    to[moment] = (to[moment] as number) + amount;
+  };
+  const between = (to: Float64Array, value: number, from: number, until: number): void => {
+    add(to, from, bytes[value] as number);
+    add(to, until, -(bytes[value] as number));
+  };
+  const live = (value: number, first: number, final: number): void => {
+    const from = begin[first] as number;
+    if (from === begin[final]) {
+      between(alive, value, first, final + 1);
+      if (copies) between(inner, value, first, final + 1);
+    } else {
+      between(alive, value, from, (end[final] as number) + 1);
+      add(given, from, bytes[value] as number);
+    }
+  };
+  const place = (value: number, moments: number): void => {
+    if (early[value] === 1) {
+      // It is loaded before the first session, and so is there for the whole of the last that reads it.
+      const until = (last[value] as number) < 0 ? 0 : (end[last[value] as number] as number) + 1;
+      between(alive, value, 0, late[value] === 1 ? moments : until);
+    } else if ((birth[value] as number) >= 0) {
+      if (late[value] === 1) {
+        const from = begin[birth[value] as number] as number;
+        between(alive, value, from, moments);
+        add(given, from, bytes[value] as number);
+      } else live(value, birth[value] as number, last[value] as number);
+    }
+    if ((birthAgain[value] as number) >= 0)
+      live(value, birthAgain[value] as number, lastAgain[value] as number);
+  };
+  /** From changes to amounts. While a session ends its results are there twice, and what it had of its own no more. */
+  const total = (moments: number): number => {
+    let now = 0;
+    let own = 0;
+    let peak = 0;
+    for (let moment = 0; moment < moments; moment++) {
+      now += alive[moment] as number;
+      if (copies) own += inner[moment] as number;
+      const twice = copies ? (given[begin[moment] as number] as number) - own : 0;
+      alive[moment] = twice > 0 ? now + twice : now;
+      peak = Math.max(peak, alive[moment] as number);
+    }
+    return peak;
+  };
+  return {
+    alive,
+    fill({ moments }) {
+      mark(moments);
+      alive.fill(0, 0, moments + 1);
+      inner.fill(0, 0, moments + 1);
+      given.fill(0, 0, moments + 1);
+      for (const value of counted) place(value, moments);
+      for (let moment = 0; copies && moment < moments; moment++)
+        add(given, begin[moment] as number, lives.gradients[moment] as number);
+      return total(moments);
+    },
+  };
+}
+
+/** The first and the last moment of the session that each moment belongs to. */
+function sessionsOf(tape: Tape, { session, most }: Lives) {
+  const begin = new Int32Array(most);
+  const end = new Int32Array(most);
+  const joins = (moment: number): boolean => tape.sessions && session[moment] === session[moment - 1];
+  const mark = (moments: number): void => {
+    begin[0] = 0;
+    for (let moment = 1; moment < moments; moment++)
+      begin[moment] = joins(moment) ? (begin[moment - 1] as number) : moment;
+    end[moments - 1] = moments - 1;
+    for (let moment = moments - 2; moment >= 0; moment--)
+      end[moment] = joins(moment + 1) ? (end[moment + 1] as number) : moment;
+  };
+  return { begin, end, mark };
 }

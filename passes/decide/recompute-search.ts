@@ -7,7 +7,8 @@
  * (Pareto local search, Paquete et al. 2004). All that is ever looked at counts as an answer for its own peak.
  */
 import { at } from '../../ir/box.ts';
-import { type Cost, type Drops, type Memory, memoryOf } from './recompute-memory.ts';
+import type { Drops } from './recompute-lives.ts';
+import { type Cost, type Memory, memoryOf } from './recompute-memory.ts';
 import type { Tape } from './recompute-tape.ts';
 import { type Unit, unitsOf } from './recompute-units.ts';
 

@@ -9,7 +9,8 @@
 import { at } from '../../ir/box.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
-import { type Drops, type Memory, memoryOf } from './recompute-memory.ts';
+import type { Drops } from './recompute-lives.ts';
+import { type Memory, memoryOf } from './recompute-memory.ts';
 import { partsOf, type StripsPart } from './recompute-parts.ts';
 import { refine, search, thinned } from './recompute-search.ts';
 import { inStrips } from './recompute-strips.ts';
@@ -85,14 +86,13 @@ export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number):
 
 function pointOf({ way, memory, drops }: Chosen, count: number): RecomputePoint {
   const { tape } = way;
-  const { peak, seconds, kept, again } = memory.detail(drops);
+  const { peak, seconds, kept, again, twice } = memory.detail(drops);
   const origins = firstOrigins(tape);
   const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
   const keptBytes = new Array<number>(count).fill(0);
-  const madeBy = (step: number) => at(tape.values, at(tape.steps, step).makes);
-  for (const step of again) {
-    const { origin } = at(tape.steps, step);
-    extra[origin] = at(extra, origin) + (madeBy(step).price ?? 0);
+  for (const value of twice) {
+    const origin = origins.get(value) ?? 0;
+    extra[origin] = at(extra, origin) + (at(tape.values, value).price ?? 0);
   }
   for (const value of kept) {
     const origin = origins.get(value) ?? 0;
@@ -100,7 +100,10 @@ function pointOf({ way, memory, drops }: Chosen, count: number): RecomputePoint 
   }
   const keptInAll = keptBytes.reduce((sum, bytes) => sum + bytes, 0);
   return {
-    drop: again.map(madeBy).flatMap(({ name, price }) => (price === undefined ? [] : [name])),
+    drop: again.flatMap((value) => {
+      const { name, price } = at(tape.values, value);
+      return price === undefined ? [] : [name];
+    }),
     strips: way.inStrips === undefined ? [] : [way.inStrips.strips],
     peak,
     kept: keptInAll,
