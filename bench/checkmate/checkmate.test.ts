@@ -16,13 +16,15 @@ const overheadWithin = (budget: number, found = ours) => {
   return best === undefined ? undefined : best.seconds / secondsOf(graph);
 };
 
-for (const budget of [1, 0.9, 0.8])
+for (const budget of [1, 0.8, 0.75])
   test(`never worse than Checkmate at ${100 * budget} % of the memory`, async () => {
     const answer = await solve(graph, budget * peak, 60);
     assert.is(answer.status, 'solved');
-    const found = overheadWithin(budget);
-    // It stops within 1 % of the least time.
-    if (answer.status === 'solved') assert.ok((found ?? 1) <= answer.overhead + 1e-6, `${found}`);
+    const found = overheadWithin(budget) ?? 1;
+    if (answer.status !== 'solved') return;
+    assert.ok(found <= answer.overhead + 1e-6, `${found}`);
+    // It stops within 1 % of the least time, and may do all that our drops do.
+    assert.ok(found >= answer.overhead - 0.01 * (1 + answer.overhead) - 1e-6, `${found}`);
   });
 
 test('where Checkmate is proved to fit nowhere, strips do', async () => {
@@ -31,7 +33,11 @@ test('where Checkmate is proved to fit nowhere, strips do', async () => {
   assert.is(overheadWithin(0.65), undefined);
   const first = graph.nodes.findIndex(({ name }) => name === 'up0');
   const strips = search(tapeInStrips(graph, partFrom(graph, first, 8, false)));
-  assert.ok((overheadWithin(0.65, strips) ?? 1) < 0.5);
+  const overhead = overheadWithin(0.65, strips) ?? 1;
+  // The part is computed twice.
+  const part = graph.nodes.slice(first, graph.forward);
+  const again = part.reduce((sum, { seconds }) => sum + seconds, 0) / secondsOf(graph);
+  assert.ok(overhead > again && overhead < again + 0.05, `${overhead}`);
 });
 
 test.run();

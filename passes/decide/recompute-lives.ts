@@ -73,20 +73,13 @@ function arraysOf({ values, steps, forward }: Tape) {
     followers: steps.flatMap(({ makes }, step) =>
       step < forward && values[makes]?.follows === true ? [step] : [],
     ),
-    wanted: readAhead({ values, steps, forward }),
+    late: Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0)),
   };
 }
 
-/** Values that the forward pass makes a result of: others it makes for the backward pass alone, and once. */
-function readAhead({ values, steps, forward }: Pick<Tape, 'values' | 'steps' | 'forward'>): Uint8Array {
-  const ahead = Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0));
-  for (const { reads, makes } of steps.slice(0, forward).reverse())
-    if (ahead[makes] === 1) for (const value of reads) ahead[value] = 1;
-  return ahead;
-}
-
 function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
-  const { reads, makes, sessions, gradients, price, maker, followers, wanted } = arraysOf(tape);
+  const { reads, makes, sessions, gradients, price, maker, followers, late } = arraysOf(tape);
+  const wanted = new Uint8Array(tape.values.length);
   const { birth, last, birthAgain, lastAgain, ahead, back, dropped } = lives;
   let now = 0;
   let forward = 0;
@@ -119,11 +112,22 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     if ((birth[value] as number) >= 0) seconds += price[value] as number;
     make(step, again);
   };
+  /** What the forward pass makes: what is kept, and what that and the results are made of. */
+  const want = (): void => {
+    wanted.set(late);
+    for (let step = tape.forward - 1; step >= 0; step--) {
+      const made = makes[step] as number;
+      if (dropped[made] === 1 && wanted[made] === 0) continue;
+      wanted[made] = 1;
+      for (const value of reads[step] as Int32Array) wanted[value] = 1;
+    }
+  };
   const begin = (drops: Drops): void => {
     dropped.set(drops);
     for (const step of followers)
       for (const input of reads[step] as Int32Array)
         if (dropped[input] === 1) dropped[makes[step] as number] = 1;
+    want();
     for (const moments of [birth, last, birthAgain, lastAgain, ahead, back]) moments.fill(-1);
     now = 0;
     forward = lives.most;
@@ -131,8 +135,7 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
   };
   return (drops) => {
     begin(drops);
-    for (let step = 0; step < tape.forward; step++)
-      if (wanted[makes[step] as number] === 1 || dropped[makes[step] as number] === 0) run(step);
+    for (let step = 0; step < tape.forward; step++) if (wanted[makes[step] as number] === 1) run(step);
     forward = now;
     for (let step = tape.forward; step < tape.steps.length; step++) {
       for (const value of reads[step] as Int32Array) redo(value);

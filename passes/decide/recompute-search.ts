@@ -24,7 +24,7 @@ const ratio = 0.95;
 const tried = 4;
 
 /** Steps that all tries may go through together, beyond which answers are no longer changed to find better ones. */
-const effort = 8e5;
+const effort = 7e5;
 
 /** How many of the dearest units are kept again where they need not be dropped. */
 const dearest = 16;
