@@ -40,6 +40,8 @@ export type Device = {
   readonly bandwidth: number;
   /** Seconds that a kernel takes whatever its size. */
   readonly launch: number;
+  /** Seconds that an instruction of a plan takes beside its kernels; 0 where absent. */
+  readonly dispatch?: number;
   /** Share of the peak that a class attains, by FLOPs of one kernel; 1 where absent. */
   readonly arithmetic: { readonly [K in KernelClass]?: Curve };
   /** Share of the bandwidth that a class attains, by bytes of one kernel; 1 where absent. */

@@ -83,6 +83,7 @@ function deviceOf(reading: Reading, head: Token): Device {
       fault('figure-impossible', { word: 'reserve', why: 'leaves nothing of `memory`' }),
       reading.tokens.get('device.reserve') ?? head,
     );
+  const dispatch = reading.figures.get('device.dispatch');
   const others = precisions.flatMap((precision): [Precision, number][] => {
     const peak = reading.figures.get(`device.${precision}`);
     return peak === undefined ? [] : [[precision, peak]];
@@ -95,6 +96,7 @@ function deviceOf(reading: Reading, head: Token): Device {
     ...(others.length > 0 ? { otherPeaks: Object.fromEntries(others) } : {}),
     bandwidth: need('bandwidth'),
     launch: need('launch'),
+    ...(dispatch === undefined ? {} : { dispatch }),
     arithmetic: curvesOf(reading, 'arithmetic'),
     traffic: curvesOf(reading, 'traffic'),
     ...(reading.tokens.has('device.wave') ? { wave: waveOf(reading, head) } : {}),

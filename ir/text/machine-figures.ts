@@ -34,6 +34,7 @@ export const waveFigures = {
   channels: { dimension: 'count' },
 } as const satisfies Figures;
 
+export const dispatchFigure: Figure = { dimension: 'time', mayBeZero: true };
 export const otherRate: Figure = { dimension: 'rate' };
 export const storageFigure: Figure = { dimension: 'bandwidth', perNode: true };
 

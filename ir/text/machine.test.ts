@@ -49,6 +49,7 @@ const device = fc
     ),
     bandwidth: amount,
     launch: time,
+    dispatch: some(time),
     arithmetic: curves,
     traffic: curves,
     wave: some(fc.record({ processors: count, pixels: count, channels: count }, { noNullPrototype: true })),

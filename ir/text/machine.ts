@@ -28,6 +28,7 @@ import { printName } from './data.ts';
 import { machineOf, noLink } from './machine-assembly.ts';
 import {
   deviceFigures,
+  dispatchFigure,
   type Figures,
   hostFigures,
   limits,
@@ -72,7 +73,7 @@ const block =
   };
 
 const deviceWords: Words = {
-  ...readers('device', deviceFigures),
+  ...readers('device', { ...deviceFigures, dispatch: dispatchFigure }),
   ...readers('device', Object.fromEntries(precisions.map((precision) => [precision, otherRate]))),
   efficiency(reading, token) {
     const kernel = readWord(reading.cursor, '`efficiency`', kernelClasses);
@@ -187,9 +188,10 @@ function deviceLines(machine: Machine): string[] {
   const { device } = machine;
   const given = precisions.filter((precision) => device.otherPeaks?.[precision] !== undefined);
   const others = Object.fromEntries(given.map((word) => [word, otherRate]));
+  const dispatch = device.dispatch === undefined ? {} : { dispatch: dispatchFigure };
   const amounts = { ...device, ...device.otherPeaks, fp32: device.peak };
   return [
-    ...figures(machine, 'device', { ...deviceFigures, ...others }, amounts),
+    ...figures(machine, 'device', { ...deviceFigures, ...dispatch, ...others }, amounts),
     ...kernelClasses.flatMap((kernel) =>
       limitWords.flatMap((limit) => {
         const curve = device[limit][kernel];
