@@ -1,4 +1,5 @@
 import { Command, type CommanderError } from 'commander';
+import { registerCalibrate } from './commands/calibrate.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerCompile } from './commands/compile.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -26,6 +27,7 @@ const commands = [
   registerPredict,
   registerExport,
   registerOpt,
+  registerCalibrate,
   registerDoctor,
 ];
 

@@ -13,6 +13,7 @@ import { limits } from '../compiler/front/limits.ts';
 import { compileModel } from '../compiler/front/lower-model.ts';
 import { type Code, codes } from '../ir/diagnostics/table.ts';
 import { readText } from '../ir/text/cursor.ts';
+import { readMachine } from '../ir/text/machine.ts';
 import { readSchedule } from '../ir/text/schedule.ts';
 import { readDataFile } from '../runtime/data/data-file.ts';
 import { referencePages } from '../scripts/reference-pages.ts';
@@ -71,7 +72,19 @@ test('links lead somewhere', () => {
     }
 });
 
-const rooms = ['ir', 'passes', 'backends', 'compiler', 'runtime', 'cli', 'tests', 'scripts', 'bench', 'docs'];
+const rooms = [
+  'ir',
+  'passes',
+  'backends',
+  'compiler',
+  'runtime',
+  'cli',
+  'tests',
+  'scripts',
+  'bench',
+  'docs',
+  'machines',
+];
 
 /** Every file and folder of ours, from the root; folders end with a slash. */
 const ours = rooms.flatMap((room) =>
@@ -126,6 +139,13 @@ test('schedules and data files that the pages show are read', () => {
   for (const { page, text } of blocksIn('json')) {
     const data = readDataFile(text, page);
     assert.equal(data.ok ? [] : data.diagnostics.map(({ message }) => message), [], page);
+  }
+});
+
+test('machines that the pages show are read', () => {
+  for (const { page, text } of blocksIn('machine')) {
+    const machine = readMachine(text, page);
+    assert.equal(machine.ok ? [] : machine.diagnostics, [], page);
   }
 });
 

@@ -64,7 +64,8 @@ const work: Work = {
   load: none,
   draw: moved(1),
   count: ({ from }, { role, prices }) => traffic(prices.machine, 'reduction', bytesOfBuffers(role, [from])),
-  run: ({ segment }, { prices }) => prices.segments.get(segment) ?? 0,
+  run: ({ segment }, { prices }) =>
+    (prices.segments.get(segment) ?? 0) + (prices.machine.device.dispatch ?? 0),
   accumulate: (one, priced) => moved(one.first ? 2 : 3)(one, priced),
   paste: (one, { role, prices }) => traffic(prices.machine, 'move', 3 * bytesOfBuffers(role, [one.from])),
   exchange: ({ from, into }, { role, prices }) =>

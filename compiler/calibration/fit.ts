@@ -20,11 +20,11 @@ export type Peaks = { readonly flops: number; readonly bytes: number };
 
 export type Shares = { readonly arithmetic?: Curve; readonly traffic: Curve };
 
-/** Points lie a factor of 8 apart. */
-const pointsApart = 3;
+/** Factors between the sizes of neighbouring points. */
+const pointsApart = { flops: 10, bytes: 8 };
 
 /** How far two neighbouring points may differ before it counts as much as an error of a kernel. */
-const stiffness = 0.02;
+const stiffness = 0.004;
 
 const steps = [2, 1.4, 1.15, 1.05, 1.02, 1.01];
 
@@ -45,10 +45,14 @@ export function fitShares(timed: readonly Timed[], peaks: Peaks): Shares {
   if (first === undefined) throw new RangeError('there is no kernel to fit shares to');
   const draft: Draft = {
     arithmetic: arithmeticClasses.has(first.kernel)
-      ? pointsFor(timed.map(({ flops, seconds }) => ({ size: flops, share: flops / seconds / peaks.flops })))
+      ? pointsFor(
+          timed.map(({ flops, seconds }) => ({ size: flops, share: flops / seconds / peaks.flops })),
+          pointsApart.flops,
+        )
       : [],
     traffic: pointsFor(
       timed.map(({ bytes, seconds }) => ({ size: bytes, share: bytes / seconds / peaks.bytes })),
+      pointsApart.bytes,
     ),
   };
   const points = [...draft.arithmetic, ...draft.traffic];
@@ -74,13 +78,13 @@ export function fitShares(timed: readonly Timed[], peaks: Peaks): Shares {
 }
 
 /** Points over the range of the sizes, each with the best share of those around it. */
-function pointsFor(seen: readonly Point[]): Point[] {
-  const exponents = seen.map(({ size }) => Math.log2(Math.max(1, size)) / pointsApart);
+function pointsFor(seen: readonly Point[], apart: number): Point[] {
+  const exponents = seen.map(({ size }) => Math.log(Math.max(1, size)) / Math.log(apart));
   const [low, high] = [Math.floor(Math.min(...exponents)), Math.ceil(Math.max(...exponents))];
   return Array.from({ length: high - low + 1 }, (_, i) => {
     const near = seen.filter((_, j) => Math.abs((exponents[j] ?? 0) - low - i) <= 1);
     const shares = near.map(({ share }) => share);
-    return { size: 2 ** (pointsApart * (low + i)), share: Math.min(1, Math.max(1e-4, ...shares)) };
+    return { size: apart ** (low + i), share: Math.min(1, Math.max(1e-4, ...shares)) };
   });
 }
 

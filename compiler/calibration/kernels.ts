@@ -3,8 +3,8 @@ import { emitOnnx } from '../../backends/onnx/emit.ts';
 import { extents, volume, wholeBox } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
-import { kernelOf } from '../../ir/kernels.ts';
-import type { KernelClass } from '../../ir/machine.ts';
+import { kernelOf, opSeconds } from '../../ir/kernels.ts';
+import type { Device, KernelClass } from '../../ir/machine.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import type { Plan, Segment } from '../../ir/plan.ts';
@@ -58,7 +58,26 @@ export function calibrationKernels(largestSide: number): CalibrationKernel[] {
     }
   for (const [samples, from, to] of linearKernels)
     add(`linear ${samples} ${from} ${to}`, () => linearKernel(samples, from, to));
-  return [...found.values()];
+  return representatives([...found.values()]);
+}
+
+/** Kernels that move fewer bytes only launch. */
+const tinyBytes = 8192;
+
+/**
+ * A step has hundreds of updates and of kernels on a few numbers, which differ little: one stands for all tiny ones
+ * of its kind, one for the updates of about the same size.
+ */
+function representatives(kernels: readonly CalibrationKernel[]): CalibrationKernel[] {
+  const chosen = new Map<string, CalibrationKernel>();
+  for (const [i, one] of kernels.entries()) {
+    const size =
+      one.bytes < tinyBytes ? 'tiny' : one.kernel === 'update' ? Math.floor(Math.log2(one.bytes)) : i;
+    const key = `${one.kind} ${size}`;
+    const known = chosen.get(key);
+    chosen.set(key, known === undefined ? one : { ...known, times: known.times + one.times });
+  }
+  return [...chosen.values()];
 }
 
 function planOf({ source, name, side, width }: CalibrationNetwork): Plan {
@@ -68,8 +87,37 @@ function planOf({ source, name, side, width }: CalibrationNetwork): Plan {
   return compiled.value.plan;
 }
 
-/** The segments of a whole step, to compare with the sum of their kernels. */
-export const stepSegments = (network: CalibrationNetwork): readonly Segment[] => planOf(network).segments;
+/** Cells times channels of the largest network that is run as a whole: a second or two. */
+const mostOfStep = 8192;
+
+export type CalibrationStep = Work & {
+  readonly name: string;
+  readonly ops: number;
+  /** What the cost model says of it, ops one after another. */
+  seconds(device: Device): number;
+};
+
+/** Whole forward and backward passes of the networks, to compare with the sum of their kernels. */
+export const calibrationSteps = (largestSide: number): CalibrationStep[] =>
+  calibrationNetworks(largestSide)
+    .filter(({ side, width }) => side * width <= mostOfStep)
+    .map((network) => ({ name: network.name, ...stepOf(planOf(network).segments) }));
+
+function stepOf(segments: readonly Segment[]): Omit<CalibrationStep, 'name'> {
+  const [step] = segments;
+  if (step === undefined) throw new Error('a plan without segments');
+  const { graph, samples } = step;
+  const types = typesOf(graph);
+  return {
+    ...workOf(graph, samples),
+    ops: graph.ops.length,
+    seconds: (device) =>
+      graph.ops.reduce((sum, op) => {
+        const inputs = op.inputs.map((name) => typeIn(types, name));
+        return sum + opSeconds(device, op, inputs, samples);
+      }, 0),
+  };
+}
 
 function typeIn(types: ReadonlyMap<string, ValueType>, name: string): ValueType {
   const type = types.get(name);

@@ -14,9 +14,11 @@ import { fitShares, peaksOf, type Timed } from './fit.ts';
 export type Measured = {
   readonly name: string;
   readonly devices: number;
+  /** Their launches counted. */
   readonly kernels: readonly Timed[];
-  /** Seconds that a kernel takes whatever its size, and that an instruction takes beside its kernels. */
+  /** Seconds that a kernel takes whatever its size. */
   readonly launch: number;
+  /** Seconds that an instruction takes beside its kernels. */
   readonly dispatch: number;
   /** Bytes a second, read and written. */
   readonly copyRate: number;
@@ -45,7 +47,7 @@ export function machineFrom(measured: Measured): Machine {
     betweenSockets: inSocket,
     network: none,
     allReduce: { bandwidth: none.bandwidth, latency: none.latency },
-    host: { memory: measured.hostMemory, link: rounded(measured.copyRate) },
+    host: { memory: wholeMebibytes(measured.hostMemory), link: rounded(measured.copyRate) },
     storage: rounded(measured.storage),
     launcher: 'local',
   };
@@ -55,7 +57,16 @@ export function machineFrom(measured: Measured): Machine {
 /** Three digits: no measurement of time is better. */
 const rounded = (amount: number): number => Number(amount.toPrecision(3));
 
-function deviceFrom({ kernels, copyRate, ...measured }: Measured): Device {
+const wholeMebibytes = (bytes: number): number => Math.max(1, Math.round(bytes / 2 ** 20)) * 2 ** 20;
+
+/** What is shorter was not seen through the clock and the launch. */
+const leastSeconds = 5e-6;
+
+function deviceFrom({ kernels: whole, copyRate, ...measured }: Measured): Device {
+  const launch = rounded(measured.launch);
+  const kernels = whole
+    .map((one) => ({ ...one, seconds: one.seconds - launch }))
+    .filter(({ seconds }) => seconds >= leastSeconds);
   const peaks = peaksOf(kernels, copyRate);
   const exact = { flops: rounded(peaks.flops), bytes: rounded(peaks.bytes) };
   const shares = kernelClasses.flatMap((kernel) => {
@@ -68,11 +79,11 @@ function deviceFrom({ kernels, copyRate, ...measured }: Measured): Device {
     );
   return {
     name: 'cpu',
-    memory: measured.memory,
-    reserve: measured.reserve,
+    memory: wholeMebibytes(measured.memory),
+    reserve: wholeMebibytes(measured.reserve),
     peak: exact.flops,
     bandwidth: exact.bytes,
-    launch: rounded(measured.launch),
+    launch,
     dispatch: rounded(measured.dispatch),
     arithmetic: curves('arithmetic'),
     traffic: curves('traffic'),

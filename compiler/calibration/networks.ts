@@ -47,9 +47,8 @@ train sgd(constant(0.1), momentum = 0.9), batch = 1, steps = 1
 `;
 
 const sizes: readonly { readonly source: string; readonly side: number; readonly width: number }[] = [
-  { source: plain, side: 32, width: 8 },
+  { source: plain, side: 16, width: 4 },
   { source: plain, side: 32, width: 64 },
-  { source: plain, side: 64, width: 16 },
   { source: plain, side: 128, width: 32 },
   { source: plain, side: 256, width: 16 },
   { source: plain, side: 256, width: 64 },

@@ -1,0 +1,93 @@
+/** From times to a description: a machine whose kernels keep to the cost model is found again. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Device, kernelClasses, messageSeconds } from '../../ir/machine.ts';
+import { printMachine, readMachine } from '../../ir/text/machine.ts';
+import { fitShares, secondsWith, type Timed } from './fit.ts';
+import { calibrationKernels, calibrationSteps } from './kernels.ts';
+import { linkFrom, type Measured, machineFrom } from './machine.ts';
+
+const peaks = { flops: 1e11, bytes: 1e10 };
+
+test('shares that the kernels were made with are found, whichever limit binds', () => {
+  const truth = {
+    arithmetic: [
+      { size: 1e5, share: 0.2 },
+      { size: 1e9, share: 0.8 },
+    ],
+    traffic: [{ size: 1, share: 0.5 }],
+  };
+  const timed = Array.from({ length: 60 }, (_, i): Timed => {
+    const flops = 10 ** (5 + (i % 12) / 3);
+    const one = { kernel: 'conv' as const, flops, bytes: flops / 4 ** (i % 5), times: 1, seconds: 0 };
+    return { ...one, seconds: secondsWith(truth, one, peaks) };
+  });
+  const found = fitShares(timed, peaks);
+  const errors = timed.map((one) => Math.abs(secondsWith(found, one, peaks) / one.seconds - 1));
+  assert.ok(Math.max(...errors) < 0.35, `${Math.max(...errors)}`);
+  assert.ok(errors.reduce((sum, error) => sum + error, 0) / errors.length < 0.08);
+});
+
+test('a class that only moves bytes has no arithmetic', () => {
+  const timed = [1e4, 1e6, 1e8].map((bytes): Timed => {
+    return { kernel: 'pointwise', flops: bytes, bytes, times: 1, seconds: bytes / (peaks.bytes * 0.25) };
+  });
+  const { arithmetic, traffic } = fitShares(timed, peaks);
+  assert.is(arithmetic, undefined);
+  for (const { share } of traffic) assert.ok(Math.abs(share / 0.25 - 1) < 0.02, `${share}`);
+});
+
+test('messages: latency of the small, the rate of the large', () => {
+  const seconds = (bytes: number) => 2e-5 + bytes / 3e9;
+  const trades = [10, 12, 16, 20, 24].map((power) => ({ bytes: 2 ** power, seconds: seconds(2 ** power) }));
+  const link = linkFrom(trades);
+  for (const { bytes, seconds: taken } of trades)
+    assert.ok(Math.abs(messageSeconds(link, bytes) / taken - 1) < 0.1, `${bytes}`);
+});
+
+test('kernels of every class, each once, with bytes and FLOPs', () => {
+  const kernels = calibrationKernels(16);
+  for (const kernel of kernelClasses)
+    assert.ok(
+      kernels.some((one) => one.kernel === kernel),
+      kernel,
+    );
+  assert.ok(kernels.every(({ bytes, file }) => bytes > 0 && file.length > 0));
+  const [step] = calibrationSteps(16);
+  const device: Device = {
+    ...{ name: 'd', memory: 1, reserve: 0, peak: 1e12, bandwidth: 1e12, launch: 1 },
+    arithmetic: {},
+    traffic: {},
+  };
+  assert.ok(step !== undefined && Math.abs(step.seconds(device) - step.ops) < 1e-3);
+});
+
+const measured: Measured = {
+  name: 'here',
+  devices: 2,
+  kernels: calibrationKernels(16).map((one) => ({
+    ...one,
+    seconds: 1e-4 + one.flops / 1e10 + one.bytes / 1e9,
+  })),
+  launch: 1e-6,
+  dispatch: 3.21987e-5,
+  copyRate: 1.23456e10,
+  trades: [10, 14, 18, 22].map((power) => ({ bytes: 2 ** power, seconds: 1e-5 + 2 ** power / 2e9 })),
+  memory: 4e9,
+  reserve: 2e8,
+  hostMemory: 16e9,
+  storage: 1e9,
+};
+
+test('the description is read back as it is, with or without neighbours, and says what was measured', () => {
+  for (const devices of [1, 2]) {
+    const machine = machineFrom({ ...measured, devices });
+    const back = readMachine(printMachine(machine), 'here.machine');
+    assert.equal(back.ok ? back.value : back.diagnostics, machine);
+    assert.is(machine.provenance?.['device.memory'], 'assumed');
+    assert.is(machine.provenance?.['device.efficiency.conv.arithmetic'], 'measured');
+    assert.is(machine.device.dispatch, 3.22e-5);
+  }
+});
+
+test.run();
