@@ -4,6 +4,7 @@
  */
 import { at, type Box, intersect, isEmpty, sameBox, shiftBox, volume } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { isSpatial, modelTypes } from '../intervals.ts';
 import type { Piece } from '../ops/attributes.ts';
 import type { Instruction, Plan, Role } from '../plan.ts';
 import { neighbour, roleIndexAt, type Seat, tileAt } from '../ranks.ts';
@@ -27,13 +28,30 @@ export function verifyExchanges(plan: Plan): Diagnostic[] {
   return plan.roles.flatMap((role) => {
     const meaning = meaningsOf(plan, role);
     return [
-      ...sitesOf(role).flatMap((site) => [
-        ...boxFaults(meaning, site),
-        ...seatsOfRole(plan, role).flatMap((seat) => peerFaults(plan, owners, site, seat)),
-      ]),
+      ...sitesOf(role).flatMap((site) => {
+        // Of what is no map of so many axes the cells cannot be compared.
+        if (!hasCells(plan, site)) return [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
+        const seats = seatsOfRole(plan, role);
+        return [
+          ...boxFaults(meaning, site),
+          ...seats.flatMap((seat) => peerFaults(plan, owners, site, seat)),
+        ];
+      }),
       ...returnFaults(role),
     ];
   });
+}
+
+/** Whether the value is a map of the model, and all that is said of its cells is of as many axes. */
+function hasCells({ model }: Plan, site: Site): boolean {
+  const { value, from, into, keeps, sends, receives } = site.it;
+  const held = [from, into].flatMap((name) => bufferOf(site, name)?.box ?? []);
+  const axes = [keeps, ...[...sends, ...receives].flatMap(({ offset, box }) => [offset, box])];
+  return (
+    isSpatial(modelTypes(model).get(value)) &&
+    held.length % model.rank === 0 &&
+    axes.every((one) => one === undefined || one.length === model.rank)
+  );
 }
 
 const bufferOf = ({ role }: Site, name: string | undefined) =>

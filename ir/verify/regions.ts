@@ -83,6 +83,7 @@ function graphFaults(
     const type = local.get(name);
     const global = globalName(name);
     if (type?.kind !== 'map' || global === undefined || type.box.length === 0) return undefined;
+    if (!isSpatial(context.globalTypes.get(global))) return undefined;
     return shiftBox(
       type.box,
       tile.map((index, axis) => context.owners.origin(global, axis, index)),
@@ -101,7 +102,7 @@ function graphFaults(
 
 /** The part that a tile has in statistics is made of the cells that it owns. */
 function partFaults(
-  { owners }: Context,
+  { owners, globalTypes, modelOp }: Context,
   op: Op,
   { cellsOf, globalName }: Local,
   tile: readonly number[],
@@ -109,6 +110,9 @@ function partFaults(
 ): Diagnostic[] {
   const name = at(op.inputs, 0);
   const [value, held] = [globalName(name), cellsOf(name)];
+  const whole = modelOp(op.output)?.inputs[0];
+  if (value !== whole || !isSpatial(globalTypes.get(value ?? '')))
+    return [wrongRegion(place, op.output, `cells of ${value}`, `cells of ${whole}`)];
   const owned = value === undefined ? [] : tile.map((index, axis) => owners.owned(value, axis, index));
   return held !== undefined && sameBox(held, owned)
     ? []

@@ -2,6 +2,7 @@
  * What a step is made of: every input comes from where the model says, every sample of every micro-batch is
  * worked through once, its parts are added once, and clipping, metrics and the loss are those of the model.
  */
+import { extents } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { type Model, statisticsOf, trainedParameters } from '../model.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
@@ -32,18 +33,32 @@ const valueHeld = (role: Role, buffer: string): string | undefined =>
 const sourceKinds = { load: ['image', 'target'], draw: ['mask', 'corners'], count: ['count'] } as const;
 
 /** Loads, draws and counts name an input of the model of their kind, and fill a buffer of that value. */
-function sourceFaults({ model }: Plan, role: Role): Diagnostic[] {
+function sourceFaults(plan: Plan, role: Role): Diagnostic[] {
+  const { model } = plan;
   const kindOf = (name: string) => model.inputs.find((input) => input.name === name)?.source.from;
   return (['load', 'draw', 'count'] as const).flatMap((kind) =>
     every(role, kind).flatMap(({ index, it }) => {
       const allowed: readonly string[] = sourceKinds[kind];
       const found = kindOf(it.source);
-      const fits = found !== undefined && allowed.includes(found) && valueHeld(role, it.into) === it.source;
+      const fits =
+        found !== undefined &&
+        allowed.includes(found) &&
+        valueHeld(role, it.into) === it.source &&
+        (it.do === 'count' || isFilled(plan, role, it.source, it.into));
       return fits && countsItsTarget(model, role, it)
         ? []
         : [wrong(placeOf(role, index), `\`${it.source}\` is not what \`${it.into}\` is made from`)];
     }),
   );
+}
+
+/** A buffer that is loaded or drawn has the samples, channels and element of its input, and the cells that it says. */
+function isFilled({ model, samples }: Plan, role: Role, source: string, into: string): boolean {
+  const type = model.inputs.find(({ name }) => name === source)?.type;
+  const buffer = role.buffers.find(({ name }) => name === into);
+  if (type?.kind !== 'map' || buffer === undefined) return false;
+  const dims = [samples, type.channels, ...extents(buffer.box ?? [])];
+  return buffer.element === type.element && buffer.dims.join() === dims.join();
 }
 
 function countsItsTarget(model: Model, role: Role, it: Instruction): boolean {
@@ -82,6 +97,13 @@ function microFaults(plan: Plan, role: Role): Diagnostic[] {
             `it works on micro-batch ${it.micro}${part === '' ? '' : `, tile ${part}`}, and ${other}`,
           ),
         );
+      }
+      for (const name of [...reads, ...writes]) {
+        const own = parts.get(name) ?? '';
+        if (own !== '' && own !== part)
+          faults.push(
+            wrong(placeOf(role, index), `\`${name}\` is of tile ${own}, and the rest of tile ${part}`),
+          );
       }
       for (const name of writes) {
         const given = it.do === 'load' || it.do === 'draw' ? (parts.get(name) ?? '') : part;

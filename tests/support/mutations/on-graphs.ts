@@ -116,7 +116,8 @@ export const onGraphs: Readonly<Record<string, Mutation>> = {
     return changed && fits(changed, graph) ? changed : undefined;
   }),
   'crop other cells': atOp((op) => {
-    if (op.kind !== 'crop') return undefined;
+    // The adjoint of padding is a crop as well.
+    if (op.kind !== 'crop' || /~back\d+$/.test(op.output)) return undefined;
     const [first, ...rest] = op.attrs.sides;
     if (first === undefined || first[0] + first[1] === 0) return undefined;
     const side =

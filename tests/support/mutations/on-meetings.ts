@@ -94,7 +94,12 @@ export const onMeetings: Readonly<Record<string, Mutation>> = {
     );
     return last < 0 ? undefined : moved(work, index, last);
   }),
-  'meet once more than the others': instead(isGroup, (one) => [one, one]),
+  // Who is alone in its stage, or one with its copies, only takes longer.
+  'meet once more than the others': instead(isGroup, (one, { stage }, { roles }) =>
+    one.do === 'all_reduce' || roles.filter((role) => role.stage === stage).length > 1
+      ? [one, one]
+      : undefined,
+  ),
   'gather over another group': instead(isGather, (one, _role, plan) => overAnother(one, plan).slice(0, 1)),
   'gather over another group everywhere': (plan) =>
     (['grid', 'stage', 'all'] as const).flatMap((over) =>

@@ -3,22 +3,28 @@ import { at } from '../../../ir/box.ts';
 import type { Role } from '../../../ir/plan.ts';
 import { atRole, type Mutation, replaceAt, whole } from './edit.ts';
 
+/** Whether two roles do the same on equal buffers. */
+const isAlike = (a: Role, b: Role): boolean =>
+  JSON.stringify([a.instructions, a.buffers]) === JSON.stringify([b.instructions, b.buffers]);
+
 export const onPlans: Readonly<Record<string, Mutation>> = {
   'lose a role': (plan) =>
     plan.roles.map((_, index) => () => ({ ...plan, roles: replaceAt(plan.roles, index) })),
   'have a role twice': (plan) => plan.roles.map((role) => () => ({ ...plan, roles: [...plan.roles, role] })),
   'give two roles each other’s places': (plan) =>
-    plan.roles.slice(1).map((other) => () => {
-      const first = at(plan.roles, 0);
-      const named = ({ stage, classes }: Role) => ({ stage, classes });
-      return {
-        ...plan,
-        roles: plan.roles.map((role) => {
-          if (role === first) return { ...role, ...named(other) };
-          return role === other ? { ...role, ...named(first) } : role;
-        }),
-      };
-    }),
+    plan.roles
+      .filter((other) => !isAlike(other, at(plan.roles, 0)))
+      .map((other) => () => {
+        const first = at(plan.roles, 0);
+        const named = ({ stage, classes }: Role) => ({ stage, classes });
+        return {
+          ...plan,
+          roles: plan.roles.map((role) => {
+            if (role === first) return { ...role, ...named(other) };
+            return role === other ? { ...role, ...named(first) } : role;
+          }),
+        };
+      }),
   'put a role into another stage': atRole((role, { roles }) => {
     const other = roles.find(({ stage }) => stage !== role.stage);
     return other && { ...role, stage: other.stage };
@@ -71,7 +77,7 @@ export const onPlans: Readonly<Record<string, Mutation>> = {
     schedule: { ...plan.schedule, devices: plan.schedule.devices + 1 },
   })),
   'give a tile the role of its neighbour': whole((plan) =>
-    plan.axes.some(({ classes }) => new Set(classes).size > 1)
+    plan.axes.some(({ classes }) => classes.join() !== [...classes].reverse().join())
       ? {
           ...plan,
           axes: plan.axes.map(({ cuts, tiles, classes }) => ({
