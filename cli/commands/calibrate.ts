@@ -152,15 +152,15 @@ async function measure(probes: Probes, setting: Setting): Promise<Result<Measure
   if (!base.ok) return base;
   const trades = await measureTrades(probes, setting.devices);
   if (!trades.ok) return trades;
-  const launch = await measureLaunch(probes, base.value);
-  if (!launch.ok) return launch;
+  const smallest = await measureSmallest(probes, base.value);
+  if (!smallest.ok) return smallest;
   const kernels = await measureKernels(probes, base.value, setting);
   if (!kernels.ok) return kernels;
   return success({
     ...base.value,
     name: hostname().replace(/[^A-Za-z0-9_]/g, '_') || 'local',
     devices: setting.devices,
-    launch: launch.value,
+    smallest: smallest.value,
     kernels: kernels.value,
     trades: trades.value,
     memory: setting.memory,
@@ -207,13 +207,13 @@ async function measureBase(probes: Probes): Promise<Result<Base>> {
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** What an op costs where all are small: the smallest network's step, shared out to its ops. */
-async function measureLaunch(probes: Probes, { call }: Base): Promise<Result<number>> {
+/** The step of the smallest network, for what a kernel costs whatever its size. */
+async function measureSmallest(probes: Probes, { call }: Base): Promise<Result<Measured['smallest']>> {
   const [smallest] = calibrationSteps(smallestSide);
   if (smallest === undefined) throw new Error('no network is small enough');
-  const { file, inputs, outputs, ops } = smallest;
-  const seconds = await probes.time({ file, inputs, outputs, seconds: tinySeconds });
-  return seconds.ok ? success(Math.max(0, mean(seconds.value) - call) / ops) : seconds;
+  const { file, inputs, outputs, ops, seconds } = smallest;
+  const taken = await probes.time({ file, inputs, outputs, seconds: tinySeconds });
+  return taken.ok ? success({ taken: Math.max(0, mean(taken.value) - call), ops, seconds }) : taken;
 }
 
 async function measureTrades(probes: Probes, devices: number): Promise<Result<Measured['trades']>> {

@@ -28,9 +28,9 @@ test('shares that the kernels were made with are found, whichever limit binds', 
   assert.ok(errors.reduce((sum, error) => sum + error, 0) / errors.length < 0.08);
 });
 
-test('a class that only moves bytes has no arithmetic', () => {
+test('a class of kernels that only move bytes has no arithmetic', () => {
   const timed = [1e4, 1e6, 1e8].map((bytes): Timed => {
-    return { kernel: 'pointwise', flops: bytes, bytes, times: 1, seconds: bytes / (peaks.bytes * 0.25) };
+    return { kernel: 'move', flops: 0, bytes, times: 1, seconds: bytes / (peaks.bytes * 0.25) };
   });
   const { arithmetic, traffic } = fitShares(timed, peaks);
   assert.is(arithmetic, undefined);
@@ -69,7 +69,7 @@ const measured: Measured = {
     ...one,
     seconds: 1e-4 + one.flops / 1e10 + one.bytes / 1e9,
   })),
-  launch: 1e-6,
+  smallest: { taken: 1e-3, ops: 100, seconds: ({ launch }) => 100 * launch + 4e-4 },
   dispatch: 3.21987e-5,
   copyRate: 1.23456e10,
   trades: [10, 14, 18, 22].map((power) => ({ bytes: 2 ** power, seconds: 1e-5 + 2 ** power / 2e9 })),
@@ -87,6 +87,7 @@ test('the description is read back as it is, with or without neighbours, and say
     assert.is(machine.provenance?.['device.memory'], 'assumed');
     assert.is(machine.provenance?.['device.efficiency.conv.arithmetic'], 'measured');
     assert.is(machine.device.dispatch, 3.22e-5);
+    assert.is(machine.device.launch, 6e-6);
   }
 });
 

@@ -28,8 +28,11 @@ const stiffness = 0.004;
 
 const steps = [2, 1.4, 1.15, 1.05, 1.02, 1.01];
 
-/** Classes whose time is in their arithmetic; others are taken to move bytes only. */
-const arithmeticClasses: ReadonlySet<KernelClass> = new Set(['conv', 'conv_data', 'conv_weight', 'matmul']);
+/**
+ * Classes of kernels that only move bytes. In the others FLOPs tell those apart that do more with a byte, such as the
+ * gradient of a max pooling from that of a ReLU.
+ */
+const movingClasses: ReadonlySet<KernelClass> = new Set(['move', 'update']);
 
 export const peaksOf = (timed: readonly Timed[], copyRate: number): Peaks => ({
   flops: Math.max(...timed.map(({ flops, seconds }) => flops / seconds)),
@@ -44,12 +47,12 @@ export function fitShares(timed: readonly Timed[], peaks: Peaks): Shares {
   const [first] = timed;
   if (first === undefined) throw new RangeError('there is no kernel to fit shares to');
   const draft: Draft = {
-    arithmetic: arithmeticClasses.has(first.kernel)
-      ? pointsFor(
+    arithmetic: movingClasses.has(first.kernel)
+      ? []
+      : pointsFor(
           timed.map(({ flops, seconds }) => ({ size: flops, share: flops / seconds / peaks.flops })),
           pointsApart.flops,
-        )
-      : [],
+        ),
     traffic: pointsFor(
       timed.map(({ bytes, seconds }) => ({ size: bytes, share: bytes / seconds / peaks.bytes })),
       pointsApart.bytes,

@@ -16,8 +16,8 @@ export type Measured = {
   readonly devices: number;
   /** Their launches counted. */
   readonly kernels: readonly Timed[];
-  /** Seconds that a kernel takes whatever its size. */
-  readonly launch: number;
+  /** A whole step in which every kernel is small: its seconds, and what the cost model says of it. */
+  readonly smallest: { readonly taken: number; readonly ops: number; seconds(device: Device): number };
   /** Seconds that an instruction takes beside its kernels. */
   readonly dispatch: number;
   /** Bytes a second, read and written. */
@@ -59,11 +59,24 @@ const rounded = (amount: number): number => Number(amount.toPrecision(3));
 
 const wholeMebibytes = (bytes: number): number => Math.max(1, Math.round(bytes / 2 ** 20)) * 2 ** 20;
 
+const rounds = 3;
+
+/**
+ * Kernels run alone cost less than those of a step, which find caches full of others' data: the launch is what the
+ * smallest step takes beyond the rest of its kernels, an equal part for each of its ops.
+ */
+function deviceFrom(measured: Measured): Device {
+  const { taken, ops, seconds } = measured.smallest;
+  let device = deviceWith(taken / ops, measured);
+  for (let round = 0; round < rounds; round++)
+    device = deviceWith(Math.max(0, device.launch + (taken - seconds(device)) / ops), measured);
+  return device;
+}
+
 /** What is shorter was not seen through the clock and the launch. */
 const leastSeconds = 5e-6;
 
-function deviceFrom({ kernels: whole, copyRate, ...measured }: Measured): Device {
-  const launch = rounded(measured.launch);
+function deviceWith(launch: number, { kernels: whole, copyRate, ...measured }: Measured): Device {
   const kernels = whole
     .map((one) => ({ ...one, seconds: one.seconds - launch }))
     .filter(({ seconds }) => seconds >= leastSeconds);
@@ -83,7 +96,7 @@ function deviceFrom({ kernels: whole, copyRate, ...measured }: Measured): Device
     reserve: wholeMebibytes(measured.reserve),
     peak: exact.flops,
     bandwidth: exact.bytes,
-    launch,
+    launch: rounded(launch),
     dispatch: rounded(measured.dispatch),
     arithmetic: curves('arithmetic'),
     traffic: curves('traffic'),
