@@ -9,14 +9,15 @@ import { kernelClasses } from '../../ir/machine.ts';
 import { readMachine } from '../inputs-machine.ts';
 
 const root = join(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'unetc-calibrate-'));
 const unetc = (...args: string[]) =>
   spawnSync(process.execPath, ['--import', 'tsx', join(root, 'cli/unetc.ts'), 'calibrate', ...args], {
     encoding: 'utf8',
     cwd: root,
+    env: { ...process.env, TMPDIR: folder },
   });
 
-test('measures kernels, memory and messages, and leaves nothing running', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'unetc-calibrate-'));
+test('measures kernels, memory and messages, and leaves nothing behind', () => {
   const file = join(folder, 'here.machine');
   const { status, stdout, stderr } = unetc(
     '-o',
@@ -43,13 +44,17 @@ test('measures kernels, memory and messages, and leaves nothing running', () => 
   assert.ok(device.reserve > 2 ** 20 && device.launch < 1e-3 && (device.dispatch ?? 0) > 0);
   assert.ok(device.peak > 1e7 && device.bandwidth > 1e8 && inSocket.bandwidth > 1e6 && inSocket.latency > 0);
   assert.ok(kernelClasses.filter((kernel) => device.traffic[kernel] !== undefined).length >= 2);
-  rmSync(folder, { recursive: true });
-  assert.ok(!readdirSync(tmpdir()).some((name) => name.startsWith('unetc-storage-')));
+  assert.equal(
+    readdirSync(folder).filter((name) => name.startsWith('unetc-')),
+    [],
+  );
 });
 
 test('a wrong number is wrong usage', () => {
   assert.is(unetc('--devices', 'two').status, 2);
   assert.is(unetc('--largest', '8').status, 2);
 });
+
+test.after(() => rmSync(folder, { recursive: true }));
 
 test.run();
