@@ -13,20 +13,23 @@ import { DeviceFault } from './fault.ts';
 import { openFeed } from './feeds.ts';
 import { boardPath } from './folder.ts';
 import { type Device, type Job, perform } from './interpreter.ts';
-import { peakBytes, resetPeak, residentBytes } from './memory.ts';
+import { collectAll, peakBytes, resetPeak, residentBytes } from './memory.ts';
 import { type Doors, listen } from './mesh.ts';
 import type { Patience } from './patience.ts';
 import { putPiece, takePiece } from './pieces.ts';
 import { placeText } from './place-text.ts';
 import { roleIndexOf, seatFor } from './placement.ts';
 import type { Done, Order, Report, Start, StateSize, StateValues } from './protocol.ts';
-import { openSessions } from './sessions.ts';
+import { openSessions, type Sessions } from './sessions.ts';
 import { tagsOf } from './tags.ts';
 
 type Listening = {
   readonly start: Start;
   readonly board: Board;
   readonly doors: Doors;
+  readonly sessions: Sessions;
+  /** Resident bytes with the sessions loaded, before anything of the plan is there. */
+  readonly ground: number;
   /** The given states, as far as they have come. */
   readonly given: readonly StateValues[];
 };
@@ -34,7 +37,7 @@ type Listening = {
 type Worker = {
   readonly device: Device;
   readonly memory: DeviceMemory;
-  /** Resident bytes before the first job. */
+  /** Resident bytes that are not the plan's. */
   readonly ground: number;
 };
 
@@ -70,6 +73,8 @@ function handlers(): { readonly [K in Order['kind']]: Handler<K> } {
       worker = await connect(listened());
       // What was given is in the arena by now: no need to hold it twice.
       listening = undefined;
+      collectAll();
+      resetPeak();
       return { kind: 'ready' };
     },
     work: async ({ job }) => ({ kind: 'done', done: await work(working(), job) }),
@@ -90,11 +95,25 @@ const sizeOf = ({ values: { length }, ...state }: StateValues): StateSize => ({ 
 
 async function open(start: Start): Promise<Listening> {
   const board = openBoard(boardPath(start.folder), start.rank);
+  const doors = await listen(start.folder, start.rank, start.size);
+  const sessions = openSessions(start.plan.segments, { files: start.segments, threads: start.threads });
+  if (start.plan.purpose === 'train') await prepare(start, sessions);
+  collectAll();
+  const ground = residentBytes();
   const given = start.given.map(({ length, ...state }) => ({ ...state, values: new Float32Array(length) }));
-  return { start, board, given, doors: await listen(start.folder, start.rank, start.size) };
+  return { start, board, given, doors, sessions, ground };
 }
 
-async function connect({ start, board, doors, given }: Listening): Promise<Worker> {
+const ownRole = ({ plan, rank }: Pick<Start, 'plan' | 'rank'>): number =>
+  roleIndexOf(plan, seatFor(plan, rank, 0));
+
+/** Loads the sessions that the device needs all along, so that the first step is like the others. */
+async function prepare(start: Start, sessions: Sessions): Promise<void> {
+  for (const instruction of at(start.plan.roles, ownRole(start)).instructions)
+    if (instruction.do === 'run') await sessions.load(instruction.segment);
+}
+
+async function connect({ start, board, doors, given, sessions, ground }: Listening): Promise<Worker> {
   const { plan, rank } = start;
   board.announce({ ...idle, step: 0 });
   const memory = deviceMemory(plan, given);
@@ -104,24 +123,14 @@ async function connect({ start, board, doors, given }: Listening): Promise<Worke
     owners: ownership(plan.model, plan.schedule.cuts),
     mesh: await doors.connect(patienceOf(start, board)),
     tag: tagsOf(plan),
-    sessions: openSessions(plan.segments, { files: start.segments, threads: start.threads }),
+    sessions,
     feed: openFeed(start.feed),
     board,
     arenaOf: memory.arenaOf,
     before: (instruction, job) => hold(start, instruction.do, job),
   };
-  if (plan.purpose === 'train') await prepare(device);
-  const ground = residentBytes();
-  resetPeak();
+  if (plan.purpose === 'train') memory.arenaOf(ownRole(start));
   return { device, memory, ground };
-}
-
-/** Loads what the device needs all along, so that the first step is like the others. */
-async function prepare({ plan, rank, arenaOf, sessions }: Device): Promise<void> {
-  const index = roleIndexOf(plan, seatFor(plan, rank, 0));
-  arenaOf(index);
-  for (const instruction of at(plan.roles, index).instructions)
-    if (instruction.do === 'run') await sessions.load(instruction.segment);
 }
 
 async function work({ device, ground }: Worker, job: Job): Promise<Done> {

@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { at } from '../../ir/box.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { mayWriteOver } from '../../ir/in-place.ts';
 import type { Segment } from '../../ir/plan.ts';
 import type { Held } from './arena.ts';
 
@@ -35,7 +37,12 @@ export function openSessions(segments: readonly Segment[], options: SessionOptio
     async run(name, reads, writes) {
       const { graph } = segmentOf(name);
       const inputs = graph.inputs.map((input) => input.name);
-      await runSession(await session(name), named(inputs, reads), named(graph.outputs, writes));
+      const given = named(inputs, reads);
+      const wanted = named(graph.outputs, writes);
+      const apart = [...wanted].flatMap(([output, held]) =>
+        mustLieApart(graph, given, output, held) ? [output] : [],
+      );
+      await runSession(await session(name), given, wanted, new Set(apart));
     },
   };
 }
@@ -77,23 +84,27 @@ const tensors = (held: ReadonlyMap<string, Held>): Record<string, Tensor> =>
   Object.fromEntries([...held].map(([name, one]) => [name, tensorOf(one)]));
 
 /**
- * ONNX Runtime writes into the tensors it is given, except where an output is a buffer that the segment
- * also reads (weights and their next values): there it might write what it has yet to read.
+ * Whether an output is a buffer that the segment also reads, and ONNX Runtime, which writes into the tensors that
+ * it is given, might write there what it has yet to read.
  */
+const mustLieApart = (
+  graph: Graph,
+  reads: ReadonlyMap<string, Held>,
+  output: string,
+  { data }: Held,
+): boolean => [...reads].some(([input, held]) => held.data === data && !mayWriteOver(graph, input, output));
+
+/** `apart`: outputs that get memory of their own and are copied to their place afterwards. */
 async function runSession(
   session: InferenceSession,
   reads: ReadonlyMap<string, Held>,
   writes: ReadonlyMap<string, Held>,
+  apart: ReadonlySet<string>,
 ): Promise<void> {
-  const sources = new Set([...reads.values()].map(({ data }) => data));
-  const inPlace = new Map([...writes].filter(([, { data }]) => sources.has(data)));
-  const direct = new Map([...writes].filter(([name]) => !inPlace.has(name)));
-  const wanted = {
-    ...tensors(direct),
-    ...Object.fromEntries([...inPlace.keys()].map((name) => [name, null])),
-  };
+  const direct = new Map([...writes].filter(([name]) => !apart.has(name)));
+  const wanted = { ...tensors(direct), ...Object.fromEntries([...apart].map((name) => [name, null])) };
   const results = await session.run(tensors(reads), wanted);
-  for (const [name, { data }] of inPlace) data.set(elementsOf(results[name]));
+  for (const [name, { data }] of writes) if (apart.has(name)) data.set(elementsOf(results[name]));
 }
 
 function elementsOf(tensor: Tensor | undefined): Float32Array | Uint8Array {

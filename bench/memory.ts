@@ -1,0 +1,166 @@
+/**
+ * The memory that plans predict for their devices against what the devices take, as the system counts it:
+ *
+ *   npx tsx bench/memory.ts [WORD]
+ *
+ * Runs one training step of each plan (those whose name contains WORD) with one thread a device, and prints for each
+ * device the peak of its resident memory beyond what it has with its sessions loaded. The ratio should lie between
+ * 0.9 and 1.15; the last line says how many do.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { emitOnnx } from '../backends/onnx/emit.ts';
+import { table } from '../cli/table.ts';
+import { compile } from '../compiler/compile.ts';
+import { at } from '../ir/box.ts';
+import type { Result } from '../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../ir/plan.ts';
+import { roleIndexAt, seatOf } from '../ir/ranks.ts';
+import type { Pins } from '../ir/schedule.ts';
+import { dimsOf, elementsOf } from '../ir/type.ts';
+import { showBytes } from '../ir/units.ts';
+import { type Devices, startDevices } from '../runtime/local/devices.ts';
+import type { Batch } from '../runtime/local/feeds.ts';
+import { tileOf } from '../runtime/local/placement.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+type Case = {
+  readonly name: string;
+  readonly file: string;
+  readonly sets?: Readonly<Record<string, string>>;
+  readonly pins: Pins;
+};
+
+const scene = { file: 'bench/networks/scene.unet', sets: { rows: '1024', columns: '1024' } };
+const coastline = { file: 'examples/coastline.unet' };
+const fold = [
+  { from: 'unet.encode[0].conv[0]', stage: 0 },
+  { from: 'unet.down[0].max_pool[0]', stage: 1 },
+  { from: 'unet.decode[0].up_conv[0]', stage: 0 },
+];
+const top = ['unet.encode[0].relu[0]', 'unet.encode[0].relu[1]', 'unet.decode[0].relu[0]'];
+
+const cases: readonly Case[] = [
+  { name: 'scene, whole', ...scene, pins: { devices: 1 } },
+  { name: 'scene, 1 x 2 tiles', ...scene, pins: { devices: 2, tiles: [1, 2] } },
+  {
+    name: 'scene, 1 x 2 tiles, exchange',
+    ...scene,
+    pins: {
+      devices: 2,
+      tiles: [1, 2],
+      exchanges: [{ before: 'unet.encode[1].conv[0]', operand: 0, cells: 30 }],
+    },
+  },
+  { name: 'scene, 4 x 2 tiles, streamed', ...scene, pins: { devices: 1, tiles: [4, 2], stream: [4, 2] } },
+  { name: 'scene, top recomputed', ...scene, pins: { devices: 1, drop: top } },
+  { name: 'coastline, whole', ...coastline, pins: { devices: 1, microBatches: 1 } },
+  { name: 'coastline, 4 micro-batches', ...coastline, pins: { devices: 1, microBatches: 4 } },
+  { name: 'coastline, 2 replicas', ...coastline, pins: { devices: 2, replicas: 2, microBatches: 1 } },
+  { name: 'coastline, 2 stages folded', ...coastline, pins: { devices: 2, microBatches: 4, chunks: fold } },
+  {
+    name: 'coastline, 2 stages',
+    ...coastline,
+    pins: {
+      devices: 2,
+      microBatches: 4,
+      chunks: [at(fold, 0), { from: 'unet.decode[1].up_conv[0]', stage: 1 }],
+    },
+  },
+  {
+    name: 'classic, same padding',
+    file: 'bench/networks/classic-same.unet',
+    pins: { devices: 1, microBatches: 1 },
+  },
+  { name: 'residual', file: 'examples/residual.unet', pins: { devices: 1 } },
+  { name: 'attention', file: 'examples/attention.unet', pins: { devices: 1 } },
+];
+
+function good<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
+}
+
+function planOf({ file, sets = {}, pins }: Case): Plan {
+  const source = readFileSync(join(root, file), 'utf8');
+  return good(compile({ source, file, sets, purpose: 'train', pins })).plan;
+}
+
+/** Whatever numbers: memory does not depend on them. */
+function batchOf({ model }: Plan): Record<string, Batch> {
+  const samples = model.training?.batch ?? 1;
+  const entries = model.inputs.flatMap(({ name, type, source }): [string, Batch][] => {
+    if (source.from !== 'image' && source.from !== 'target') return [];
+    const length = elementsOf(type) * samples;
+    const below = source.from === 'target' ? (source.classes ?? 2) : 256;
+    const value = (_: unknown, i: number) => (i * 7919) % below;
+    const data =
+      type.element === 'u8' ? Uint8Array.from({ length }, value) : Float32Array.from({ length }, value);
+    return [[name, { dims: dimsOf(type, samples), data }]];
+  });
+  return Object.fromEntries(entries);
+}
+
+async function withDevices<T>(plan: Plan, body: (devices: Devices) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'unetc-memory-'));
+  const files = plan.segments.map((segment): [string, string] => {
+    const path = join(folder, `${segment.name}.onnx`);
+    writeFileSync(path, emitOnnx(segment));
+    return [segment.name, path];
+  });
+  const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
+  const devices = good(await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed }));
+  try {
+    return await body(devices);
+  } finally {
+    await devices.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const ratioIsRight = (ratio: number): boolean => ratio >= 0.9 && ratio <= 1.15;
+
+async function measure(one: Case): Promise<{ rows: string[][]; ratios: number[] }> {
+  const plan = planOf(one);
+  return withDevices(plan, async (devices) => {
+    const ranks = Array.from({ length: devices.size }, (_, rank) => rank);
+    const done = await Promise.all(
+      ranks.map((rank) => devices.work(rank, { step: 0, tile: tileOf(plan, rank) })),
+    );
+    const measured = done.map((result) => good(result).peakBytes);
+    const predicted = ranks.map((rank) => at(plan.roles, roleIndexAt(plan, seatOf(plan, rank))).peakBytes);
+    const ratios = measured.map((bytes, rank) => bytes / at(predicted, rank));
+    const rows = ranks.map((rank) => [
+      one.name,
+      `${rank}`,
+      showBytes(at(predicted, rank)),
+      showBytes(at(measured, rank)),
+      at(ratios, rank).toFixed(2),
+    ]);
+    return { rows, ratios };
+  });
+}
+
+const rows: string[][] = [];
+const ratios: number[] = [];
+for (const one of cases.filter(({ name }) => name.includes(process.argv[2] ?? ''))) {
+  const found = await measure(one);
+  rows.push(...found.rows);
+  ratios.push(...found.ratios);
+}
+console.log(
+  table(
+    [
+      { title: 'plan, one step' },
+      { title: 'device', align: 'right' },
+      { title: 'predicted', align: 'right' },
+      { title: 'measured', align: 'right' },
+      { title: 'ratio', align: 'right' },
+    ],
+    rows,
+  ),
+);
+console.log(`${ratios.filter(ratioIsRight).length} of ${ratios.length} devices between 0.9 and 1.15`);
