@@ -35,7 +35,7 @@ type Case = {
 };
 
 const scene = { file: 'bench/networks/scene.unet', sets: { rows: '1024', columns: '1024' } };
-const coastline = { file: 'examples/coastline.unet' };
+const coastline = { file: 'examples/coastline.unet', sets: { side: '512' } };
 const fold = [
   { from: 'unet.encode[0].conv[0]', stage: 0 },
   { from: 'unet.down[0].max_pool[0]', stage: 1 },

@@ -11,8 +11,6 @@ export type Known = {
   readonly element: TensorElement;
   readonly dims: readonly number[];
   readonly numbers?: readonly number[];
-  /** Given by the file, or computed from what is: ONNX Runtime has it before the first run. */
-  readonly constant?: boolean;
 };
 
 export type NodeSite = {

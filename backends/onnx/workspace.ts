@@ -48,7 +48,7 @@ function emitted(graph: Graph, samples: number) {
 const mostNumbers = 64;
 
 function constantOf({ element, dims, data }: Tensor): Known {
-  const constant = { element, dims, constant: true };
+  const constant = { element, dims };
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const read = {
     i64: (i: number) => Number(view.getBigInt64(8 * i, true)),
@@ -67,14 +67,14 @@ type Step = {
   readonly scratch: number;
 };
 
-/** What the nodes do, in the order of the file, and what is known after them. Constants cost nothing at run time. */
+/** What the nodes do, in the order of the file, and what is known after them. */
 function stepsOf(nodes: readonly Node[], before: ReadonlyMap<string, Known>) {
   const known = new Map(before);
   const steps: Step[] = [];
   for (const node of nodes) {
     const step = stepOf(node, known);
     for (const [i, name] of node.outputs.entries()) known.set(name, at(step.results, i));
-    if (!step.results.every(({ constant }) => constant)) steps.push(step);
+    steps.push(step);
   }
   return { steps, known };
 }
@@ -83,17 +83,14 @@ function stepsOf(nodes: readonly Node[], before: ReadonlyMap<string, Known>) {
 const memoryOf = (steps: readonly Step[], outside: ReadonlySet<string>): number =>
   busiest(executionOrder(steps), outside);
 
-const empty: Known = { element: 'f32', dims: [0], constant: true };
+const empty: Known = { element: 'f32', dims: [0] };
 
 function stepOf(node: Node, known: ReadonlyMap<string, Known>): Step {
   const inputs = node.inputs.map((name) => (name === '' ? empty : knownNamed(known, name)));
   if (node.type === 'Loop') return loopStep(node, inputs, known);
   const site = { inputs, attributes: node.attributes };
   const facts = nodeFacts[node.type];
-  // Computed once, when the session is made.
-  const constant = inputs.every((input) => input.constant);
-  const results = facts.results(site).map((result) => (constant ? { ...result, constant } : result));
-  return { node, results, scratch: facts.scratch?.(site) ?? 0 };
+  return { node, results: facts.results(site), scratch: facts.scratch?.(site) ?? 0 };
 }
 
 function knownNamed(known: ReadonlyMap<string, Known>, name: string): Known {

@@ -236,7 +236,7 @@ class Crew {
     const child = fork(devicePath(), [this.run.folder], {
       serialization: 'advanced',
       detached: true,
-      execArgv: [...process.execArgv, '--expose-gc'],
+      execArgv: [...process.execArgv, '--expose-gc', '--no-concurrent-array-buffer-sweeping'],
       env: deviceEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

@@ -213,13 +213,23 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
     await device.before(instruction, job);
     lookInto(work, instruction);
     await handle(instruction, work);
-    collectCopies();
+    collectCopies(travelledBytes(instruction, arena));
   }
   await Promise.all(work.place.leaving);
   device.board.announce({ ...idle, step: job.step + 1 });
   const { loss, confusion, stored, probed } = work;
   return { ...(loss === undefined ? {} : { loss }), confusion, stored, probed };
 }
+
+/** Buffers whose content goes through memory beside the arena: copies of results, windows, messages. */
+const travelling = (instruction: Instruction): readonly string[] => {
+  if (instruction.do === 'run') return instruction.writes;
+  if (instruction.do === 'load' || instruction.do === 'receive') return [instruction.into];
+  return instruction.do === 'send' || instruction.do === 'store' ? [instruction.from] : [];
+};
+
+const travelledBytes = (instruction: Instruction, arena: Arena): number =>
+  travelling(instruction).reduce((sum, name) => sum + arena.held(name).data.byteLength, 0);
 
 const handle = <K extends Instruction['do']>(
   instruction: InstructionOf<K> & { do: K },

@@ -23,12 +23,23 @@ export function peakBytes(): number {
 
 export const residentBytes = (): number => process.memoryUsage.rss();
 
+/** Below this, what has gathered is not worth the milliseconds of a whole collection. */
+const worthCollecting = 4 * 2 ** 20;
+
+let gathered = 0;
+
 /**
- * Frees what the last instruction left behind: ONNX Runtime gives a second copy of every output, windows are
- * read through buffers of their own, and the collector would let hundreds of megabytes of them gather, since
- * its own heap stays small. Takes well under a millisecond. Device processes run with `--expose-gc`.
+ * Frees what the last instruction left behind, about `bytes`: ONNX Runtime gives a second copy of every output, windows
+ * are read through buffers of their own, and the collector would let hundreds of megabytes of them gather, since its own
+ * heap stays small. A small collection takes well under a millisecond, but large arrays outlive it; a whole one takes
+ * some. Device processes run with `--expose-gc`, and free arrays before the collection returns.
  */
-export const collectCopies = (): void => void globalThis.gc?.({ type: 'minor' });
+export function collectCopies(bytes: number): void {
+  gathered += bytes;
+  const all = gathered >= worthCollecting;
+  if (all) gathered = 0;
+  globalThis.gc?.(all ? { type: 'major' } : { type: 'minor' });
+}
 
 /** Frees everything that nobody holds any more; takes a few milliseconds. */
 export const collectAll = (): void => void globalThis.gc?.();
