@@ -104,18 +104,22 @@ async function time({ file, inputs, outputs, seconds, around }: Trial, threads: 
   const feeds = tensors(inputs);
   const results = tensors(outputs);
   const run = async () => void (await session.run(feeds, results));
+  const copied = Object.values(results).reduce((sum, { data }) => sum + bytesIn(data), 0);
+  const collect = () => collectCopies(copied);
   const whole = async () => {
     await run();
-    collectCopies();
+    collect();
   };
   // With one thread a program that has the processor meanwhile does not count: it is no part of the kernel.
   const clock = threads === 1 ? processorSeconds : wallSeconds;
   const taken = around
     ? await repeated({ runs: most, seconds, clock }, whole)
-    : await repeated({ runs: most, seconds, clock, after: collectCopies }, run);
+    : await repeated({ runs: most, seconds, clock, after: collect }, run);
   await session.release();
   return taken;
 }
+
+const bytesIn = (data: Tensor['data']): number => (ArrayBuffer.isView(data) ? data.byteLength : 0);
 
 const tensors = (all: readonly ProbeTensor[]): Record<string, Tensor> =>
   Object.fromEntries(all.map((one) => [one.name, tensor(one)]));
