@@ -7,7 +7,7 @@ import type { Op } from './graph.ts';
 import type { Model } from './model.ts';
 import type { OpAttributes, OpKind } from './ops/attributes.ts';
 import type { OpDefinition } from './ops/definition.ts';
-import { ops } from './ops/table.ts';
+import { ops as definitions } from './ops/table.ts';
 import type { ValueType } from './type.ts';
 
 export type Ranges = ReadonlyMap<string, Range>;
@@ -34,7 +34,7 @@ export const extentOf = (type: ValueType | undefined, axis: number): number => {
 
 /** The cells of operand `operand` that `out` of the op's result is computed from; may leave the image. */
 export function regionOf(op: Op, axis: number, out: Range, operand: number): Range {
-  const definition = ops[op.kind] as OpDefinition<OpKind>;
+  const definition = definitions[op.kind] as OpDefinition<OpKind>;
   if (definition.region === undefined) throw new Error(`${op.kind} has no region: it is not a forward op`);
   return definition.region(op.attrs as OpAttributes[OpKind], axis, out, operand);
 }
@@ -67,16 +67,25 @@ function reachingImage(op: Op, axis: number, asked: Range, types: ReadonlyMap<st
  * receptive field does. `held` says what must be there of the cells that an op reads of an operand: less where
  * others give some.
  */
-export function neededRanges(
+export const neededRanges = (
   model: Model,
   axis: number,
   demands: Ranges,
   clip = true,
   held: (op: Op, operand: number, cells: Range) => Range = (_op, _operand, cells) => cells,
+): Map<string, Range> => rangesNeeded(model.ops, modelTypes(model), axis, demands, clip, held);
+
+/** The same of any ops whose values have these types, boxes counted from their first cells. */
+export function rangesNeeded(
+  ops: readonly Op[],
+  types: ReadonlyMap<string, ValueType>,
+  axis: number,
+  demands: Ranges,
+  clip = true,
+  held: (op: Op, operand: number, cells: Range) => Range = (_op, _operand, cells) => cells,
 ): Map<string, Range> {
-  const types = modelTypes(model);
   const needed = new Map(demands);
-  for (const op of model.ops.toReversed()) {
+  for (const op of ops.toReversed()) {
     const asked = needed.get(op.output);
     if (asked === undefined || length(asked) === 0 || !isSpatial(op.type)) continue;
     const out = clip ? reachingImage(op, axis, asked, types) : asked;

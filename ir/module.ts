@@ -2,6 +2,7 @@
  * What stands between a Model with a Schedule and a Plan: one type for each stage of lowering. Each has a
  * textual form, so a pass is tested text to text.
  */
+import type { Range } from './box.ts';
 import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import type { Axis, Plan } from './plan.ts';
@@ -16,6 +17,8 @@ export type Program = {
   readonly origins: readonly number[];
   /** Ops of the forward pass, which come first; absent before the backward pass is there. */
   readonly forward?: number;
+  /** Runs of ops, by their index, each of which recomputes and differentiates one strip of rows; in order. */
+  readonly strips?: readonly Range[];
 };
 
 export type Gradient = { readonly parameter: string; readonly value: string };

@@ -18,7 +18,7 @@ import type { Schedule } from './schedule.ts';
 import type { Element } from './type.ts';
 
 /** Why a segment runs; the time line and the report tell work from repeated work by it. */
-export type Purpose = 'forward' | 'backward' | 'step' | 'update' | 'recompute';
+export type Purpose = 'forward' | 'backward' | 'step' | 'update' | 'recompute' | 'strip';
 
 /** A graph compiled and run as a whole: one session of the backend. Roles may share one. */
 export type Segment = {

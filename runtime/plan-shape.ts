@@ -174,7 +174,7 @@ const instruction = tagged<'do', Instruction>('do', {
   run: record<InstructionOf<'run'>>({
     do: oneOf('run'),
     segment: text,
-    why: oneOf('forward', 'backward', 'step', 'update', 'recompute'),
+    why: oneOf('forward', 'backward', 'step', 'update', 'recompute', 'strip'),
     micro: count,
     reads: texts,
     writes: texts,

@@ -94,6 +94,12 @@ export const planDiagnostics = {
       'A message without its other end, or meetings in different orders, would make devices wait for each other for ever.',
     example: 'a receive from stage 0, where stage 0 has no such send',
   },
+  'wrong-strips': {
+    message: '{place}: {why}',
+    explain:
+      'Strips go back through every row of what leaves them once. Each gives one share of every cotangent and gradient, and each share is added once before the sum is read.',
+    example: 'a paste of strip 2 that is missing',
+  },
   'wrong-grid': {
     message: '{place}: {why}',
     explain: 'The device grid does not cover the image once, or a rank has no role.',

@@ -17,6 +17,16 @@ export const adjointOps = {
     shape: ({ dims }) => array(dims),
     flops: () => 0,
   },
+  paste: {
+    doc: 'the share of a strip, where its cells lie among zeros, added to the sum of those before it',
+    operands: ['share', 'sum?'],
+    meets: true,
+    shape({ extent }, inputs) {
+      const share = at(inputs, 0);
+      return share.kind === 'map' && extent.length > 0 ? map(share.channels, wholeBox(extent)) : share;
+    },
+    flops: (_attrs, inputs) => elementsOf(at(inputs, 0)),
+  },
   conv_data: {
     doc: 'cotangent of the input of `conv`',
     kernel: 'conv_data',

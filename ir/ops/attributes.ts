@@ -71,6 +71,12 @@ export type ExchangeAttributes = {
   readonly back: boolean;
 };
 
+/** `extent`: of the result, empty where it is no map with cells. */
+export type PasteAttributes = {
+  /** The sum that this is a step of: the last one's result, in whose place all of them are made. */
+  readonly into: string;
+} & Like;
+
 type Gathering = { readonly over: Group; readonly parts: number; readonly returns: boolean };
 
 type Parts = { readonly parts: number };
@@ -130,6 +136,7 @@ export type OpAttributes = {
   merge_sums: Parts;
   blank: { readonly channels: number } & Like;
   // adjoint
+  paste: PasteAttributes;
   reduce_scatter: Gathering;
   partial_moments_grad: { readonly groups: number };
   merge_moments_grad: Merging;
@@ -176,8 +183,8 @@ export type OpAttributes = {
 
 export type OpKind = keyof OpAttributes;
 
-/** Ops in which devices meet: instructions of their own, never a part of a segment. */
-export const meetingKinds = ['exchange', 'all_gather', 'reduce_scatter'] as const;
+/** Ops that are instructions of their own, never a part of a segment: devices meet in them, or a sum grows in its place. */
+export const meetingKinds = ['exchange', 'all_gather', 'reduce_scatter', 'paste'] as const;
 
 export type MeetingKind = (typeof meetingKinds)[number];
 

@@ -46,7 +46,7 @@ export type OpDefinition<K extends OpKind> = {
    * results of all of them are shares, which add up to the whole.
    */
   spread?(attrs: OpAttributes[K], by: { readonly parts: number; readonly samples: number }): OpAttributes[K];
-  /** Devices meet in it: it is an instruction of its own, never a part of a segment. */
+  /** It is an instruction of its own, never a part of a segment: devices meet in it, or a sum grows in its place. */
   readonly meets?: true;
 } & (ForwardFacts<K> | AdjointFacts<K>);
 

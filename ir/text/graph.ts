@@ -15,7 +15,7 @@ import { type Data, printData, printName, readRecord } from './data.ts';
 
 const elements: readonly Element[] = ['f32', 'u8'];
 
-const printRange = (r: Range): string => `${r.from}..${r.to}`;
+export const printRange = (r: Range): string => `${r.from}..${r.to}`;
 
 export const printType = (type: ValueType): string =>
   type.kind === 'array'

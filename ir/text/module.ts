@@ -2,15 +2,16 @@
 import type { Gradient, Module, ModuleAt, Program, Stage } from '../module.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
-import { printGraph, readGraph } from './graph.ts';
+import { printGraph, printRange, readGraph, readRange } from './graph.ts';
 import { indent, printModelLines, readModel } from './model.ts';
 import { printAxis, printPlanLines, readAll, readAxis, readPlan } from './plan.ts';
 import { printScheduleLines, readSchedule, readWholeSchedule } from './schedule.ts';
 
-const printProgram = ({ name, classes, origins, forward, graph }: Program): string[] => [
+const printProgram = ({ name, classes, origins, forward, strips, graph }: Program): string[] => [
   [
     `program ${printName(name)} classes [${classes.join(', ')}] origins [${origins.join(', ')}]`,
     ...(forward === undefined ? [] : [`forward ${forward}`]),
+    ...(strips === undefined ? [] : [`strips [${strips.map(printRange).join(', ')}]`]),
     '{',
   ].join(' '),
   ...indent(printGraph(graph)),
@@ -24,10 +25,18 @@ function readProgram(cursor: Cursor): Program {
   cursor.expect('origins');
   const origins = cursor.list(() => cursor.integer());
   const forward = cursor.take('forward') ? cursor.integer() : undefined;
+  const strips = cursor.take('strips') ? cursor.list(() => readRange(cursor)) : undefined;
   cursor.expect('{');
   const graph = readGraph(cursor);
   cursor.expect('}');
-  return { name, classes, origins, ...(forward === undefined ? {} : { forward }), graph };
+  return {
+    name,
+    classes,
+    origins,
+    ...(forward === undefined ? {} : { forward }),
+    ...(strips === undefined ? {} : { strips }),
+    graph,
+  };
 }
 
 const printGradient = ({ parameter, value }: Gradient): string =>

@@ -54,7 +54,7 @@ function gathering<D extends 'all_gather' | 'reduce_scatter'>(
     read: (c) => ({ do: kind, ...groupOf(c), from: c.name(), into: after(c, 'into') }) as never,
   };
 }
-const purposes: readonly Purpose[] = ['forward', 'backward', 'step', 'update', 'recompute'];
+const purposes: readonly Purpose[] = ['forward', 'backward', 'step', 'update', 'recompute', 'strip'];
 
 const forms: { readonly [D in Instruction['do']]: Form<D> } = {
   load: {

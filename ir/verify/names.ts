@@ -3,6 +3,7 @@ import { at } from '../box.ts';
 import { modelTypes } from '../intervals.ts';
 import type { Model } from '../model.ts';
 import type { Plan, Role, Segment } from '../plan.ts';
+import { readStripName } from '../strips.ts';
 
 /** The ending of what is computed a second time. */
 const again = '~again';
@@ -29,6 +30,8 @@ export function meaningsOf(plan: Plan, role: Role): Meaning {
     if (one.do === 'exchange' && !one.back && one.into !== undefined) sources.set(one.name, one.value);
   const meaning = (name: string, depth = 0): string | undefined => {
     if (known.has(name)) return name;
+    const strip = readStripName(name);
+    if (strip?.kind === 'strip') return meaning(strip.value, depth + 1);
     const first = name.endsWith(again) ? name.slice(0, -again.length) : undefined;
     const source = first !== undefined && known.has(first) ? first : (sources.get(name) ?? first);
     return source === undefined || depth > sources.size + 2 ? undefined : meaning(source, depth + 1);
@@ -39,5 +42,5 @@ export function meaningsOf(plan: Plan, role: Role): Meaning {
 /** The op of the model that a local op carries out, be it for the first time or again. */
 export function carriedOut(model: Model): (output: string) => Model['ops'][number] | undefined {
   const byOutput = new Map(model.ops.map((op) => [op.output, op]));
-  return (output) => byOutput.get(output.replace(/~(again|part)$/, ''));
+  return (output) => byOutput.get(output.replace(/~(again|part|strip\d+\.\d+)$/, ''));
 }

@@ -19,6 +19,7 @@ import { verifyRegions } from './regions.ts';
 import { verifySchedule } from './schedule.ts';
 import { verifyStages } from './stages.ts';
 import { verifySteps } from './steps.ts';
+import { verifyStrips } from './strips.ts';
 
 /** `allocated`: also check the places of the buffers and the predicted peak. */
 export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
@@ -38,6 +39,7 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
       ...verifyReductions(plan, role),
       ...verifyGathers(plan, role),
       ...(plan.purpose === 'train' ? verifyStages(plan, role) : []),
+      ...verifyStrips(plan, role),
       ...(allocated ? verifyArena(plan, role) : []),
     ]),
     ...verifyRegions(plan),

@@ -7,6 +7,7 @@ import { type Schedule, stagesOf, tilesOf } from '../schedule.ts';
 import { chunkOfOps, stageOfChunks } from '../stages.ts';
 import { tiledExtents } from '../tiling.ts';
 import { product } from '../type.ts';
+import { stripFaults } from './strip-decisions.ts';
 
 const wrong = (why: string, hint?: string): Diagnostic =>
   diagnose(fault('wrong-schedule', { why }), { hint });
@@ -20,7 +21,7 @@ export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
     return [wrong(`the schedule cuts ${cuts.length} axes, and the model has ${model.rank}`)];
   if (stream.length !== model.rank)
     return [wrong(`\`stream\` counts tiles on ${stream.length} axes, and the model has ${model.rank}`)];
-  const faults = [...cutFaults(model, schedule), ...sizeFaults(schedule), ...stripFaults(schedule)];
+  const faults = [...cutFaults(model, schedule), ...sizeFaults(schedule)];
   if (model.training === undefined || model.loss === undefined) return faults;
   return [
     ...faults,
@@ -28,6 +29,7 @@ export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
     ...haloFaults(model, schedule),
     ...stageFaults(model, schedule),
     ...dropFaults(model, schedule),
+    ...stripFaults(model, schedule),
   ];
 }
 
@@ -58,17 +60,6 @@ function sizeFaults(schedule: Schedule): Diagnostic[] {
     faults.push(wrong(`a step has at most ${most.microBatches} micro-batches, not ${microBatches}`));
   return faults;
 }
-
-/** The language of schedules has them, lowering does not: they must not be passed over in silence. */
-const stripFaults = ({ strips }: Schedule): Diagnostic[] =>
-  strips.length === 0
-    ? []
-    : [
-        wrong(
-          '`strips` are not carried out yet',
-          'leave the line out; `drop`, `stream` or more micro-batches need less memory as well',
-        ),
-      ];
 
 function countFaults(model: Model, schedule: Schedule): Diagnostic[] {
   const { devices, replicas, microBatches, stream } = schedule;

@@ -11,6 +11,7 @@ import { tileIndices } from '../tiling.ts';
 import { product } from '../type.ts';
 import { usesOf } from '../uses.ts';
 import { placeOf, placeOfBuffer, placeOfLast } from './lives.ts';
+import { stripSums } from './strips.ts';
 
 type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
 
@@ -80,6 +81,7 @@ function microFaults(plan: Plan, role: Role): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const parts = new Map(role.buffers.map(({ name, part }) => [name, part?.join() ?? '']));
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+  const sums = stripSums(role);
   const graphs = new Map(plan.segments.map(({ name, graph }) => [name, graph]));
   role.instructions.forEach((it, index) => {
     const { reads, writes, frees } = usesOf(it);
@@ -112,6 +114,14 @@ function microFaults(plan: Plan, role: Role): Diagnostic[] {
       if (it.do === 'run')
         for (const { output } of graphs.get(it.segment)?.ops ?? [])
           note(done, `${output} #${it.micro} ${partOfRun(it, buffers)}`, index);
+    }
+    if ((it.do === 'paste' || it.do === 'accumulate') && sums.has(it.into)) {
+      const [share, sum] = [tags.get(it.from), it.first ? undefined : tags.get(it.into)];
+      if (sum !== undefined && (share?.micro !== sum.micro || share.part !== sum.part))
+        faults.push(wrong(placeOf(role, index), `it adds a share of another part to \`${it.into}\``));
+      if (share !== undefined) tags.set(it.into, share);
+      if (it.first && share !== undefined)
+        note(done, `${buffers.get(it.into)?.value} #${share.micro} ${share.part}`, index);
     }
     for (const name of frees) tags.delete(name);
   });
@@ -199,7 +209,9 @@ function metricFaults(plan: Plan, role: Role): Diagnostic[] {
 function sumFaults(plan: Plan, role: Role): Diagnostic[] {
   const parts = new Map<string, string[]>();
   const faults: Diagnostic[] = [];
-  for (const { index, it } of [...every(role, 'accumulate'), ...every(role, 'count')]) {
+  const ofStrips = stripSums(role);
+  const adding = [...every(role, 'accumulate'), ...every(role, 'count')];
+  for (const { index, it } of adding.filter(({ it }) => !ofStrips.has(it.into))) {
     const before = parts.get(it.into) ?? [];
     parts.set(it.into, [...before, it.from]);
     if (it.first !== (before.length === 0))

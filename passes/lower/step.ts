@@ -209,13 +209,17 @@ function workOn(step: Step, { chunk, phase, micro }: Item): void {
 }
 
 /** The buffer of a value: sums, parameters and counts are there once, all else for each part. */
-function bufferOf(step: Step, { micro, share, split }: Scene, name: string): string {
+function bufferOf(
+  step: Step,
+  { micro, share, split }: Scene,
+  name: string,
+  type = typeNamed(split.types, name),
+): string {
   const { script, has, alone, summed } = step;
   const once =
     has.parameters.has(name) ||
     has.counts.some((count) => count.name === name) ||
     (alone && summed.has(name));
-  const type = typeNamed(split.types, name);
   if (once) return script.buffer(name, name, type);
   return script.buffer(
     ofPart(step, name, micro, share),
@@ -305,6 +309,11 @@ function meeting(step: Step, scene: Scene, op: Op): Instruction {
         sends,
         receives,
       };
+    }
+    case 'paste': {
+      const into = bufferOf(step, scene, op.attrs.into, op.type);
+      const first = op.inputs.length === 1;
+      return { do: op.attrs.extent.length > 0 ? 'paste' : 'accumulate', from: from(), into, first };
     }
     case 'all_gather':
     case 'reduce_scatter':

@@ -3,7 +3,7 @@
  * A value that the schedule drops is computed again, in a task of its own, before the first op of the backward
  * pass that reads it: inside one session ONNX Runtime would merge it with the first time.
  */
-import { at } from '../../ir/box.ts';
+import { at, type Range } from '../../ir/box.ts';
 import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
 import type { Program } from '../../ir/module.ts';
 import { ops } from '../../ir/ops/table.ts';
@@ -32,8 +32,9 @@ export type Split = {
 /** Where an op belongs: its chunk, and how many buckets of gradients are complete before it. */
 type Home = { readonly chunk: number; readonly part: number };
 
-type Pass = 'forward' | 'backward' | 'recompute';
-type Placed = { readonly op: Op; readonly pass: Pass } & Home;
+type Pass = 'forward' | 'backward' | 'recompute' | 'strip';
+/** `strip`: which of the program's strips an op belongs to. */
+type Placed = { readonly op: Op; readonly pass: Pass; readonly strip?: number } & Home;
 
 export type Cutting = {
   /** Chunk of each op of the model. */
@@ -73,19 +74,26 @@ export function splitProgram(program: Program, cutting: Cutting): Split {
 }
 
 /** The ops in their order, with those that are to be done again where they are needed. */
-function withRecompute({ graph, origins, forward = graph.ops.length }: Program, cutting: Cutting): Placed[] {
+function withRecompute(
+  { graph, origins, forward = graph.ops.length, strips }: Program,
+  cutting: Cutting,
+): Placed[] {
   const homes = homesOf(graph, origins, forward, cutting);
   const first = graph.ops
     .slice(0, forward)
     .map((op, i): Placed => ({ op, pass: 'forward', ...at(homes, i), part: 0 }));
   const all = droppedOps(first, cutting.drop);
   const redone = new Set<string>();
+  const stripOf = new Map((strips ?? []).flatMap((run, strip) => indicesIn(run).map((i) => [i, strip])));
   const rest = graph.ops.slice(forward).flatMap((op, i): Placed[] => {
     const here = at(homes, forward + i);
     // What another chunk computes is kept here as it came.
     const dropped = new Map([...all].filter(([, one]) => one.chunk === here.chunk));
     const name = (value: string) => (dropped.has(value) ? again(value) : value);
-    const needed = op.inputs.flatMap((value) => chainOf(value, dropped, redone));
+    const strip = stripOf.get(forward + i);
+    // A strip is done in one go: what it needs of the dropped comes before all of it.
+    const readers = strip === undefined ? [op] : opsIn(graph, at(strips ?? [], strip));
+    const needed = readers.flatMap(({ inputs }) => inputs).flatMap((value) => chainOf(value, dropped, redone));
     const repeated = needed.map(
       (one): Placed => ({
         op: { ...one, output: again(one.output), inputs: one.inputs.map(name) } as Op,
@@ -93,7 +101,8 @@ function withRecompute({ graph, origins, forward = graph.ops.length }: Program, 
         ...here,
       }),
     );
-    return [...repeated, { op: { ...op, inputs: op.inputs.map(name) } as Op, pass: 'backward', ...here }];
+    const own = { op: { ...op, inputs: op.inputs.map(name) } as Op, ...here };
+    return [...repeated, strip === undefined ? { ...own, pass: 'backward' } : { ...own, pass: 'strip', strip }];
   });
   // A cotangent is made from those of later ops alone, so this keeps what is read before what reads it.
   return [...first, ...rest.sort((a, b) => b.chunk - a.chunk || a.part - b.part)];
@@ -122,6 +131,10 @@ function homesOf(graph: Graph, origins: readonly number[], forward: number, cutt
   return homes;
 }
 
+const indicesIn = ({ from, to }: Range): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+const opsIn = ({ ops: all }: Graph, { from, to }: Range): readonly Op[] => all.slice(from, to);
+
 /** The forward ops whose results are dropped; a piece cut out of a dropped value is dropped with it. */
 function droppedOps(forward: readonly Placed[], drop: readonly string[]): Map<string, Placed> {
   const names = new Set(drop);
@@ -145,6 +158,7 @@ function chainOf(value: string, dropped: ReadonlyMap<string, Placed>, redone: Se
 type OpGroup = {
   readonly ops: Op[];
   readonly passes: Set<Pass>;
+  readonly strip: number | undefined;
   readonly chunk: number;
   readonly part: number;
   readonly phase: Work['phase'];
@@ -153,14 +167,15 @@ type OpGroup = {
 /** Ops that follow one another in one session. */
 function grouped(placed: readonly Placed[], { together }: Cutting): OpGroup[] {
   const groups: OpGroup[] = [];
-  for (const { op, pass, chunk, part } of placed) {
+  for (const { op, pass, chunk, part, strip } of placed) {
     const phase = together ? 'both' : pass === 'forward' ? 'forward' : 'backward';
     const last = groups.at(-1);
     const meets = ops[op.kind].meets === true;
     const alone = last === undefined || meets || last.ops.some(({ kind }) => ops[kind].meets === true);
     const again = last?.passes.has('recompute') !== (pass === 'recompute');
-    if (alone || again || last.chunk !== chunk || last.part !== part || last.phase !== phase)
-      groups.push({ ops: [op], passes: new Set([pass]), chunk, part, phase });
+    const isElsewhere = last?.chunk !== chunk || last.part !== part || last.strip !== strip;
+    if (alone || again || isElsewhere || last.phase !== phase)
+      groups.push({ ops: [op], passes: new Set([pass]), strip, chunk, part, phase });
     else {
       last.ops.push(op);
       last.passes.add(pass);

@@ -50,6 +50,23 @@ const statisticsOver = (plan: Plan): string[] => {
   );
 };
 
+/** What else is decided where there are strips. */
+const stripsWith = ({ schedule }: Plan): string[] => {
+  if (schedule.strips.length === 0) return [];
+  const { stream, exchanges, drop, microBatches, replicas } = schedule;
+  const tiles = product(schedule.cuts.map((cuts) => cuts.length - 1));
+  const found = {
+    tiles: tiles > 1 && product(stream) === 1,
+    stream: product(stream) > 1,
+    exchange: exchanges.length > 0,
+    stages: stagesOf(schedule) > 1,
+    drop: drop.length > 0,
+    'micro-batches': microBatches > 1,
+    replicas: replicas > 1,
+  };
+  return Object.entries(found).flatMap(([what, is]) => (is ? [what] : []));
+};
+
 const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string> } = {
   axes: ({ model }) => [`${model.rank}`],
   devices: ({ schedule }) => [`${schedule.devices}`],
@@ -72,6 +89,9 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   'buckets of a stage': (plan) => bucketsOf(plan).map(few),
   'dropped values': ({ schedule }) => [few(schedule.drop.length)],
   'runs again': (plan) => [instructionsOf(plan, 'run').some(({ why }) => why === 'recompute') ? 'yes' : 'no'],
+  'parts in strips': ({ schedule }) => [few(schedule.strips.length)],
+  'strips of a part': ({ schedule }) => schedule.strips.map(({ count }) => few(count)),
+  'strips with': stripsWith,
   'statistics over': statisticsOver,
   roles: ({ roles }) => [`${roles.length}`],
   ops: ({ segments }) => new Set(segments.flatMap(({ graph }) => graph.ops.map(({ kind }) => kind))),
@@ -108,6 +128,9 @@ const met: Readonly<Record<string, readonly string[]>> = {
   'buckets of a stage': ['none', '1', '2', '3 or more'],
   'dropped values': ['none', '1', '2', '3 or more'],
   'runs again': ['yes', 'no'],
+  'parts in strips': ['none', '1', '2', '3 or more'],
+  'strips of a part': ['1', '2', '3 or more'],
+  'strips with': ['tiles', 'stream', 'exchange', 'stages', 'drop', 'micro-batches', 'replicas'],
   'statistics over': ['one device', 'tiles', 'replicas and tiles'],
 };
 

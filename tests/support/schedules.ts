@@ -3,11 +3,12 @@ import { at } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../../ir/intervals.ts';
 import type { Model } from '../../ir/model.ts';
-import type { Chunk, Exchange, Pins, Schedule } from '../../ir/schedule.ts';
+import type { Chunk, Exchange, Pins, Schedule, Strips } from '../../ir/schedule.ts';
 import { plainDecisions, stagesOf } from '../../ir/schedule.ts';
 import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { verifySchedule } from '../../ir/verify/schedule.ts';
+import { stripFaults } from '../../ir/verify/strip-decisions.ts';
 import { divisorsOf } from '../../passes/decide/grid.ts';
 import { shard } from '../../passes/lower/shard.ts';
 
@@ -52,7 +53,7 @@ function drawn(model: Model, draw: Draw, mostTiles: number): Schedule {
   const places = product(cuts.map((marks, axis) => (marks.length - 1) / at(stream, axis)));
   const exchanges = draw(2) === 0 && !streams ? exchangesFor(model, draw) : [];
   const coarsens = exchanges.length > 0 && draw(3) === 0;
-  return {
+  const schedule: Schedule = {
     ...plainDecisions(model.rank),
     name: model.name,
     devices: replicas * places * stagesOf({ chunks }),
@@ -71,6 +72,21 @@ function drawn(model: Model, draw: Draw, mostTiles: number): Schedule {
         ? model.ops.filter(({ type }) => isSpatial(type) && draw(3) === 0).map(({ output }) => output)
         : [],
   };
+  return draw(3) === 0 ? { ...schedule, strips: stripsFor(model, schedule, draw) } : schedule;
+}
+
+/** Up to three parts anywhere, short and long, as far as the model and the other decisions allow. */
+function stripsFor(model: Model, schedule: Schedule, draw: Draw): Strips[] {
+  const strips: Strips[] = [];
+  for (let tries = 0; tries < 6 && strips.length < 3; tries++) {
+    const first = draw(model.ops.length);
+    const last = first + draw(draw(2) === 0 ? 4 : model.ops.length - first);
+    const [from, to] = [model.ops[first], model.ops[last]];
+    if (from === undefined || to === undefined) continue;
+    const one = { from: from.output, to: to.output, count: 1 + draw(5) };
+    if (stripFaults(model, { ...schedule, strips: [...strips, one] }).length === 0) strips.push(one);
+  }
+  return strips;
 }
 
 /** Cuts anywhere, or on even cells, where tiles share roles. */

@@ -1,0 +1,219 @@
+/**
+ * Strips: together they go back through every row of what leaves them once, each gives one share of every cotangent
+ * and gradient, and each share is added once, in its place, before anybody reads the sum. That they compute again
+ * what the network computes is checked with all other regions.
+ */
+import { at, type Box, isEmpty, sameBox } from '../box.ts';
+import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { type Graph, typesOf } from '../graph.ts';
+import { trainedParameters } from '../model.ts';
+import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import { readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
+import { usesOf } from '../uses.ts';
+import { placeOf } from './lives.ts';
+import { type Meaning, meaningsOf } from './names.ts';
+
+type Adding = Extract<Instruction, { do: 'paste' | 'accumulate' }>;
+
+const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-strips', { place, why }));
+
+const isAdding = (it: Instruction): it is Adding => it.do === 'paste' || it.do === 'accumulate';
+
+/** Buffers in which the shares of strips are added up. */
+export function stripSums(role: Role): ReadonlySet<string> {
+  const values = new Map(role.buffers.map(({ name, value }) => [name, value]));
+  const isShare = (name: string) => readStripName(values.get(name) ?? '')?.kind === 'share';
+  return new Set(role.instructions.flatMap((it) => (isAdding(it) && isShare(it.from) ? [it.into] : [])));
+}
+
+/** One run of a strip. */
+type Site = {
+  readonly index: number;
+  readonly place: string;
+  readonly it: Extract<Instruction, { do: 'run' }>;
+  readonly graph: Graph;
+  readonly strips: number;
+  readonly strip: number;
+};
+
+export function verifyStrips(plan: Plan, role: Role): Diagnostic[] {
+  const { sites, faults } = sitesOf(plan, role);
+  const meaning = meaningsOf(plan, role);
+  const groups = new Map<string, Site[]>();
+  for (const site of sites) {
+    const key = `${site.strips} ${site.it.micro} ${partOf(role, site.it)}`;
+    groups.set(key, [...(groups.get(key) ?? []), site]);
+  }
+  return [
+    ...faults,
+    ...[...groups.values()].flatMap((group) => [
+      ...countFaults(plan, role, group),
+      ...rowFaults(plan, role, group, meaning),
+      ...shareFaults(plan, role, group),
+    ]),
+    ...sites.flatMap((site) => labelFaults(plan, site, meaning)),
+    ...sumFaults(role),
+  ];
+}
+
+const bufferNamed = (role: Role, name: string | undefined): Buffer | undefined =>
+  role.buffers.find((buffer) => buffer.name === name);
+
+const partOf = (role: Role, { reads, writes }: Site['it']): string =>
+  [...reads, ...writes].flatMap((name) => bufferNamed(role, name)?.part ?? []).join();
+
+/** The runs that have names of a strip in them; a run has those of one strip at most. */
+function sitesOf(plan: Plan, role: Role): { readonly sites: Site[]; readonly faults: Diagnostic[] } {
+  const sites: Site[] = [];
+  const faults: Diagnostic[] = [];
+  role.instructions.forEach((it, index) => {
+    const graph = it.do === 'run' && plan.segments.find(({ name }) => name === it.segment)?.graph;
+    if (!graph || it.do !== 'run') return;
+    const names = graph.ops.flatMap(({ output }): StripName[] => {
+      const found = readStripName(output);
+      return found === undefined ? [] : [found];
+    });
+    const [first] = names;
+    if (first === undefined) return;
+    const { strips, strip } = first;
+    const place = placeOf(role, index);
+    if (names.some((one) => one.strips !== strips || one.strip !== strip))
+      faults.push(wrong(place, 'it does ops of several strips'));
+    sites.push({ index, place, it, graph, strips, strip });
+  });
+  return { sites, faults };
+}
+
+/** Strips are numbered from 0, each runs once, and there are no more than the schedule says. */
+function countFaults({ schedule }: Plan, role: Role, group: readonly Site[]): Diagnostic[] {
+  const { strips } = at(group, 0);
+  const most = schedule.strips[strips]?.count ?? 0;
+  const numbers = group.map(({ strip }) => strip).sort((a, b) => a - b);
+  return numbers.every((strip, i) => strip === i) && numbers.length <= most
+    ? []
+    : [wrong(role.name, `the strips ${numbers.join(', ')} run, of at most ${most}`)];
+}
+
+/** The rows of cotangents and of labels that the strips read partition those that there are. */
+function rowFaults(plan: Plan, role: Role, group: readonly Site[], meaning: Meaning): Diagnostic[] {
+  const targets = new Set(plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])));
+  const shared = (name: string) => meaning(name) === undefined || targets.has(meaning(name) ?? '');
+  const names = new Set(group.flatMap(({ graph }) => graph.inputs.map(({ name }) => name)).filter(shared));
+  return [...names].flatMap((name) => {
+    const whole = group.flatMap(({ graph }) => boxIn(graph, name) ?? [])[0];
+    const first = whole?.[0];
+    if (whole === undefined || first === undefined) return [];
+    const read = group.flatMap((site) => rowsRead(site, name));
+    const rows = read.map((box) => at(box, 0)).sort((a, b) => a.from - b.from);
+    const others = read.every((box) => sameBox(box.slice(1), whole.slice(1)));
+    const next = [...rows.slice(1).map(({ from }) => from), first.to];
+    const partition = rows[0]?.from === first.from && rows.every((r, i) => !isEmpty(r) && r.to === next[i]);
+    return partition && others
+      ? []
+      : [wrong(role.name, `the strips do not go once through every row of \`${name}\``)];
+  });
+}
+
+const boxIn = (graph: Graph, name: string): [Box] | undefined => {
+  const type = typesOf(graph).get(name);
+  return type?.kind === 'map' && type.box.length > 0 ? [type.box] : undefined;
+};
+
+/** The cells that a strip reads of what it is given: its rows, or all where it cuts none out. */
+function rowsRead({ graph, strips, strip }: Site, name: string): Box[] {
+  const rows = graph.ops.find(({ output }) => output === rowsOf(name, { strips, strip }));
+  const [whole] = boxIn(graph, name) ?? [];
+  if (whole === undefined) return [];
+  if (rows === undefined) return [whole];
+  if (rows.kind !== 'crop') return [];
+  const others = graph.ops.some((op) => op !== rows && op.inputs.includes(name));
+  const cut = whole.map((r, axis) => {
+    const [lo, hi] = at(rows.attrs.sides, axis);
+    return { from: r.from + lo, to: r.to - hi };
+  });
+  const isThere = rows.type.kind === 'map' && sameBox(rows.type.box, cut) && rows.inputs[0] === name;
+  return isThere && !others ? [cut] : [];
+}
+
+/** Each strip gives a share of the same values, of the rows that it reads of them, and each share is added once. */
+function shareFaults(plan: Plan, role: Role, group: readonly Site[]): Diagnostic[] {
+  const trained = new Set(trainedParameters(plan.model));
+  const values = new Set(
+    group.flatMap(({ graph }) => [
+      ...graph.outputs.flatMap((name) => readStripName(name)?.value ?? []),
+      ...graph.inputs.map(({ name }) => name).filter((name) => trained.has(name)),
+    ]),
+  );
+  return [...values].flatMap((value) => {
+    const sums = new Set<string>();
+    const faults = group.flatMap((site): Diagnostic[] => {
+      const name = shareOf(value, site);
+      const buffer = site.it.writes[site.graph.outputs.indexOf(name)];
+      if (buffer === undefined) return [wrong(site.place, `it gives no share of the cotangent of \`${value}\``)];
+      const added = role.instructions.flatMap((it, index) =>
+        isAdding(it) && it.from === buffer && index > site.index ? [it] : [],
+      );
+      for (const { into } of added) sums.add(into);
+      // A share of what only went through, such as an operand of a sum, needs no rows of the value.
+      const [read] = rowsRead(site, value);
+      const [box] = boxIn(site.graph, name) ?? [];
+      const fits = read === undefined || (box !== undefined && sameBox(read, box));
+      return [
+        ...(added.length === 1 ? [] : [wrong(site.place, `\`${name}\` is added ${added.length} times`)]),
+        ...(fits ? [] : [wrong(site.place, `\`${name}\` does not cover the rows that are read`)]),
+      ];
+    });
+    return [...faults, ...(faults.length > 0 ? [] : intoFaults(role, at(group, 0), value, [...sums]))];
+  });
+}
+
+/** All shares of a value go into one sum, which is that value's and covers all that there is of it. */
+function intoFaults(role: Role, { it, graph, place, strips }: Site, value: string, sums: readonly string[]) {
+  const sum = bufferNamed(role, sums[0]);
+  const given = bufferNamed(role, it.reads[graph.inputs.findIndex(({ name }) => name === value)]);
+  const named = sum?.value === `${value}~grad` || sum?.value === `${value}~sum${strips}`;
+  const key = (buffer: Buffer | undefined) => JSON.stringify([buffer?.box, buffer?.part]);
+  const fits = given === undefined || key(sum) === key(given);
+  return sums.length === 1 && named && fits
+    ? []
+    : [wrong(place, `the shares of the cotangent of \`${value}\` do not add up to it`)];
+}
+
+/** Labels are held against what is predicted of the same cells. */
+function labelFaults({ model }: Plan, { graph, place }: Site, meaning: Meaning): Diagnostic[] {
+  const targets = new Set(model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])));
+  return graph.ops.flatMap((op) => {
+    if (op.kind === 'crop' || !op.inputs.some((name) => targets.has(meaning(name) ?? ''))) return [];
+    const boxes = op.inputs.flatMap((name) => (meaning(name) === undefined ? [] : (boxIn(graph, name) ?? [])));
+    return boxes.every((box) => sameBox(box, at(boxes, 0)))
+      ? []
+      : [wrong(place, `\`${op.output}\` is made of labels and predictions of other cells`)];
+  });
+}
+
+/** The first share clears the sum, no other does, nothing else writes it, and nobody reads it before the last. */
+function sumFaults(role: Role): Diagnostic[] {
+  const sums = stripSums(role);
+  const added = new Map<string, number>();
+  const used = new Set<string>();
+  const faults: Diagnostic[] = [];
+  role.instructions.forEach((it, index) => {
+    const place = placeOf(role, index);
+    if (isAdding(it) && sums.has(it.into)) {
+      const before = added.get(it.into) ?? 0;
+      added.set(it.into, before + 1);
+      if (it.first !== (before === 0))
+        faults.push(wrong(place, it.first ? 'what was summed before is lost' : 'the sum is not cleared'));
+      if (used.has(it.into)) faults.push(wrong(place, `\`${it.into}\` was used before its last share came`));
+      return;
+    }
+    if (it.do === 'paste') faults.push(wrong(place, 'no strip has a share there'));
+    const { reads, writes, frees } = usesOf(it);
+    for (const name of [...reads, ...writes]) if (sums.has(name)) used.add(name);
+    for (const name of frees) {
+      used.delete(name);
+      added.delete(name);
+    }
+  });
+  return faults;
+}

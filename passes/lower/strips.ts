@@ -1,0 +1,198 @@
+/**
+ * The backward pass of a part of a program in strips of rows. Of the forward pass only the values that enter the
+ * part are kept. Each strip computes the rest again on the rows that it needs, which intervals tell, margins
+ * included, and differentiates that for its own rows of the results. What it finds are shares: the strips' own rows
+ * partition those of every result, so shares of a cotangent add up to it, wherever they overlap.
+ *
+ * Rows are those of the outermost axis, counted here from the first that the program holds of a value.
+ */
+import { at, hull, type Range, range } from '../../ir/box.ts';
+import type { Graph, Op } from '../../ir/graph.ts';
+import { isSpatial, rangesNeeded } from '../../ir/intervals.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Program } from '../../ir/module.ts';
+import type { OpKind } from '../../ir/ops/attributes.ts';
+import type { OpDefinition } from '../../ir/ops/definition.ts';
+import { ops } from '../../ir/ops/table.ts';
+import type { Schedule } from '../../ir/schedule.ts';
+import { opsInStrips, type Strip, shareOf } from '../../ir/strips.ts';
+import type { ValueType } from '../../ir/type.ts';
+import { type Cotangents, flowBack } from './flow-back.ts';
+import { type Indexed, rowsIn, StripGraph } from './strip-graph.ts';
+import type { Tape } from './tape.ts';
+
+/** Ops of a program that are done in at most `count` strips; `index`: which of the schedule's. */
+export type Part = { readonly index: number; readonly count: number; readonly body: readonly Indexed[] };
+
+/** One op of a program, by its index, or all those of a part. */
+export type Item = number | Part;
+
+/** A program in an order, as good as its own, in which the ops of each part follow one another. */
+export function itemsOf({ graph, origins }: Program, model: Model, { strips }: Schedule): Item[] {
+  const parts = strips.map((one, index): Part => {
+    const inside = new Set(opsInStrips(model, one));
+    const body = graph.ops.flatMap((op, i) => (inside.has(at(origins, i)) ? [{ op, index: i }] : []));
+    return { index, count: one.count, body };
+  });
+  const begins = new Map(parts.flatMap((part) => part.body.slice(0, 1).map(({ index }) => [index, part])));
+  const items: Item[] = [];
+  for (let index = 0; index < graph.ops.length; index++) {
+    const part = begins.get(index);
+    if (part === undefined) items.push(index);
+    else {
+      items.push(...around(graph, part));
+      index = at(part.body, part.body.length - 1).index;
+    }
+  }
+  return items;
+}
+
+/** The part, between the ops of its stretch of the program that it does not hold: those that read of it come last. */
+function around(graph: Graph, part: Part): Item[] {
+  const own = new Set(part.body.map(({ index }) => index));
+  const made = new Set(part.body.map(({ op }) => op.output));
+  const before: number[] = [];
+  const after: number[] = [];
+  const last = at(part.body, part.body.length - 1).index;
+  for (let index = at(part.body, 0).index; index <= last; index++) {
+    if (own.has(index)) continue;
+    const { inputs, output } = at(graph.ops, index);
+    const reads = inputs.some((name) => made.has(name));
+    if (reads) made.add(output);
+    (reads ? after : before).push(index);
+  }
+  return [...before, part, ...after];
+}
+
+/** A result of a part that a cotangent has come to: a map, or a sum over the rows of its operands. */
+export type End = {
+  readonly op: Op;
+  readonly sums: boolean;
+  readonly rows: number;
+  readonly cotangent: string;
+};
+
+function endsOf({ body }: Part, types: ReadonlyMap<string, ValueType>, cotangents: Cotangents): End[] {
+  return body.flatMap(({ op }): End[] => {
+    const cotangent = cotangents.get(op.output);
+    if (cotangent === undefined) return [];
+    const sums = (ops[op.kind] as OpDefinition<OpKind>).sumsOwnedCells === true;
+    const rows = rowsIn(types, sums ? at(op.inputs, 0) : op.output);
+    return [{ op, sums, rows, cotangent }];
+  });
+}
+
+/** The rows of each result that a strip does. */
+export const ownRows = ({ rows }: End, strip: number, count: number): Range =>
+  range(Math.floor((rows * strip) / count), Math.floor((rows * (strip + 1)) / count));
+
+/** The rows of each value that a strip needs. */
+function neededRows(
+  { body }: Part,
+  types: ReadonlyMap<string, ValueType>,
+  ends: readonly End[],
+  rows: (end: End) => Range,
+): Map<string, Range> {
+  const demands = new Map<string, Range>();
+  for (const end of ends)
+    for (const name of end.sums ? end.op.inputs : [end.op.output])
+      if (isSpatial(types.get(name)))
+        demands.set(name, hull(demands.get(name) ?? range(0, 0), rows(end)));
+  return rangesNeeded(
+    body.map(({ op }) => op),
+    types,
+    0,
+    demands,
+  );
+}
+
+/** Writes the strips of a part, one after another; gives the runs of ops that do one each. */
+export function stripsBack(
+  tape: Tape,
+  part: Part,
+  types: ReadonlyMap<string, ValueType>,
+  cotangents: Cotangents,
+  wanted: ReadonlySet<string>,
+): Range[] {
+  const ends = endsOf(part, types, cotangents);
+  if (ends.length === 0) return [];
+  // Each strip has rows of every result, so each gives a share of every cotangent.
+  const count = Math.min(part.count, ...ends.map(({ rows }) => rows));
+  const made = new Set(part.body.map(({ op }) => op.output));
+  const read = part.body.flatMap(({ op }) => op.inputs);
+  const entering = [...new Set(read)].filter((name) => wanted.has(name) && !made.has(name));
+  const sums = new Map<string, string>();
+  const runs: Range[] = [];
+  for (let strip = 0; strip < count; strip++) {
+    const own = { strips: part.index, strip };
+    const from = tape.length;
+    const rows = (end: End) => ownRows(end, strip, count);
+    const graph = new StripGraph(tape, types, own, neededRows(part, types, ends, rows), wanted);
+    const shares = differentiated(tape, graph, part, ends, rows, entering);
+    runs.push(range(from, tape.length));
+    for (const [value, share] of shares) {
+      const before = strip === 0 ? cotangents.get(value) : undefined;
+      const add = (part: string, isLast: boolean) =>
+        sums.set(value, pasted(tape, value, own, part, sums.get(value), isLast));
+      if (before !== undefined) add(before, false);
+      add(share, strip === count - 1);
+    }
+  }
+  for (const [value, sum] of sums) cotangents.set(value, sum);
+  return runs;
+}
+
+/** One strip: its ops forward, then backward. Gives its share of the cotangent of each value that enters. */
+function differentiated(
+  tape: Tape,
+  graph: StripGraph,
+  { body }: Part,
+  ends: readonly End[],
+  rows: (end: End) => Range,
+  entering: readonly string[],
+): [string, string][] {
+  const from = tape.length;
+  for (const { op, index } of body) {
+    const end = ends.find((one) => one.op === op);
+    if (end?.sums) graph.sum(op, index, rows(end));
+    else graph.compute(op, index);
+    if (end !== undefined && !end.sums) graph.result(op.output, rows(end));
+  }
+  const forward = graph.written();
+  const cotangents: Cotangents = new Map();
+  const seeds = new Set<string>();
+  for (const end of ends) {
+    const seed = end.sums ? end.cotangent : graph.rowsOf(end.cotangent, rows(end));
+    seeds.add(seed);
+    cotangents.set(graph.resultOf(end.op.output), seed);
+  }
+  for (const { op, index } of forward.toReversed()) {
+    tape.reading(op.output, index);
+    const dy = cotangents.get(op.output);
+    if (dy !== undefined) flowBack(tape, op, dy, cotangents, graph.wanted);
+  }
+  return entering.flatMap((value): [string, string][] => {
+    const found = cotangents.get(graph.nameOf(value));
+    if (found === undefined) return [];
+    const name = shareOf(value, graph.strip);
+    // The rows of a cotangent that flow through unchanged are not this strip's to rename.
+    return [[value, tape.name(found, name, seeds.has(found) ? tape.length : from)]];
+  });
+}
+
+/** A step of the sum of the shares of a cotangent; the last one has its name. */
+function pasted(
+  tape: Tape,
+  value: string,
+  { strips, strip }: Strip,
+  share: string,
+  sum: string | undefined,
+  isLast: boolean,
+): string {
+  const type = tape.typeOf(value);
+  const into = `${value}~sum${strips}`;
+  const output = isLast ? into : `${into}~${sum === undefined ? 'first' : strip}`;
+  const extent = type.kind === 'map' ? type.box.map(({ from, to }) => to - from) : [];
+  const inputs = sum === undefined ? [share] : [share, sum];
+  return tape.append({ kind: 'paste', output, inputs, attrs: { into, extent }, type });
+}
