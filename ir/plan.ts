@@ -17,7 +17,7 @@ import type { Group, Piece } from './ops/attributes.ts';
 import type { Schedule } from './schedule.ts';
 import type { Element } from './type.ts';
 
-/** Why a segment runs; the time line and the report tell work from repeated work by it. */
+/** Why a segment runs; the time line and the report tell work from repeated work by it. A strip is both. */
 export type Purpose = 'forward' | 'backward' | 'step' | 'update' | 'recompute' | 'strip';
 
 /** A graph compiled and run as a whole: one session of the backend. Roles may share one. */

@@ -121,12 +121,15 @@ test('a schedule that is wrong is an input that is wrong, shown with its line', 
   ]);
 });
 
-// They were read and then passed over in silence.
-test('strips are refused by name until they are carried out', () => {
-  writeFileSync(inFolder('strips.schedule'), 'schedule dots\n  strips 2 from conv[0] to conv[0]\n');
-  expectRefusal(['compile', 'dots.unet', '--schedule', 'strips.schedule'], 1, [
-    /wrong-schedule\]: `strips` are not carried out yet/,
-    /hint: leave the line out/,
+test('strips that cannot be done are refused by name', () => {
+  writeFileSync(
+    inFolder('normed.unet'),
+    text.replace('conv(2, 3)', 'conv(4, 3) |> instance_norm |> conv(2, 3)'),
+  );
+  writeFileSync(inFolder('strips.schedule'), 'schedule dots\n  strips 2 from conv[0] to conv[1]\n');
+  expectRefusal(['compile', 'normed.unet', '--schedule', 'strips.schedule'], 1, [
+    /wrong-schedule\]: `strips` from `conv\[0\]` to `conv\[1\]`: .* takes the statistics of a whole sample/,
+    /hint: end the strips before `.*`, or begin them after it/,
   ]);
 });
 

@@ -26,6 +26,7 @@ export type Activity =
   | 'backward'
   | 'step'
   | 'recompute'
+  | 'strip'
   | 'update'
   | 'other'
   | 'load'
@@ -101,6 +102,7 @@ const nothing = (): Record<Activity, number> => ({
   backward: 0,
   step: 0,
   recompute: 0,
+  strip: 0,
   update: 0,
   other: 0,
   load: 0,
@@ -307,7 +309,13 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
 }
 
 const worked = (seconds: Readonly<Record<Activity, number>>): number =>
-  seconds.forward + seconds.backward + seconds.step + seconds.recompute + seconds.update + seconds.other;
+  seconds.forward +
+  seconds.backward +
+  seconds.step +
+  seconds.recompute +
+  seconds.strip +
+  seconds.update +
+  seconds.other;
 
 function roleOf(
   plan: Plan,

@@ -16,7 +16,8 @@ export function stripFaults(model: Model, schedule: Schedule): Diagnostic[] {
   return strips.flatMap((one, index) => {
     const [first, last] = endsOfStrips(model, one);
     const missing = [...(first < 0 ? [one.from] : []), ...(last < 0 ? [one.to] : [])];
-    if (missing.length > 0) return missing.map((name) => wrong(one, `no op of the model is called \`${name}\``));
+    if (missing.length > 0)
+      return missing.map((name) => wrong(one, `no op of the model is called \`${name}\``));
     if (last < first) return [wrong(one, `\`${one.to}\` comes before \`${one.from}\``)];
     const again = strips.slice(0, index).find((other) => {
       const [begin, end] = endsOfStrips(model, other);

@@ -96,7 +96,9 @@ function countFaults({ schedule }: Plan, role: Role, group: readonly Site[]): Di
 
 /** The rows of cotangents and of labels that the strips read partition those that there are. */
 function rowFaults(plan: Plan, role: Role, group: readonly Site[], meaning: Meaning): Diagnostic[] {
-  const targets = new Set(plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])));
+  const targets = new Set(
+    plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
+  );
   const shared = (name: string) => meaning(name) === undefined || targets.has(meaning(name) ?? '');
   const names = new Set(group.flatMap(({ graph }) => graph.inputs.map(({ name }) => name)).filter(shared));
   return [...names].flatMap((name) => {
@@ -149,7 +151,8 @@ function shareFaults(plan: Plan, role: Role, group: readonly Site[]): Diagnostic
     const faults = group.flatMap((site): Diagnostic[] => {
       const name = shareOf(value, site);
       const buffer = site.it.writes[site.graph.outputs.indexOf(name)];
-      if (buffer === undefined) return [wrong(site.place, `it gives no share of the cotangent of \`${value}\``)];
+      if (buffer === undefined)
+        return [wrong(site.place, `it gives no share of the cotangent of \`${value}\``)];
       const added = role.instructions.flatMap((it, index) =>
         isAdding(it) && it.from === buffer && index > site.index ? [it] : [],
       );
@@ -181,10 +184,14 @@ function intoFaults(role: Role, { it, graph, place, strips }: Site, value: strin
 
 /** Labels are held against what is predicted of the same cells. */
 function labelFaults({ model }: Plan, { graph, place }: Site, meaning: Meaning): Diagnostic[] {
-  const targets = new Set(model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])));
+  const targets = new Set(
+    model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
+  );
   return graph.ops.flatMap((op) => {
     if (op.kind === 'crop' || !op.inputs.some((name) => targets.has(meaning(name) ?? ''))) return [];
-    const boxes = op.inputs.flatMap((name) => (meaning(name) === undefined ? [] : (boxIn(graph, name) ?? [])));
+    const boxes = op.inputs.flatMap((name) =>
+      meaning(name) === undefined ? [] : (boxIn(graph, name) ?? []),
+    );
     return boxes.every((box) => sameBox(box, at(boxes, 0)))
       ? []
       : [wrong(place, `\`${op.output}\` is made of labels and predictions of other cells`)];

@@ -179,7 +179,6 @@ export class StripGraph {
       })),
     );
   }
-
 }
 
 const sameRows = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to;
@@ -192,6 +191,8 @@ const withRows = (type: MapType, rows: Range): MapType => ({
 
 /** Cuts `rows` out of `have`; `whole` is the type of the value in the program. */
 function cropped(output: string, input: string, whole: MapType, have: Range, rows: Range): Op {
-  const sides = whole.box.map((_, axis): Sides => (axis === 0 ? [rows.from - have.from, have.to - rows.to] : [0, 0]));
+  const sides = whole.box.map(
+    (_, axis): Sides => (axis === 0 ? [rows.from - have.from, have.to - rows.to] : [0, 0]),
+  );
   return { kind: 'crop', output, inputs: [input], attrs: { sides }, type: withRows(whole, rows) };
 }

@@ -96,8 +96,7 @@ function neededRows(
   const demands = new Map<string, Range>();
   for (const end of ends)
     for (const name of end.sums ? end.op.inputs : [end.op.output])
-      if (isSpatial(types.get(name)))
-        demands.set(name, hull(demands.get(name) ?? range(0, 0), rows(end)));
+      if (isSpatial(types.get(name))) demands.set(name, hull(demands.get(name) ?? range(0, 0), rows(end)));
   return rangesNeeded(
     body.map(({ op }) => op),
     types,

@@ -93,7 +93,9 @@ function withRecompute(
     const strip = stripOf.get(forward + i);
     // A strip is done in one go: what it needs of the dropped comes before all of it.
     const readers = strip === undefined ? [op] : opsIn(graph, at(strips ?? [], strip));
-    const needed = readers.flatMap(({ inputs }) => inputs).flatMap((value) => chainOf(value, dropped, redone));
+    const needed = readers
+      .flatMap(({ inputs }) => inputs)
+      .flatMap((value) => chainOf(value, dropped, redone));
     const repeated = needed.map(
       (one): Placed => ({
         op: { ...one, output: again(one.output), inputs: one.inputs.map(name) } as Op,
@@ -102,7 +104,10 @@ function withRecompute(
       }),
     );
     const own = { op: { ...op, inputs: op.inputs.map(name) } as Op, ...here };
-    return [...repeated, strip === undefined ? { ...own, pass: 'backward' } : { ...own, pass: 'strip', strip }];
+    return [
+      ...repeated,
+      strip === undefined ? { ...own, pass: 'backward' } : { ...own, pass: 'strip', strip },
+    ];
   });
   // A cotangent is made from those of later ops alone, so this keeps what is read before what reads it.
   return [...first, ...rest.sort((a, b) => b.chunk - a.chunk || a.part - b.part)];
