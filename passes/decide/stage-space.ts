@@ -31,7 +31,13 @@ export type StageQuestion = {
 };
 
 /** A value that ops read: where it is made, and by which ops it is read, ascending. */
-export type Flow = { readonly made: number; readonly reads: readonly number[]; readonly bytes: number };
+export type Flow = {
+  readonly made: number;
+  readonly reads: readonly number[];
+  /** The last of them. */
+  readonly last: number;
+  readonly bytes: number;
+};
 
 export type Space = {
   readonly ops: number;
@@ -86,7 +92,8 @@ function flowsOf({ ops }: Profile, valueBytes: ReadonlyMap<string, number>): Flo
   });
   return ops.flatMap(({ op }, made): Flow[] => {
     const readers = reads.get(op.output) ?? [];
-    return readers.length === 0 ? [] : [{ made, reads: readers, bytes: valueBytes.get(op.output) ?? 0 }];
+    const last = readers.at(-1);
+    return last === undefined ? [] : [{ made, reads: readers, last, bytes: valueBytes.get(op.output) ?? 0 }];
   });
 }
 
@@ -123,23 +130,22 @@ function tiedOps(parameters: readonly string[], ops: Profile['ops']): Set<number
  * first read from e on of the values made before e, and the second last place of those that are read from d on.
  */
 function nesting(flows: readonly Flow[], ops: number) {
-  const mostTo = new Int32Array(ops + 1);
+  const mostTo = new Int32Array(ops + 1).fill(ops);
   const leastFrom = new Int32Array(ops + 1);
+  const byPlace = new Map(flows.map((flow) => [flow.made, flow]));
+  let crossing: Flow[] = [];
   for (let place = 0; place <= ops; place++) {
-    const [first, second] = [
-      [ops, ops],
-      [-1, -1],
-    ] as [number[], number[]];
-    for (const { made, reads } of flows) {
-      const read = reads.find((one) => one >= place);
-      if (made >= place || read === undefined) continue;
-      if (read < at(first, 0)) first.unshift(read);
-      else if (read < at(first, 1)) first[1] = read;
-      if (made > at(second, 0)) second.unshift(made);
-      else if (made > at(second, 1)) second[1] = made;
-    }
-    mostTo[place] = at(first, 1);
-    leastFrom[place] = at(second, 1) + 1;
+    const made = byPlace.get(place - 1);
+    if (made !== undefined) crossing.push(made);
+    crossing = crossing.filter(({ last }) => last >= place);
+    if (crossing.length < 2) continue;
+    const next = crossing.map(({ reads }) => reads.find((read) => read >= place) ?? ops);
+    mostTo[place] = at(
+      next.sort((a, b) => a - b),
+      1,
+    );
+    // They come in the order in which they are made.
+    leastFrom[place] = at(crossing, crossing.length - 2).made + 1;
   }
   return { mostTo, leastFrom };
 }

@@ -3,7 +3,7 @@
  * fit the memory; the best few are then timed exactly, under the order of the schedule, and improved cut by cut.
  */
 import { at } from '../../ir/box.ts';
-import { type Chunk, evenPace, type Order, type Pace } from '../../ir/schedule.ts';
+import type { Chunk, Order, Pace } from '../../ir/schedule.ts';
 import { type Item, ordered } from '../lower/order.ts';
 import { fittingCut, leastBound, type Peaks } from './fitting-cuts.ts';
 import { evaluateItems, pipelineBound, sweep } from './pipeline.ts';
@@ -87,14 +87,16 @@ function bestOf(space: Space, question: StageQuestion, shapes: readonly Shape[],
 /** The least number of stages whose memory fits. */
 export function fewestStages(question: Omit<StageQuestion, 'stages'>, most: number): number | undefined {
   const space = stageSpace(question);
-  return upTo(Math.min(most, space.positions.length + 1))
-    .map((index) => index + 1)
-    .find((stages) => {
-      const asked = { ...question, stages };
-      // The fewest micro-batches in flight first.
-      const shapes = shapesOf(asked).toReversed();
-      return shapes.some((shape) => fitting(space, asked, shape, question.microBatches, 0) !== undefined);
-    });
+  const { memory, workspace, microBatches } = question;
+  const least = Math.ceil((space.state[space.ops] ?? 0) / (memory - workspace));
+  if (workspace >= memory) return undefined;
+  const counts = upTo(Math.min(most, space.positions.length + 1) + 1).slice(Math.max(1, least));
+  return counts.find((stages) => {
+    const asked = { ...question, stages };
+    // The fewest micro-batches in flight first.
+    const shapes = shapesOf(asked).toReversed();
+    return shapes.some((shape) => fitting(space, asked, shape, microBatches, 0) !== undefined);
+  });
 }
 
 function answerOf(question: StageQuestion, best: Timed, bound: number): StageAnswer {
@@ -124,14 +126,17 @@ type Shape = {
   readonly inFlight?: number;
 };
 
+/** Micro-batches in flight per stage that are tried: more fill the pipeline better and take more memory. */
+const perStage = [3, 2.5, 2, 1.75, 1.5, 1.25, 1] as const;
+
 /** Folded, the most micro-batches in flight first; straight. */
 function shapesOf({ stages, order, microBatches }: StageQuestion): Shape[] {
   if (stages === 1) return [{ stages: [0], isFolded: false, order: 'one_after_another' }];
   const straight = { stages: straightStages(stages), isFolded: false, order };
   const folded = { stages: foldedStages(stages), isFolded: true, order };
   if (order !== '1f1b') return [folded, straight];
-  const flights = [3 * stages, 2 * stages, Math.ceil(1.5 * stages), stages + 1, stages];
-  const within = [...new Set(flights.map((count) => Math.min(count, microBatches)))];
+  const flights = perStage.map((share) => Math.min(Math.ceil(share * stages), microBatches));
+  const within = [...new Set(flights)];
   return [...within.map((inFlight) => ({ ...folded, inFlight })), straight];
 }
 
@@ -160,10 +165,16 @@ function orderedCut(space: Space, question: StageQuestion, shape: Shape, cut: Cu
   return { cut, loads, items, bytes, ...(pace === undefined ? {} : { pace }) };
 }
 
-/** How many micro-batches are in flight if all chunks take their even share. */
+/**
+ * How many micro-batches of each chunk are in flight: of the order, or, where it depends on the times of the chunks,
+ * those for which the way through the pipeline and back lies ahead, if all chunks take their even share of it.
+ */
 function usualPeaks({ stages, order, inFlight }: Shape, microBatches: number): Peaks {
-  const pace = inFlight === undefined ? undefined : { ...evenPace(stages), inFlight };
-  return ordered(order, stages, microBatches, pace).map(peaksOf);
+  if (inFlight === undefined) return ordered(order, stages, microBatches).map(peaksOf);
+  const ahead = (chunk: number) => Math.ceil(inFlight * (1 - (chunk + 0.5) / stages.length));
+  return upTo(Math.max(...stages) + 1).map((stage) => [
+    stages.flatMap((one, chunk) => (one === stage ? [ahead(chunk)] : [])),
+  ]);
 }
 
 /** A cut of the shape that fits the memory and has the least bottleneck, which is `least` at the least. */

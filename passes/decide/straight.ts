@@ -53,8 +53,7 @@ function eachEnd(
   // What the bytes change by when the part grows over an op.
   const gets = new Float64Array(ops + 1);
   const gives = new Float64Array(ops + 1);
-  for (const { made, reads, bytes } of flows) {
-    const last = at(reads, reads.length - 1);
+  for (const { made, reads, last, bytes } of flows) {
     if (last < start) continue;
     const first = made < start ? reads.find((one) => one >= start) : undefined;
     if (first !== undefined) gets[first + 1] = (gets[first + 1] ?? 0) + bytes;

@@ -66,6 +66,8 @@ function run(
   const done = new Int32Array(visits.length);
   const working = new Int32Array(stages).fill(-1);
   const ends = new Float64Array(stages);
+  /** Stages for which something may have changed since they last looked. */
+  const stirred = new Uint8Array(stages).fill(1);
   const isReady = (v: number): boolean => {
     const micro = begun[v] ?? 0;
     return v === 0 ? micro - (done[last] ?? 0) < limit : micro < (done[v - 1] ?? 0);
@@ -84,7 +86,8 @@ function run(
   for (let left = microBatches * visits.length; left > 0; ) {
     let next = Number.POSITIVE_INFINITY;
     for (let stage = 0; stage < stages; stage++) {
-      const v = (working[stage] ?? 0) < 0 ? choose(stage) : -1;
+      const v = stirred[stage] === 1 && (working[stage] ?? 0) < 0 ? choose(stage) : -1;
+      stirred[stage] = 0;
       if (v >= 0) {
         const { chunk, phase, length } = at(visits, v);
         items[stage]?.push({ chunk, phase, micro: begun[v] ?? 0 });
@@ -102,6 +105,8 @@ function run(
       if (v < 0 || (ends[stage] ?? 0) > now) continue;
       done[v] = (done[v] ?? 0) + 1;
       working[stage] = -1;
+      stirred[stage] = 1;
+      stirred[visits[v === last ? 0 : v + 1]?.stage ?? 0] = 1;
       left--;
     }
   }
@@ -161,13 +166,18 @@ function startsFor(
   period: number,
 ): number[] {
   const sums = [0];
-  for (const one of left) sums.push(...sums.map((sum) => sum + one));
-  const places = slots.flatMap((slot) =>
-    sums.flatMap((sum) => [slot.from + slot.length + sum, slot.from - length - sum]),
-  );
-  const later = places.map((place) => ready + ((((place - ready) % period) + period) % period));
+  for (const one of left) for (let i = sums.length - 1; i >= 0; i--) sums.push((sums[i] ?? 0) + one);
+  const later = [ready];
+  const add = (place: number) => later.push(ready + ((((place - ready) % period) + period) % period));
+  for (const slot of slots)
+    for (const sum of sums) {
+      add(slot.from + slot.length + sum);
+      add(slot.from - length - sum);
+    }
+  later.sort((a, b) => a - b);
   const found: number[] = [];
-  for (const start of [...new Set([ready, ...later])].sort((a, b) => a - b)) {
+  for (const [index, start] of later.entries()) {
+    if (start === later[index - 1]) continue;
     const slot = { from: start % period, length };
     if (isFree(slots, slot, period) && hasRoom([...slots, slot], left, period)) found.push(start);
     if (found.length === tried) break;
