@@ -1,5 +1,6 @@
 /** The cut of a shape with the least bottleneck that fits the memory, and the least bottleneck of any. */
 import { at } from '../../ir/box.ts';
+import { evenFold } from './even-fold.ts';
 import { bestFold, type FoldCosts } from './fold.ts';
 import { type Cut, keptBytes, type Space, type StageQuestion, type Weighed } from './stage-space.ts';
 import { bestStraight, leastStraight, type StraightCosts } from './straight.ts';
@@ -37,7 +38,7 @@ function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldC
 function straightCosts(space: Space, question: StageQuestion, limits: Limits): StraightCosts {
   const { kept, state } = space;
   const { stages, workspace, overlaps } = question;
-  const { memory, peaks, microBatches, isPriced } = limits;
+  const { memory, peaks, microBatches, isPriced, most } = limits;
   const message = (from: number, bytes: number) => question.messageSeconds(from, from + 1, bytes);
   const price = (q: number, gets: number, gives: number): number =>
     (q === 0 ? 0 : message(q - 1, gets)) + (q === stages - 1 ? 0 : message(q, gives));
@@ -53,6 +54,9 @@ function straightCosts(space: Space, question: StageQuestion, limits: Limits): S
       const held = keptBytes(at(peaks, q), [between(kept, from, to) + gets]);
       return between(state, from, to) + held + gets + gives + workspace <= memory;
     },
+    isLost: (from, to) =>
+      secondsOf(space, from, microBatches, workOf(space, from, to)) >= most ||
+      between(state, from, to) + between(kept, from, to) + workspace > memory,
   };
 }
 
@@ -61,6 +65,8 @@ type Limits = {
   readonly peaks: Peaks;
   readonly microBatches: number;
   readonly isPriced: boolean;
+  /** A cut that costs as much is of no use. */
+  readonly most: number;
 };
 
 /**
@@ -70,10 +76,16 @@ type Limits = {
 export function leastBound(space: Space, question: StageQuestion, isFolded: boolean): number {
   const { microBatches, stages } = question;
   const all = workOf(space, 0, space.ops);
-  const limits = { memory: Number.POSITIVE_INFINITY, peaks: [], microBatches, isPriced: false };
+  const limits = {
+    memory: Number.POSITIVE_INFINITY,
+    peaks: [],
+    microBatches,
+    isPriced: false,
+    most: Number.POSITIVE_INFINITY,
+  };
   const share = (microBatches * all) / stages;
   if (!isFolded) return Math.max(leastStraight(space, straightCosts(space, question, limits), share), all);
-  const found = bestFold(space, foldCosts(space, question, limits), 1e-4, share);
+  const found = bestFold(space, foldCosts(space, question, limits), 1e-4, [share, limits.most]);
   return Math.max(found?.least ?? Number.POSITIVE_INFINITY, all);
 }
 
@@ -82,23 +94,23 @@ const mostTries = 6;
 
 /**
  * A cut with the least bottleneck that fits, what is received included, which the programmes leave out or
- * estimate: `weigh` says what a cut takes in truth. Counting so many micro-batches; `least` is what no cut costs
- * less than.
+ * estimate: `weigh` says what a cut takes in truth. `least` is what no cut costs
+ * less than, and one that costs `most` is of no use.
  */
 export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
   space: Space,
   question: StageQuestion,
   isFolded: boolean,
   peaks: Peaks,
-  microBatches: number,
-  least: number,
+  [least, most]: readonly [number, number],
   weigh: (cut: Cut) => W,
 ): W | undefined {
+  const { microBatches } = question;
   let { memory } = question;
   for (let tries = 0; tries < mostTries; tries++) {
-    const limits = { memory, peaks, microBatches, isPriced: true };
+    const limits = { memory, peaks, microBatches, isPriced: true, most };
     const found = isFolded
-      ? bestFold(space, foldCosts(space, question, limits), 1e-3, least)
+      ? bestFold(space, foldCosts(space, question, limits), 1e-3, [least, most])
       : bestStraight(space, straightCosts(space, question, limits));
     if (found === undefined || new Set(found.cut.stages).size < question.stages) return undefined;
     const weighed = weigh(found.cut);
@@ -108,3 +120,23 @@ export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
   }
   return undefined;
 }
+
+/** Cuts that cost somewhat more than the least, and whose stages have parts that are more alike. */
+export function evenCuts<W extends Pick<Weighed, 'bytes'>>(
+  space: Space,
+  question: StageQuestion,
+  peaks: Peaks,
+  least: number,
+  weigh: (cut: Cut) => W,
+): W[] {
+  const limits = { memory: question.memory, peaks, microBatches: question.microBatches, isPriced: true };
+  const costs = foldCosts(space, question, { ...limits, most: Number.POSITIVE_INFINITY });
+  return slacks[question.thorough === true ? 'thorough' : 'usual'].flatMap((slack) => {
+    const cut = evenFold(space, costs, least * (1 + slack));
+    const weighed = cut && weigh(cut);
+    return weighed === undefined || weighed.bytes.some((bytes) => bytes > question.memory) ? [] : [weighed];
+  });
+}
+
+/** How much more than the least cuts cost, as shares. */
+const slacks = { usual: [0.03], thorough: [0.01, 0.03, 0.06] } as const;

@@ -7,6 +7,7 @@
  * of (if [e, d) and [e', d') are nested, so is [max e, min d)). So for a given most cost it suffices to know the
  * smallest d that each e can be reached with, and the least cost is found by halving. A part may be empty.
  */
+import { at } from '../../ir/box.ts';
 import type { Cut, Space } from './stage-space.ts';
 
 export type FoldCosts = {
@@ -17,26 +18,28 @@ export type FoldCosts = {
   fits(q: number, e: number, e2: number, d2: number, d: number): boolean;
 };
 
-type Inside = { readonly e: number; readonly d: number; readonly before?: Inside };
+/** The ops that lie inside a stage, and inside which they lie. */
+export type Inside = { readonly e: number; readonly d: number; readonly before?: Inside };
 
 /** A cut, what its most expensive stage costs, and what that of any cut costs at least. */
 export type Priced = { readonly cut: Cut; readonly most: number; readonly least: number };
 
 /**
- * A cut whose most expensive stage costs least, up to a share of `tolerance`; undefined if none fits. `from`: none
- * costs less than this.
+ * A cut whose most expensive stage costs least, up to a share of `tolerance`; undefined if none fits. None costs
+ * less than `from`, and one that costs `to` is of no use.
  */
 export function bestFold(
   space: Space,
   costs: FoldCosts,
   tolerance: number,
-  from: number,
+  [from, to]: readonly [number, number],
 ): Priced | undefined {
   let least = from;
   let best: Omit<Priced, 'least'> | undefined;
   for (let share = tolerance; best === undefined && share < 1; share *= 4) {
     best = foldWithin(space, costs, from * (1 + share));
     if (best === undefined) least = from * (1 + share);
+    if (least >= to) return undefined;
   }
   best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY);
   while (best !== undefined && least < best.most * (1 - tolerance)) {
@@ -62,22 +65,31 @@ function foldWithin(space: Space, costs: FoldCosts, most: number): Omit<Priced, 
   return undefined;
 }
 
-function pricedCut(inside: Inside, costs: FoldCosts): Omit<Priced, 'least'> {
-  const cuts: Inside[] = [];
-  for (let one: Inside | undefined = inside; one !== undefined; one = one.before) cuts.unshift(one);
-  const parts = cuts.map(({ e, d }, q) => ({ q, e, d, inner: cuts[q + 1] ?? { e, d: e } }));
+/** What lies inside each stage, the outermost first. */
+function insidesOf(innermost: Inside): Inside[] {
+  const all: Inside[] = [];
+  for (let one: Inside | undefined = innermost; one !== undefined; one = one.before) all.unshift(one);
+  return all;
+}
+
+/** The cut of a way from the outermost stage to the innermost. */
+export function cutOfInsides(innermost: Inside): Cut {
+  const all = insidesOf(innermost);
+  const parts = all.slice(0, -1).map((outer, stage) => ({ stage, outer, inner: at(all, stage + 1) }));
   const chunks = [
-    ...parts.slice(0, -1).map(({ q, e, inner }) => ({ stage: q, from: e, to: inner.e })),
-    { stage: parts.length - 1, from: inside.e, to: inside.d },
-    ...parts
-      .slice(0, -1)
-      .map(({ q, d, inner }) => ({ stage: q, from: inner.d, to: d }))
-      .toReversed(),
+    ...parts.map(({ stage, outer, inner }) => ({ stage, from: outer.e, to: inner.e })),
+    { stage: parts.length, from: innermost.e, to: innermost.d },
+    ...parts.map(({ stage, outer, inner }) => ({ stage, from: inner.d, to: outer.d })).toReversed(),
   ].filter(({ from, to }) => from < to);
-  return {
-    cut: { starts: chunks.map(({ from }) => from), stages: chunks.map(({ stage }) => stage) },
-    most: Math.max(...parts.map(({ q, e, d, inner }) => costs.seconds(q, e, inner.e, inner.d, d))),
-  };
+  return { starts: chunks.map(({ from }) => from), stages: chunks.map(({ stage }) => stage) };
+}
+
+function pricedCut(innermost: Inside, costs: FoldCosts): Omit<Priced, 'least'> {
+  const each = insidesOf(innermost).map(({ e, d }, q, all) => {
+    const inner = all[q + 1] ?? { e, d: e };
+    return costs.seconds(q, e, inner.e, inner.d, d);
+  });
+  return { cut: cutOfInsides(innermost), most: Math.max(...each) };
 }
 
 /** For each e the smallest d that can be reached, without those that another leaves less inside of. */

@@ -28,6 +28,8 @@ export type StageQuestion = {
   messageSeconds(fromStage: number, toStage: number, bytes: number): number;
   /** Messages take no time of the stages at their ends. */
   readonly overlaps: boolean;
+  /** Whether to time many more cuts: for a choice that is nearly made, not for one of hundreds. */
+  readonly thorough?: boolean;
 };
 
 /** A value that ops read: where it is made, and by which ops it is read, ascending. */

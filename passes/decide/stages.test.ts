@@ -14,6 +14,8 @@ import { verifySchedule } from '../../ir/verify/schedule.ts';
 import { exampleSets } from '../../tests/support/exports.ts';
 import { networkOf, recipes } from '../../tests/support/networks.ts';
 import { ordered } from '../lower/order.ts';
+import { evenFold } from './even-fold.ts';
+import type { FoldCosts } from './fold.ts';
 import { evaluateOrder, pipelineBound } from './pipeline.ts';
 import { type Profile, profileOf } from './profile.ts';
 import {
@@ -181,6 +183,40 @@ test('a cut is found wherever a straight one fits the memory, and it does fit', 
       if (least !== undefined) assert.ok(bestStages({ ...question, stages: least }) !== undefined);
     }),
     { numRuns: 25, includeErrorInReport: true },
+  );
+});
+
+test('the evenest fold within a bottleneck is that of all folds', () => {
+  fc.assert(
+    fc.property(questions, fc.integer({ min: 20, max: 150 }), (question, most) => {
+      const space = stageSpace(question);
+      const { stages, forward } = question;
+      const sum = (from: number, to: number) => forward.slice(from, to).reduce((a, b) => a + b, 0);
+      const leanOf = (starts: readonly number[], kinds: readonly number[]) => {
+        const work = starts.map((start, chunk) => sum(start, starts[chunk + 1] ?? forward.length));
+        const ofStage = (stage: number) => work.filter((_, chunk) => kinds[chunk] === stage);
+        const all = kinds.filter((stage, chunk) => kinds.indexOf(stage) === chunk).map(ofStage);
+        if (all.some((own) => own.reduce((a, b) => a + b, 0) > most)) return Number.POSITIVE_INFINITY;
+        return all.reduce((lean, [first = 0, second = first]) => lean + Math.abs(first - second), 0);
+      };
+      const costs: FoldCosts = {
+        stages,
+        seconds: (_, e, e2, d2, d) => sum(e, e2) + sum(d2, d),
+        fits: () => true,
+      };
+      const leans = [...folds(space, stages)]
+        .filter((parts) => parts.every(({ from, to }) => from < to))
+        .map((parts) =>
+          leanOf(
+            parts.map(({ from }) => from),
+            parts.map(({ stage }) => stage),
+          ),
+        );
+      const cut = evenFold(space, costs, most);
+      const best = Math.min(...leans, Number.POSITIVE_INFINITY);
+      assert.is(cut === undefined ? Number.POSITIVE_INFINITY : leanOf(cut.starts, cut.stages), best);
+    }),
+    { numRuns: 40, includeErrorInReport: true },
   );
 });
 

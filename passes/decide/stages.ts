@@ -5,7 +5,7 @@
 import { at } from '../../ir/box.ts';
 import type { Chunk, Order, Pace } from '../../ir/schedule.ts';
 import { type Item, ordered } from '../lower/order.ts';
-import { fittingCut, leastBound, type Peaks } from './fitting-cuts.ts';
+import { evenCuts, fittingCut, leastBound, type Peaks } from './fitting-cuts.ts';
 import { evaluateItems, pipelineBound, sweep } from './pipeline.ts';
 import {
   type Cut,
@@ -64,30 +64,42 @@ export function bestStages(question: StageQuestion): StageAnswer | undefined {
 /** What the cuts of a kind take at least. */
 type Bounds = { readonly folded: number; readonly straight: number };
 
-/** Less than this share above the bound nothing more is tried. */
-const closeEnough = 0.005;
+/** So near to the bound, as a share, nothing more is tried; so near, cuts of other kinds are. */
+const [closeEnough, nearEnough] = [0.005, 0.02];
 
 function bestOf(space: Space, question: StageQuestion, shapes: readonly Shape[], bounds: Bounds) {
   let best: Timed | undefined;
+  const isWithin = (bound: number, share: number): boolean =>
+    best !== undefined && best.seconds <= bound * (1 + share);
+  const take = (shape: Shape, one: Ordered): void => {
+    const found = timed(question, shape, one);
+    if (best === undefined || found.seconds < best.seconds) best = found;
+  };
   // The memory does not bind: fewer micro-batches in flight lead to the same cut.
   let isFree = false;
   for (const shape of shapes) {
     const bound = shape.isFolded ? bounds.folded : bounds.straight;
-    if (best !== undefined && best.seconds <= bound * (1 + closeEnough)) continue;
-    if (isFree && shape.isFolded) continue;
-    const one = fitting(space, question, shape, question.microBatches, bound);
+    if (isWithin(bound, isFree && shape.isFolded ? nearEnough : closeEnough)) continue;
+    const one = fitting(space, question, shape, [bound, best?.seconds ?? Number.POSITIVE_INFINITY]);
     if (one === undefined) continue;
-    const found = timed(question, shape, one);
-    if (best === undefined || found.seconds < best.seconds) best = found;
-    isFree = pipelineBound(one.loads, question.microBatches, true) <= bound * (1 + closeEnough);
+    take(shape, one);
+    const least = pipelineBound(one.loads, question.microBatches, true);
+    isFree = least <= bound * (1 + closeEnough);
+    if (shape.inFlight === undefined || isWithin(bound, nearEnough)) continue;
+    for (const even of evenlyCut(space, question, shape, least)) take(shape, even);
   }
   return best;
 }
 
+const evenlyCut = (space: Space, question: StageQuestion, shape: Shape, least: number) =>
+  evenCuts(space, question, usualPeaks(shape, question.microBatches), least, (cut) =>
+    orderedCut(space, question, shape, cut),
+  );
+
 /** The least number of stages whose memory fits. */
 export function fewestStages(question: Omit<StageQuestion, 'stages'>, most: number): number | undefined {
   const space = stageSpace(question);
-  const { memory, workspace, microBatches } = question;
+  const { memory, workspace } = question;
   const least = Math.ceil((space.state[space.ops] ?? 0) / (memory - workspace));
   if (workspace >= memory) return undefined;
   const counts = upTo(Math.min(most, space.positions.length + 1) + 1).slice(Math.max(1, least));
@@ -95,7 +107,7 @@ export function fewestStages(question: Omit<StageQuestion, 'stages'>, most: numb
     const asked = { ...question, stages };
     // The fewest micro-batches in flight first.
     const shapes = shapesOf(asked).toReversed();
-    return shapes.some((shape) => fitting(space, asked, shape, microBatches, 0) !== undefined);
+    return shapes.some((shape) => fitting(space, asked, shape, [0, Number.POSITIVE_INFINITY]) !== undefined);
   });
 }
 
@@ -177,16 +189,10 @@ function usualPeaks({ stages, order, inFlight }: Shape, microBatches: number): P
   ]);
 }
 
-/** A cut of the shape that fits the memory and has the least bottleneck, which is `least` at the least. */
-const fitting = (space: Space, question: StageQuestion, shape: Shape, microBatches: number, least: number) =>
-  fittingCut(
-    space,
-    question,
-    shape.isFolded,
-    usualPeaks(shape, question.microBatches),
-    microBatches,
-    least,
-    (cut) => orderedCut(space, question, shape, cut),
+/** A cut of the shape that fits the memory and has the least bottleneck, if that is within a range of seconds. */
+const fitting = (space: Space, question: StageQuestion, shape: Shape, within: readonly [number, number]) =>
+  fittingCut(space, question, shape.isFolded, usualPeaks(shape, question.microBatches), within, (cut) =>
+    orderedCut(space, question, shape, cut),
   );
 
 type Timed = Ordered & { readonly shape: Shape; readonly seconds: number };
@@ -198,13 +204,14 @@ const timed = ({ microBatches, overlaps }: StageQuestion, shape: Shape, one: Ord
 });
 
 /** How many cuts are timed to improve one, where the order is to be found anew for each and where not. */
-const mostTimed = { paced: 8, fixed: 60 } as const;
+const mostTimed = { paced: 8, thorough: 64, fixed: 60 } as const;
 
 /** Moves one cut at a time, as long as that saves time. */
 function improved(space: Space, question: StageQuestion, start: Timed): Timed {
   const { shape } = start;
   let best = start;
-  let left: number = shape.inFlight === undefined ? mostTimed.fixed : mostTimed.paced;
+  const paced = question.thorough === true ? mostTimed.thorough : mostTimed.paced;
+  let left: number = shape.inFlight === undefined ? mostTimed.fixed : paced;
   for (let size = 4; size >= 1; size = size >> 1)
     for (let hasMoved = true; hasMoved; ) {
       hasMoved = false;

@@ -1,74 +1,96 @@
 /** The best straight cut into stages: a programme over (stages, ops), with the messages as price. */
 import { at } from '../../ir/box.ts';
 import type { Priced } from './fold.ts';
-import { type Space, straightStages } from './stage-space.ts';
+import { type Flow, type Space, straightStages, upTo } from './stage-space.ts';
 
 export type StraightCosts = {
   readonly stages: number;
   /** Seconds of a stage with the ops [from, to) that gets and gives so many bytes of a micro-batch. */
   seconds(q: number, from: number, to: number, gets: number, gives: number): number;
   fits(q: number, from: number, to: number, gets: number, gives: number): boolean;
+  /** Whether neither such a part nor a longer one is of use in any stage. */
+  isLost(from: number, to: number): boolean;
 };
 
 /** The cut whose most expensive stage costs least; undefined if none fits. */
 export function bestStraight(space: Space, costs: StraightCosts): Priced | undefined {
   const { stages } = costs;
-  const places = [...space.places];
+  const { places } = space;
   const width = places.length;
   const best = new Float64Array((stages + 1) * width).fill(Number.POSITIVE_INFINITY);
   const from = new Int32Array((stages + 1) * width).fill(-1);
   best[0] = 0;
-  for (let a = 0; a < width - 1; a++)
-    eachEnd(space, places, a, (b, gets, gives) => {
-      const ends = b === width - 1;
-      const low = ends ? stages - 1 : 0;
-      for (let q = low; q < (ends ? stages : stages - 1); q++) {
+  const flows = flowsByOp(space);
+  for (let a = 0; a < width - 1; a++) {
+    const start = places[a] ?? 0;
+    if (upTo(stages).every((q) => best[q * width + a] === Number.POSITIVE_INFINITY)) continue;
+    eachEnd(space, flows, a, (b, gets, gives) => {
+      const end = places[b] ?? 0;
+      if (costs.isLost(start, end)) return false;
+      const isLast = b === width - 1;
+      for (let q = isLast ? stages - 1 : 0; q < (isLast ? stages : stages - 1); q++) {
         const before = best[q * width + a] ?? 0;
         const known = best[(q + 1) * width + b] ?? 0;
         if (before >= known) continue;
-        const cost = Math.max(before, costs.seconds(q, at(places, a), at(places, b), gets, gives));
-        if (cost >= known || !costs.fits(q, at(places, a), at(places, b), gets, gives)) continue;
+        const cost = Math.max(before, costs.seconds(q, start, end, gets, gives));
+        if (cost >= known || !costs.fits(q, start, end, gets, gives)) continue;
         best[(q + 1) * width + b] = cost;
         from[(q + 1) * width + b] = a;
       }
+      return true;
     });
+  }
   const most = best[stages * width + width - 1] ?? 0;
   if (most === Number.POSITIVE_INFINITY) return undefined;
   const starts: number[] = [];
   for (let q = stages, b = width - 1; q > 0; q--) {
     b = from[q * width + b] ?? 0;
-    starts.unshift(at(places, b));
+    starts.unshift(places[b] ?? 0);
   }
   return { cut: { starts, stages: straightStages(stages) }, most, least: most };
 }
 
-/** Visits all ends of a part that begins at `places[a]`, with the bytes that it gets and gives. */
-function eachEnd(
-  { flows, ops }: Space,
-  places: readonly number[],
-  a: number,
-  visit: (b: number, gets: number, gives: number) => void,
-): void {
-  const start = at(places, a);
-  // What the bytes change by when the part grows over an op.
-  const gets = new Float64Array(ops + 1);
-  const gives = new Float64Array(ops + 1);
-  for (const { made, reads, last, bytes } of flows) {
-    if (last < start) continue;
-    const first = made < start ? reads.find((one) => one >= start) : undefined;
-    if (first !== undefined) gets[first + 1] = (gets[first + 1] ?? 0) + bytes;
-    if (made < start) continue;
-    gives[made + 1] = (gives[made + 1] ?? 0) + bytes;
-    gives[last + 1] = (gives[last + 1] ?? 0) - bytes;
+type FlowsByOp = {
+  /** Bytes of what an op gives to others. */
+  readonly made: Float64Array;
+  /** What is read for the last time by an op. */
+  readonly ending: readonly (readonly Flow[])[];
+};
+
+function flowsByOp({ flows, ops }: Space): FlowsByOp {
+  const made = new Float64Array(ops);
+  const ending: Flow[][] = upTo(ops).map(() => []);
+  for (const flow of flows) {
+    made[flow.made] = flow.bytes;
+    at(ending, flow.last).push(flow);
   }
-  let [got, given] = [0, 0];
+  return { made, ending };
+}
+
+/** Visits the ends of a part that begins at `places[a]`, with the bytes that it gets and gives, until one says no. */
+function eachEnd(
+  { flows, places }: Space,
+  { made, ending }: FlowsByOp,
+  a: number,
+  visit: (b: number, gets: number, gives: number) => boolean,
+): void {
+  const start = places[a] ?? 0;
+  const needed = new Map<number, number>();
+  for (const flow of flows) {
+    if (flow.made >= start) break;
+    if (flow.last < start) continue;
+    const first = flow.reads.find((read) => read >= start) ?? flow.last;
+    needed.set(first, (needed.get(first) ?? 0) + flow.bytes);
+  }
+  let [gets, gives] = [0, 0];
   let op = start;
   for (let b = a + 1; b < places.length; b++) {
-    for (; op < at(places, b); op++) {
-      got += gets[op + 1] ?? 0;
-      given += gives[op + 1] ?? 0;
+    for (; op < (places[b] ?? 0); op++) {
+      gets += needed.get(op) ?? 0;
+      gives += made[op] ?? 0;
+      for (const flow of ending[op] ?? []) if (flow.made >= start) gives -= flow.bytes;
     }
-    visit(b, got, given);
+    if (!visit(b, gets, gives)) return;
   }
 }
 
