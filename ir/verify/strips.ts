@@ -47,8 +47,8 @@ export function verifyStrips(plan: Plan, role: Role): Diagnostic[] {
   return [
     ...faults,
     ...[...groups.values()].flatMap((group) => [
-      ...countFaults(plan, role, group),
-      ...rowFaults(plan, role, group, meaning),
+      ...countFaults(plan, group),
+      ...rowFaults(plan, group, meaning),
       ...shareFaults(plan, role, group),
     ]),
     ...sites.flatMap((site) => labelFaults(plan, site, meaning)),
@@ -85,35 +85,44 @@ function sitesOf(plan: Plan, role: Role): { readonly sites: Site[]; readonly fau
 }
 
 /** Strips are numbered from 0, each runs once, and there are no more than the schedule says. */
-function countFaults({ schedule }: Plan, role: Role, group: readonly Site[]): Diagnostic[] {
+function countFaults({ schedule }: Plan, group: readonly Site[]): Diagnostic[] {
   const { strips } = at(group, 0);
   const most = schedule.strips[strips]?.count ?? 0;
   const numbers = group.map(({ strip }) => strip).sort((a, b) => a - b);
   return numbers.every((strip, i) => strip === i) && numbers.length <= most
     ? []
-    : [wrong(role.name, `the strips ${numbers.join(', ')} run, of at most ${most}`)];
+    : group.map(({ place }) => wrong(place, `of at most ${most} strips run ${numbers.join(', ')}`));
 }
 
 /** The rows of cotangents and of labels that the strips read partition those that there are. */
-function rowFaults(plan: Plan, role: Role, group: readonly Site[], meaning: Meaning): Diagnostic[] {
+function rowFaults(plan: Plan, group: readonly Site[], meaning: Meaning): Diagnostic[] {
   const targets = new Set(
     plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
   );
   const shared = (name: string) => meaning(name) === undefined || targets.has(meaning(name) ?? '');
   const names = new Set(group.flatMap(({ graph }) => graph.inputs.map(({ name }) => name)).filter(shared));
-  return [...names].flatMap((name) => {
-    const whole = group.flatMap(({ graph }) => boxIn(graph, name) ?? [])[0];
-    const first = whole?.[0];
-    if (whole === undefined || first === undefined) return [];
-    const read = group.flatMap((site) => rowsRead(site, name));
-    const rows = read.map((box) => at(box, 0)).sort((a, b) => a.from - b.from);
-    const others = read.every((box) => sameBox(box.slice(1), whole.slice(1)));
-    const next = [...rows.slice(1).map(({ from }) => from), first.to];
-    const partition = rows[0]?.from === first.from && rows.every((r, i) => !isEmpty(r) && r.to === next[i]);
-    return partition && others
-      ? []
-      : [wrong(role.name, `the strips do not go once through every row of \`${name}\``)];
-  });
+  return [...names].flatMap((name) =>
+    unevenSites(group, name).map(({ place }) =>
+      wrong(place, `the strips do not go once through every row of \`${name}\``),
+    ),
+  );
+}
+
+/** Strips that do not begin in the row in which the one before ends, and those; the first and the last row count too. */
+function unevenSites(group: readonly Site[], name: string): Site[] {
+  const whole = group.flatMap(({ graph }) => boxIn(graph, name) ?? [])[0];
+  const rows = whole?.[0];
+  if (whole === undefined || rows === undefined) return [];
+  const read = group.flatMap((site) => rowsRead(site, name).map((box) => ({ site, box, rows: at(box, 0) })));
+  read.sort((a, b) => a.rows.from - b.rows.from);
+  const faulty = group.filter((site) => !read.some((one) => one.site === site));
+  for (const [i, { site, box, rows: own }] of read.entries()) {
+    const begin = read[i - 1]?.rows.to ?? rows.from;
+    const end = read[i + 1]?.rows.from ?? rows.to;
+    const isWhole = sameBox(box.slice(1), whole.slice(1)) && !isEmpty(own);
+    if (!isWhole || own.from !== begin || own.to !== end) faulty.push(site);
+  }
+  return faulty;
 }
 
 const boxIn = (graph: Graph, name: string): [Box] | undefined => {
@@ -212,6 +221,8 @@ function sumFaults(role: Role): Diagnostic[] {
       if (it.first !== (before === 0))
         faults.push(wrong(place, it.first ? 'what was summed before is lost' : 'the sum is not cleared'));
       if (used.has(it.into)) faults.push(wrong(place, `\`${it.into}\` was used before its last share came`));
+      if (!fits(it, bufferNamed(role, it.from), bufferNamed(role, it.into)))
+        faults.push(wrong(place, `\`${it.from}\` has no place in \`${it.into}\``));
       return;
     }
     if (it.do === 'paste') faults.push(wrong(place, 'no strip has a share there'));
@@ -223,4 +234,16 @@ function sumFaults(role: Role): Diagnostic[] {
     }
   });
   return faults;
+}
+
+/** What is pasted lies inside the sum; what is accumulated is like it. */
+function fits({ do: how }: Adding, from: Buffer | undefined, into: Buffer | undefined): boolean {
+  if (from === undefined || into === undefined || from.element !== into.element) return false;
+  if (how === 'accumulate') return from.dims.join() === into.dims.join();
+  const [cells, whole] = [from.box ?? [], into.box ?? []];
+  const inside = cells.every(({ from: begin, to: end }, axis) => {
+    const r = whole[axis];
+    return r !== undefined && r.from <= begin && end <= r.to;
+  });
+  return inside && cells.length > 0 && from.dims.slice(0, 2).join() === into.dims.slice(0, 2).join();
 }

@@ -4,7 +4,7 @@ import { at } from '../../../ir/box.ts';
 import { isSpatial, modelTypes } from '../../../ir/intervals.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Plan } from '../../../ir/plan.ts';
-import type { Chunk, Exchange, Pins } from '../../../ir/schedule.ts';
+import type { Chunk, Exchange, Pins, Strips } from '../../../ir/schedule.ts';
 import { planOf } from '../exactness.ts';
 import { networkOf, type Recipe } from '../networks.ts';
 
@@ -52,6 +52,19 @@ function chunksFrom(model: Model, kinds: readonly string[], stages: readonly num
     index = model.ops.findIndex(({ kind }, i) => i > index && kind === at(kinds, chunk - 1));
     return { from: at(model.ops, index).output, stage };
   });
+}
+
+/** Parts from the first op of a kind after the part before, to the next, or last, of another. */
+function stripsBetween(
+  model: Model,
+  ...parts: readonly (readonly [from: string, to: string, count: number])[]
+) {
+  let index = -1;
+  const next = (wanted: string): string => {
+    index = model.ops.findIndex(({ kind }, i) => i > index && kind === wanted);
+    return at(model.ops, index).output;
+  };
+  return parts.map(([from, to, count]): Strips => ({ from: next(from), to: next(to), count }));
 }
 
 const plan = (model: Model, pins: Pins): Plan => planOf(model, pins);
@@ -117,6 +130,32 @@ export const soundPlans: Readonly<Record<string, () => Plan>> = {
       .filter(({ kind }) => ['conv', 'relu', 'mask'].includes(kind))
       .map(({ output }) => output);
     return plan(model, { ...one, devices: 2, microBatches: 2, tiles: [1, 2], drop });
+  },
+  'strips, tiles and micro-batches': () => {
+    const model = network();
+    const strips = stripsBetween(model, ['conv', 'max_pool', 2], ['up_conv', 'cross_entropy', 3]);
+    return plan(model, { ...one, devices: 2, microBatches: 2, tiles: [1, 2], strips });
+  },
+  'strips of streamed tiles': () => {
+    const model = network();
+    const strips = stripsBetween(model, ['conv', 'concat', 2], ['relu', 'conv', 2]);
+    return plan(model, { ...one, devices: 1, tiles: [1, 2], stream: [1, 2], strips });
+  },
+  'strips in stages, of what was dropped': () => {
+    const model = network({ norm: 'instance', skip: 'add' });
+    const chunks = chunksFrom(model, ['up_conv'], [0, 1]);
+    const strips = stripsBetween(model, ['normalize', 'max_pool', 2], ['up_conv', 'conv', 3]);
+    const drop = model.ops.filter(({ kind }) => kind === 'relu').map(({ output }) => output);
+    return plan(model, {
+      ...one,
+      devices: 2,
+      microBatches: 2,
+      tiles: [1, 1],
+      order: '1f1b',
+      chunks,
+      strips,
+      drop,
+    });
   },
   'dice and another loss': () =>
     plan(network({ loss: 'dice_and_entropy' }), { ...one, devices: 4, microBatches: 2, tiles: [2, 2] }),
