@@ -21,8 +21,8 @@ const linkAmong = (machine: Machine, devices: number): Link =>
   devices > largestSocket(machine) ? machine.betweenSockets : machine.inSocket;
 
 /**
- * All-reduce: a ring inside a node (Patarasu & Yuan 2009), which moves each byte twice but for the own part;
- * across nodes at the rate that the machine states, its latency once for each doubling of nodes.
+ * All-reduce: rings (Patarasu & Yuan 2009), which move each byte twice but for the own part, inside a node over
+ * its links and across nodes at the bus bandwidth that the machine states; the latency once for each doubling of nodes.
  */
 export function allReduceSeconds(machine: Machine, members: Members, bytes: number): number {
   if (members.count === 1) return 0;
@@ -32,7 +32,8 @@ export function allReduceSeconds(machine: Machine, members: Members, bytes: numb
   const local = inside === 1 ? 0 : (2 * (inside - 1) * bareSeconds(link, bytes)) / inside + 2 * link.latency;
   if (nodes === 1) return local;
   const { bandwidth, latency } = machine.allReduce;
-  return Math.max(local, bytes / bandwidth + latency * Math.ceil(Math.log2(nodes)));
+  const across = (2 * (nodes - 1) * bytes) / nodes / bandwidth;
+  return Math.max(local, across + latency * Math.ceil(Math.log2(nodes)));
 }
 
 /** Each member gives `bytes` to every other; on a network all devices of a node do at once. */

@@ -62,6 +62,8 @@ export type Schedule = {
 export type Pins = Partial<Omit<Schedule, 'name'>> & {
   /** Tiles along each axis, where the cuts are left open. */
   readonly tiles?: readonly number[];
+  /** How many pipeline stages, where the cuts are left open. */
+  readonly stages?: number;
   /** Bytes a device has for the plan. */
   readonly memory?: number;
 };

@@ -11,9 +11,13 @@
  *     stream        3 x 3                                // of them, worked through by one device
  *     halo          exchange 2 before unet.decode[0].conv[0], 4 before unet.encode[1].concat[0] operand 1
  *     coarsen       2 x 2 from level 3
+<<<<<<< HEAD
  *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]
  *     pace          4 for 20 50, 60 120, 25 50          // in flight; forward and backward of each chunk
  *     buckets       4
+=======
+ *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]    // cuts left open: 2
+>>>>>>> b9723ac (wip: joint search)
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */
@@ -50,7 +54,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('stream', pins.stream?.join(' x ')),
   ...given('halo', pins.exchanges && haloInWords(pins.exchanges)),
   ...given('coarsen', pins.coarsen && `${pins.coarsen.grid.join(' x ')} from level ${pins.coarsen.level}`),
-  ...given('stages', pins.chunks && chunksInWords(pins.chunks)),
+  ...given('stages', pins.chunks === undefined ? pins.stages : chunksInWords(pins.chunks)),
   ...given('pace', pins.pace && paceInWords(pins.pace)),
   ...given('buckets', pins.buckets),
   ...given('drop', pins.drop && listed(pins.drop.map(printName))),
@@ -100,7 +104,7 @@ const decisions: { readonly [word: string]: (cursor: Cursor) => Draft } = {
   columns: (cursor) => ({ marks: ['columns', readCuts(cursor)] }),
   halo: (cursor) => ({ exchanges: readHalo(cursor) }),
   coarsen: (cursor) => ({ coarsen: readCoarsening(cursor) }),
-  stages: (cursor) => ({ chunks: readChunks(cursor) }),
+  stages: readStages,
   pace: (cursor) => ({ pace: readPace(cursor) }),
   buckets: (cursor) => ({ buckets: positive(cursor) }),
   drop: (cursor) => ({ drop: readListed(cursor, () => cursor.name()) }),
@@ -177,15 +181,18 @@ function readCoarsening(cursor: Cursor): Coarsening {
   return { grid, level: cursor.integer() };
 }
 
-function readChunks(cursor: Cursor): Chunk[] {
-  if (cursor.take('one')) return [];
-  const chunks: Chunk[] = [{ from: '', stage: cursor.integer() }];
+/** `one`; `0, 1 from ...`; or `3`, the cuts left open. */
+function readStages(cursor: Cursor): Draft {
+  if (cursor.take('one')) return { chunks: [] };
+  const first = cursor.integer();
+  if (cursor.peek().text !== ',') return { stages: first };
+  const chunks: Chunk[] = [{ from: '', stage: first }];
   while (cursor.take(',')) {
     const stage = cursor.integer();
     cursor.expect('from');
     chunks.push({ from: cursor.name(), stage });
   }
-  return chunks;
+  return { chunks };
 }
 
 function readPace(cursor: Cursor): Pace {

@@ -10,6 +10,9 @@ import { isSpatial, modelTypes } from '../../ir/intervals.ts';
 import { type Kernel, kernelOf } from '../../ir/kernels.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
+import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
+import type { OpDefinition } from '../../ir/ops/definition.ts';
+import { ops as definitions } from '../../ir/ops/table.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
 import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { bytesOf, type MapType, type ValueType } from '../../ir/type.ts';
@@ -44,6 +47,8 @@ export type Profile = {
   readonly model: Model;
   readonly ops: readonly OpProfile[];
   readonly values: ReadonlyMap<string, ValueProfile>;
+  /** How many consecutive samples some op must see at once, where more than one. */
+  readonly together: readonly number[];
   /** The untiled program on one device: forward, then backward. */
   readonly program: Program;
 };
@@ -76,8 +81,15 @@ export function profileOf(model: Model): Profile {
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
-  return { model, ops, values, program };
+  return { model, ops, values, together: togetherIn(model), program };
 }
+
+const togetherIn = (model: Model): number[] =>
+  model.ops.flatMap((op) => {
+    const { together } = definitions[op.kind] as OpDefinition<OpKind>;
+    const over = together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
+    return over > 1 ? [over] : [];
+  });
 
 function untiledProgram(model: Model): Program {
   const extents = tiledExtents(model);

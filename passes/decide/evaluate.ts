@@ -1,0 +1,277 @@
+/**
+ * What a shape costs when the decisions inside it are made: halo and coarsening for its tile, recompute for its
+ * memory, cuts into stages for its pipeline. Every figure is analytic and on the safe side: messages get the worst-case
+ * share of a link, memory is an upper bound; lowering and the simulator have the last word.
+ */
+import { at } from '../../ir/box.ts';
+import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
+import { linkBetween, messageSeconds } from '../../ir/machine.ts';
+import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
+import { product } from '../../ir/type.ts';
+import { cutsOf } from './grid.ts';
+import { bestHalo, everyExchange, type HaloAnswer, type HaloQuestion, priceHalo } from './halo.ts';
+import { cheapestWithin, type RecomputePoint } from './recompute.ts';
+import { devicesIn, type Extents, samplesIn, type Shape } from './shapes.ts';
+import { ownSeconds, type Situation } from './situation.ts';
+import { bestStages, type StageAnswer } from './stages.ts';
+
+/** Where the seconds of a step go, on the device that takes longest. */
+export type Parts = {
+  /** Kernels on the cells that a tile owns. */
+  readonly compute: number;
+  /** Kernels on margins. */
+  readonly margins: number;
+  /** Forward work done again. */
+  readonly recompute: number;
+  /** Exchanges and gathers of tiles, messages of stages. */
+  readonly messages: number;
+  /** Waiting for other stages. */
+  readonly bubble: number;
+  /** Gradient sums that no work hides. */
+  readonly allReduce: number;
+  readonly update: number;
+};
+
+export type Evaluated = {
+  readonly shape: Shape;
+  readonly order: Order;
+  readonly halo: HaloAnswer;
+  readonly point: RecomputePoint;
+  readonly pipeline?: StageAnswer;
+  readonly seconds: number;
+  readonly parts: Parts;
+  /** Bytes of the fullest device: an upper bound before lowering. */
+  readonly memory: number;
+};
+
+/** What all candidates share: memory is traded for time along one curve, taken on the untiled network. */
+export type Context = {
+  readonly situation: Situation;
+  readonly space: Extents;
+  readonly curve: readonly RecomputePoint[];
+  /** Seconds of each op forward on the untiled network, one sample: what the curve was taken with. */
+  readonly curveForward: readonly number[];
+};
+
+export type Effort = 'quick' | 'best';
+
+/** Undefined where the shape does not fit the memory whatever is recomputed. */
+export function evaluate(context: Context, shape: Shape, effort: Effort, memory: number): Evaluated | undefined {
+  const halo = haloOf(context, shape, effort);
+  return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
+}
+
+function haloOf({ situation }: Context, shape: Shape, effort: Effort): HaloAnswer {
+  const { pins, profile } = situation;
+  const question = haloQuestion(situation, shape);
+  if (pins.exchanges !== undefined) return priceHalo(question, pins.exchanges, pins.coarsen);
+  if (product(shape.grid) === 1 || !question.exchanges) return priceHalo(question, [], pins.coarsen);
+  if (effort === 'best') return bestHalo(question);
+  const answers = [priceHalo(question, []), priceHalo(question, everyExchange(profile))];
+  return answers.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+}
+
+export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
+  const { profile, machine } = situation;
+  const count = product(shape.grid);
+  const tiles = shape.grid.map((devices, axis) => devices * at(shape.stream, axis));
+  return {
+    profile,
+    device: machine.device,
+    tile: shape.tile,
+    grid: tiles,
+    samples: samplesIn(situation, shape),
+    exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
+    gatherSeconds: (group, bytes) =>
+      gatherSeconds(machine, { count: product(group), spacing: 1, first: 0 }, bytes),
+    exchanges: product(shape.stream) === 1,
+  };
+}
+
+/** Bytes of all maps on the tile, margins included, per byte of the untiled network on one sample. */
+function shareOfBytes({ situation }: Context, shape: Shape, { margins }: HaloAnswer): number {
+  let [whole, held] = [0, 0];
+  for (const [name, { stride, extents, cellBytes }] of situation.profile.values) {
+    const margin = margins.get(name) ?? 0;
+    const sides = stride.map((step, axis) =>
+      Math.min(at(extents, axis), at(shape.tile, axis) / step + 2 * margin),
+    );
+    whole += product(extents) * cellBytes;
+    held += product(sides) * cellBytes;
+  }
+  return (held / whole) * samplesIn(situation, shape);
+}
+
+/** Extra backward seconds of each op, the curve's scaled to the tile. */
+const extraOf = ({ curveForward }: Context, { extra }: RecomputePoint, forward: readonly number[]): number[] =>
+  extra.map((seconds, op) => (seconds === 0 ? 0 : (seconds * at(forward, op)) / at(curveForward, op)));
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
+  const { situation, curve } = context;
+  const { parameterBytes, stateFactor, updateSeconds } = situation;
+  const rounds = shape.microBatches * product(shape.stream);
+  // What a round gives is added to what was there before.
+  const states = parameterBytes * (stateFactor + (rounds > 1 ? 1 : 0));
+  const share = shareOfBytes(context, shape, halo);
+  const point = cheapestWithin(curve, (memory - states) / share);
+  if (point === undefined) return undefined;
+  const recompute = rounds * sum(extraOf(context, point, halo.forward));
+  const kernels = rounds * (sum(halo.forward) + sum(halo.backward));
+  const compute = Math.min(kernels, rounds * ownSeconds(situation, shape.tile, samplesIn(situation, shape)));
+  const messages = rounds * (halo.messages.forward + halo.messages.backward);
+  const allReduce = exposedAllReduce(context, shape, halo);
+  const parts = {
+    compute,
+    margins: kernels - compute,
+    recompute,
+    messages,
+    bubble: 0,
+    allReduce,
+    update: updateSeconds,
+  };
+  const order = 'one_after_another';
+  return { shape, order, halo, point, parts, seconds: total(parts), memory: states + point.peak * share };
+}
+
+const total = (parts: Parts): number => sum(Object.values(parts));
+
+/** Gradients are summed in buckets of at least this share of all of them, so that latencies stay few. */
+const bucketShare = 1 / 16;
+
+/**
+ * What of the all-reduce outlasts the backward pass: buckets go as their last gradient is there, bottom levels
+ * first, one after another (on this machine's processes, which do not overlap, all of it).
+ */
+function exposedAllReduce({ situation }: Context, shape: Shape, { backward }: HaloAnswer): number {
+  const { machine, parameterBytes, profile } = situation;
+  const members: Members = { count: devicesIn(shape), spacing: 1, first: 0 };
+  if (machine.launcher === 'local') return allReduceSeconds(machine, members, parameterBytes);
+  let [clock, lane, waiting] = [0, 0, 0];
+  for (const [index, op] of [...profile.ops.entries()].reverse()) {
+    clock += at(backward, index);
+    waiting += op.parameterBytes;
+    if (waiting < bucketShare * parameterBytes && (index > 0 || waiting === 0)) continue;
+    lane = Math.max(lane, clock) + allReduceSeconds(machine, members, waiting);
+    waiting = 0;
+  }
+  if (waiting > 0) lane = Math.max(lane, clock) + allReduceSeconds(machine, members, waiting);
+  return Math.max(0, lane - clock);
+}
+
+/** Points of the curve that a pipeline is tried with: everything kept, half way, the least memory. */
+const tried = (curve: readonly RecomputePoint[]): RecomputePoint[] => {
+  const picks = [0, 0.25, 0.5, 0.75, 1].map((part) => Math.round(part * (curve.length - 1)));
+  return [...new Set(picks)].map((index) => at(curve, index));
+};
+
+function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
+  const { situation, curve } = context;
+  const orders: readonly Order[] =
+    situation.pins.order === undefined ? ['1f1b', 'gpipe'] : [situation.pins.order];
+  let best: Evaluated | undefined;
+  for (const point of tried(curve))
+    for (const order of orders) {
+      const found = pipelined(context, shape, halo, { point, order, memory });
+      if (found !== undefined && (best === undefined || found.seconds < best.seconds)) best = found;
+    }
+  return best;
+}
+
+type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly memory: number };
+
+function pipelined(
+  context: Context,
+  shape: Shape,
+  halo: HaloAnswer,
+  { point, order, memory }: Choice,
+): Evaluated | undefined {
+  const { situation } = context;
+  const { machine, profile, parameterBytes, stateFactor, updateSeconds } = situation;
+  const places = product(shape.grid);
+  const samples = samplesIn(situation, shape);
+  const share = shareOfBytes(context, shape, halo);
+  const extra = extraOf(context, point, halo.forward);
+  // Margins are exchanged where the ops are: their seconds go with the work.
+  const slower = {
+    forward: 1 + halo.messages.forward / sum(halo.forward),
+    backward: 1 + halo.messages.backward / sum(halo.backward),
+  };
+  const pipeline = bestStages({
+    profile,
+    forward: halo.forward.map((seconds) => seconds * slower.forward),
+    backward: halo.backward.map((seconds, op) => seconds * slower.backward + at(extra, op)),
+    kept: point.keptBytes.map((bytes) => bytes * share),
+    state: profile.ops.map((op) => op.parameterBytes * (stateFactor + 1)),
+    valueBytes: new Map(
+      [...profile.values].map(([name, { stride, extents, cellBytes }]) => [
+        name,
+        samples *
+          cellBytes *
+          product(stride.map((step, axis) => Math.min(at(extents, axis), at(shape.tile, axis) / step))),
+      ]),
+    ),
+    stages: shape.stages,
+    microBatches: shape.microBatches,
+    order,
+    memory,
+    workspace: point.working * share,
+    messageSeconds(from, to, bytes) {
+      const link = linkBetween(machine, from * places, to * places);
+      const sharing = link !== undefined && (link.shared || link === machine.network) ? Math.min(places, machine.devicesPerNode) : 1;
+      return link === undefined ? 0 : messageSeconds(link, bytes * sharing);
+    },
+    overlaps: machine.launcher !== 'local',
+  });
+  if (pipeline === undefined) return undefined;
+  const largest = Math.max(...stageBytes(situation, pipeline));
+  const members = { count: shape.replicas * places, spacing: shape.replicas === 1 ? 1 : shape.stages, first: 0 };
+  const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
+  const recompute = (shape.microBatches * sum(extra)) / shape.stages;
+  const messages = (shape.microBatches * (halo.messages.forward + halo.messages.backward)) / shape.stages;
+  const own = shape.microBatches * ownSeconds(situation, shape.tile, samples);
+  const parts = {
+    compute: Math.min(own, work) / shape.stages,
+    margins: Math.max(0, work - own) / shape.stages,
+    recompute,
+    messages,
+    bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages,
+    allReduce: allReduceSeconds(machine, members, largest),
+    update: (updateSeconds * largest) / parameterBytes,
+  };
+  return { shape, order, halo, point, pipeline, parts, seconds: total(parts), memory: Math.max(...pipeline.memory) };
+}
+
+/** Bytes of the parameters of each stage. */
+function stageBytes({ profile }: Situation, { chunks }: StageAnswer): number[] {
+  const bytes: number[] = [];
+  let stage = chunks[0]?.stage ?? 0;
+  for (const { op, parameterBytes } of profile.ops) {
+    stage = chunks.find(({ from }, index) => index > 0 && from === op.output)?.stage ?? stage;
+    bytes[stage] = (bytes[stage] ?? 0) + parameterBytes;
+  }
+  return bytes;
+}
+
+/** The decisions of a candidate as a schedule; undefined where an axis has fewer cells than tiles. */
+export function scheduleOf({ model, pins }: Situation, { shape, order, halo, point, pipeline }: Evaluated): Schedule | undefined {
+  const cuts = pins.cuts ?? cutsOf(model, shape.grid.map((count, axis) => count * at(shape.stream, axis)));
+  if (cuts === undefined) return undefined;
+  const coarsen = pins.coarsen ?? halo.coarsen;
+  return {
+    ...plainDecisions(model.rank),
+    name: model.name,
+    devices: devicesIn(shape),
+    replicas: shape.replicas,
+    microBatches: shape.microBatches,
+    order,
+    cuts,
+    stream: shape.stream,
+    exchanges: halo.exchanges,
+    ...(coarsen === undefined ? {} : { coarsen }),
+    chunks: pins.chunks ?? pipeline?.chunks ?? [],
+    drop: pins.drop ?? point.drop,
+    strips: pins.strips ?? point.strips,
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * The joint search: tiles, halo, recompute, strips, stages, replicas, micro-batches and order decided together.
+ *
+ * Every shape has a lower bound (its kernels on owned cells, nothing else). Shapes are taken by ascending bound,
+ * priced quickly, and the most promising priced in full, until the next bound is no better than the best found:
+ * then nothing in the class is better. A bounded number of shapes is priced, the same on every machine; what was left
+ * out is part of the printed bound.
+ */
+import { at } from '../../ir/box.ts';
+import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../../ir/plan.ts';
+import type { Schedule } from '../../ir/schedule.ts';
+import { product } from '../../ir/type.ts';
+import { showBytes } from '../../ir/units.ts';
+import { kernelSeconds } from '../../ir/kernels.ts';
+import { type Context, evaluate, type Evaluated, scheduleOf } from './evaluate.ts';
+import { recomputeCurve } from './recompute.ts';
+import { devicesIn, extentsOf, microBatched, samplesIn, type Shape, shapesWithin, streamed } from './shapes.ts';
+import { leastWork, oneDeviceSeconds, ownCells, ownSeconds, type Situation } from './situation.ts';
+
+export type Outcome = {
+  readonly best: Evaluated;
+  readonly schedule: Schedule;
+  /** The best others, one a kind of shape, and by how much they lose. */
+  readonly runnersUp: readonly Evaluated[];
+  readonly bound: {
+    /** No schedule of the class searched is faster. */
+    readonly class: number;
+    /** No schedule at all on so many devices is. */
+    readonly any: number;
+  };
+  /** The whole batch on one device with memory for everything. */
+  readonly oneDevice: number;
+  readonly considered: number;
+  readonly priced: number;
+};
+
+/** How many shapes are priced quickly, and how many in full; and how often the best is lowered in vain. */
+const effort = { quick: 256, full: 12, lowered: 16 } as const;
+
+type Bounded = { readonly shape: Shape; readonly bound: number };
+
+export type Lowering = (schedule: Schedule) => Plan | Fault;
+
+export function search(situation: Situation, lower: Lowering): Outcome | Fault {
+  const context = contextOf(situation);
+  const { extents } = context.space;
+  const least = leastWork(situation, extents);
+  const shapes = [...shapesWithin(situation, context.space)]
+    .map((shape): Bounded => ({ shape, bound: roughBound(situation, shape, least, extents) }))
+    .sort((a, b) => a.bound - b.bound || devicesIn(a.shape) - devicesIn(b.shape));
+  const ranked = rank(context, shapes);
+  const found = firstThatFits(context, ranked.evaluated, lower);
+  if (isFault(found)) return found;
+  const any = least / situation.devices;
+  return {
+    ...found,
+    runnersUp: runnersUp(ranked.evaluated, found.best),
+    bound: { class: Math.max(any, Math.min(ranked.open, found.best.seconds)), any },
+    oneDevice: oneDeviceSeconds(situation, extents),
+    considered: shapes.length,
+    priced: ranked.priced,
+  };
+}
+
+function contextOf(situation: Situation): Context {
+  const { profile, machine } = situation;
+  const space = extentsOf(situation);
+  const seconds = (kernels: 'forward' | 'backward') =>
+    profile.ops.map((op) => {
+      const cells = ownCells(profile, op, space.extents, 1);
+      return op[kernels].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
+    });
+  const forward = seconds('forward');
+  const bytes = new Map(
+    [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
+  );
+  const curve = recomputeCurve({ profile, forward, backward: seconds('backward'), bytes });
+  return { situation, space, curve, curveForward: forward };
+}
+
+/** Every kernel at its best rate, on the largest tile, and the update. */
+function roughBound({ updateSeconds, model }: Situation, shape: Shape, least: number, extents: readonly number[]): number {
+  const tile = (product(shape.tile) * product(shape.stream)) / product(extents);
+  void model;
+  return (least * tile) / (shape.replicas * shape.stages) + updateSeconds / shape.stages;
+}
+
+/** As `roughBound`, with waves and launches. */
+function ownBound(situation: Situation, shape: Shape): number {
+  const rounds = shape.microBatches * product(shape.stream);
+  const own = rounds * ownSeconds(situation, shape.tile, samplesIn(situation, shape));
+  return (own + situation.updateSeconds) / shape.stages;
+}
+
+type Ranking = {
+  /** Ascending by seconds. */
+  readonly evaluated: readonly Evaluated[];
+  /** The least bound of what was not priced in full. */
+  readonly open: number;
+  readonly priced: number;
+};
+
+function rank(context: Context, shapes: readonly Bounded[]): Ranking {
+  const quick: { readonly evaluated: Evaluated; readonly bound: number }[] = [];
+  let best = Number.POSITIVE_INFINITY;
+  let priced = 0;
+  let open = Number.POSITIVE_INFINITY;
+  for (const { shape, bound } of shapes) {
+    if (bound >= best) break;
+    if (priced >= effort.quick) {
+      open = Math.min(open, bound);
+      break;
+    }
+    for (const one of variants(context, shape)) {
+      const own = ownBound(context.situation, one);
+      if (own >= best) continue;
+      const evaluated = evaluate(context, one, 'quick', context.situation.memory);
+      priced += 1;
+      if (evaluated === undefined) continue;
+      quick.push({ evaluated, bound: own });
+      best = Math.min(best, evaluated.seconds);
+    }
+  }
+  quick.sort((a, b) => a.evaluated.seconds - b.evaluated.seconds);
+  const full: Evaluated[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (const { evaluated, bound } of quick) {
+    if (bound >= least) continue;
+    if (full.length >= effort.full) {
+      open = Math.min(open, bound);
+      continue;
+    }
+    const better = evaluate(context, evaluated.shape, 'best', context.situation.memory) ?? evaluated;
+    full.push(better.seconds < evaluated.seconds ? better : evaluated);
+    least = Math.min(least, better.seconds);
+  }
+  const rest = quick.map(({ evaluated }) => evaluated).filter(({ shape }) => !full.some((one) => one.shape === shape));
+  return { evaluated: [...full, ...rest].sort((a, b) => a.seconds - b.seconds), open, priced };
+}
+
+/**
+ * Micro-batches as few as fit and, in a pipeline, all; and, where one sample at a time is too much, tiles one
+ * after another.
+ */
+function variants(context: Context, shape: Shape): Shape[] {
+  const { situation, space } = context;
+  const all = microBatched(situation, shape);
+  if (shape.stages > 1) return all.filter(({ microBatches }) => microBatches >= Math.min(shape.stages, at(all, all.length - 1).microBatches));
+  const fits = (one: Shape) => leastMemory(context, one) <= situation.memory;
+  const whole = all.filter(fits);
+  const kept = whole.filter((one) => leastMemory(context, one, 0) <= situation.memory);
+  const chosen = [...new Set([...whole.slice(0, 1), ...kept.slice(0, 1)])];
+  const last = all.at(-1);
+  if (kept.length > 0 || last === undefined) return chosen;
+  const tiles = streamed(situation, last, space).filter(fits);
+  return [...chosen, ...tiles.slice(0, 1), ...tiles.filter((one) => leastMemory(context, one, 0) <= situation.memory).slice(0, 2)];
+}
+
+/** Bytes without margins, at a point of the curve (the least where none is named). */
+function leastMemory({ situation, curve, space }: Context, shape: Shape, point = curve.length - 1): number {
+  const { parameterBytes, stateFactor } = situation;
+  const share = (product(shape.tile) / product(space.extents)) * samplesIn(situation, shape);
+  return parameterBytes * stateFactor + at(curve, point).peak * share;
+}
+
+type Found = { readonly best: Evaluated; readonly schedule: Schedule };
+
+/** Lowers the best; where its allocated peak is too much, tries it with less memory, or the next. */
+function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower: Lowering): Found | Fault {
+  const { situation } = context;
+  let queue = [...evaluated];
+  let refusal: Fault | undefined;
+  for (let attempt = 0; attempt < effort.lowered; attempt++) {
+    const [best, ...others] = queue;
+    if (best === undefined) break;
+    queue = others;
+    const schedule = scheduleOf(situation, best);
+    const plan = schedule === undefined ? undefined : lower(schedule);
+    if (schedule === undefined || plan === undefined) continue;
+    if (isFault(plan)) {
+      refusal ??= plan;
+      continue;
+    }
+    const peak = Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
+    if (peak <= situation.memory) return { best, schedule };
+    refusal ??= tooMuch(situation, peak);
+    const again = evaluate(context, best.shape, 'best', (0.98 * best.memory * situation.memory) / peak);
+    if (again !== undefined && again.memory < best.memory)
+      queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
+  }
+  return refusal ?? nothingFits(context);
+}
+
+const tooMuch = ({ memory, devices }: Situation, needed: number): Fault =>
+  fault('does-not-fit', {
+    devices: devices === 1 ? '1 device' : `${devices} devices`,
+    memory: showBytes(memory),
+    needed: showBytes(needed),
+    missing: showBytes(needed - memory),
+    binding: 'the plan',
+  });
+
+function nothingFits(context: Context): Fault {
+  const { situation } = context;
+  return tooMuch(situation, situation.parameterBytes * situation.stateFactor);
+}
+
+/** The next best, one for each combination of replicas, stages and streaming. */
+function runnersUp(evaluated: readonly Evaluated[], best: Evaluated): Evaluated[] {
+  const kind = ({ shape }: Evaluated) =>
+    `${shape.replicas} ${shape.stages} ${product(shape.stream) > 1} ${product(shape.grid) > 1}`;
+  const seen = new Set([kind(best)]);
+  return evaluated
+    .filter((one) => {
+      const isNew = !seen.has(kind(one));
+      seen.add(kind(one));
+      return isNew;
+    })
+    .slice(0, 3);
+}

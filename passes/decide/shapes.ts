@@ -1,0 +1,162 @@
+/**
+ * The shapes of a schedule: how replicas, stages, tiles and micro-batches share out devices and samples. The joint
+ * search walks through all of them that use at most the devices there are, pins kept.
+ */
+import { at } from '../../ir/box.ts';
+import { stagesOf } from '../../ir/schedule.ts';
+import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
+import { product } from '../../ir/type.ts';
+import { divisorsOf } from './grid.ts';
+import { mayStream, type Situation } from './situation.ts';
+
+export type Shape = {
+  readonly replicas: number;
+  readonly stages: number;
+  /** Devices along each axis. */
+  readonly grid: readonly number[];
+  /** Tiles along each axis that a device works through. */
+  readonly stream: readonly number[];
+  readonly microBatches: number;
+  /** Cells of the largest tile, an axis, without margins. */
+  readonly tile: readonly number[];
+};
+
+export const devicesIn = ({ replicas, stages, grid }: Shape): number => replicas * stages * product(grid);
+
+export const samplesIn = ({ batch }: Situation, { replicas, microBatches }: Shape): number =>
+  batch / (replicas * microBatches);
+
+/** Beyond this many stages a pipeline of any network here is mostly bubble; a pin may ask for more. */
+const mostStages = 32;
+
+/** Tiles below so many cells on an axis are mostly margin. */
+const leastSide = 16;
+
+/** Where tiles begin, on multiples of the coarsest stride if each can have at least one. */
+export type Extents = { readonly extents: readonly number[]; readonly units: readonly number[] };
+
+export function extentsOf({ model }: Situation): Extents {
+  const extents = tiledExtents(model);
+  const strides = [...stridesOf(model).values()];
+  const finest = strides.reduce((a, b) => a.map((s, axis) => Math.min(s, at(b, axis))));
+  const units = extents.map((_, axis) =>
+    Math.max(1, ...strides.map((all) => Math.ceil(at(all, axis) / at(finest, axis)))),
+  );
+  return { extents, units };
+}
+
+/** Cells of the largest of `count` nearly equal tiles of an axis. */
+function largestTile({ extents, units }: Extents, axis: number, count: number): number {
+  const [extent, unit] = [at(extents, axis), at(units, axis)];
+  return extent >= unit * count
+    ? Math.min(extent, Math.ceil(extent / unit / count) * unit)
+    : Math.ceil(extent / count);
+}
+
+const tileOf = (space: Extents, tiles: readonly number[]): number[] =>
+  tiles.map((count, axis) => largestTile(space, axis, count));
+
+/** All grids of at most `most` devices, of those with the same largest tile the one with the fewest devices. */
+function gridsWithin(space: Extents, most: number): number[][] {
+  const rank = space.extents.length;
+  const walk = (axis: number, left: number): number[][] => {
+    const counts = axis === rank - 1 ? [lastCount(space, axis, left)] : distinctCounts(space, axis, left);
+    return counts.flatMap((count) =>
+      axis === rank - 1
+        ? [[count]]
+        : walk(axis + 1, Math.floor(left / count)).map((rest) => [count, ...rest]),
+    );
+  };
+  return walk(0, most);
+}
+
+const mostTiles = ({ extents }: Extents, axis: number): number =>
+  Math.max(1, Math.floor(at(extents, axis) / leastSide));
+
+/** Counts of tiles of an axis of which each makes the largest tile smaller than the count before. */
+function distinctCounts(space: Extents, axis: number, most: number): number[] {
+  const counts: number[] = [];
+  let before = Number.POSITIVE_INFINITY;
+  for (let count = 1; count <= Math.min(most, mostTiles(space, axis)); count++) {
+    const size = largestTile(space, axis, count);
+    if (size < before) counts.push(count);
+    before = size;
+  }
+  return counts;
+}
+
+/** The fewest tiles that are as small as `most` tiles would be. */
+function lastCount(space: Extents, axis: number, most: number): number {
+  const size = largestTile(space, axis, Math.min(most, mostTiles(space, axis)));
+  return Math.ceil(at(space.extents, axis) / size);
+}
+
+const given = <T>(pinned: T | undefined, open: () => readonly T[]): readonly T[] =>
+  pinned === undefined ? open() : [pinned];
+
+/** Numbers of stages worth a try: all small ones, then ever fewer. */
+const stageCounts = (most: number): number[] =>
+  Array.from({ length: Math.min(most, mostStages) }, (_, i) => i + 1).filter(
+    (count) => count <= 12 || count % 4 === 0,
+  );
+
+/** Every shape but for streaming and micro-batches, which are there to need less memory or to fill a pipeline. */
+export function* shapesWithin(situation: Situation, space: Extents): Generator<Shape> {
+  const { pins, devices, batch } = situation;
+  const tiles = pins.cuts?.map((marks) => marks.length - 1) ?? pins.tiles;
+  const stream = pins.stream ?? space.extents.map(() => 1);
+  const pinnedGrid = tiles?.map((count, axis) => count / at(stream, axis));
+  const pinnedStages = pins.chunks === undefined ? pins.stages : stagesOf({ chunks: pins.chunks });
+  for (const replicas of given(pins.replicas, () => divisorsOf(batch)))
+    for (const stages of given(pinnedStages, () => stageCounts(devices / replicas)))
+      for (const grid of given(pinnedGrid, () =>
+        gridsWithin(space, Math.floor(devices / (replicas * stages))),
+      )) {
+        const counts = grid.map((count, axis) => count * at(stream, axis));
+        const shape = { replicas, stages, grid, stream, microBatches: 1, tile: tileOf(space, counts) };
+        if (batch % replicas === 0 && devicesIn(shape) <= devices && devicesIn(shape) >= 1) yield shape;
+      }
+}
+
+/** The same shape with its samples in ever more micro-batches. */
+export function microBatched(situation: Situation, shape: Shape): Shape[] {
+  const { batch, pins } = situation;
+  const counts = given(pins.microBatches, () => divisorsOf(batch / shape.replicas));
+  return counts
+    .filter((count) => batch % (shape.replicas * count) === 0 && keepsTogether(situation, shape, count))
+    .map((microBatches) => ({ ...shape, microBatches }));
+}
+
+/** Samples that share statistics must not be torn apart. */
+function keepsTogether({ profile, batch }: Situation, { replicas }: Shape, microBatches: number): boolean {
+  const samples = batch / (replicas * microBatches);
+  return profile.together.every((over) => samples % over === 0 || (over === batch && microBatches === 1));
+}
+
+/** The same shape with each device working through ever more tiles, by halves of the longest side. */
+export function streamed(situation: Situation, shape: Shape, space: Extents): Shape[] {
+  const { pins } = situation;
+  const fixed = pins.stream ?? pins.tiles ?? pins.cuts ?? (pins.exchanges?.length ? [] : undefined);
+  if (fixed !== undefined || shape.stages > 1 || pins.coarsen !== undefined || !mayStream(situation))
+    return [];
+  const shapes: Shape[] = [];
+  let stream = shape.grid.map(() => 1);
+  for (;;) {
+    const sides = tileOf(
+      space,
+      shape.grid.map((count, axis) => count * at(stream, axis)),
+    );
+    const longest = sides.indexOf(Math.max(...sides));
+    if (at(sides, longest) < 2 * leastSide) return shapes;
+    stream = stream.map((count, axis) => (axis === longest ? count + 1 : count));
+    shapes.push({
+      ...shape,
+      stream,
+      tile: tileOf(
+        space,
+        shape.grid.map((count, axis) => count * at(stream, axis)),
+      ),
+    });
+    if (product(stream) > 4096) return shapes;
+  }
+}

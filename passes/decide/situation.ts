@@ -1,0 +1,112 @@
+/** What the joint search is given, and what every candidate is priced with. */
+import { at } from '../../ir/box.ts';
+import { typesOf } from '../../ir/graph.ts';
+import { type Kernel, kernelOf, kernelSeconds, leastSeconds } from '../../ir/kernels.ts';
+import { type Machine, machineDevices } from '../../ir/machine.ts';
+import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
+import { ops } from '../../ir/ops/table.ts';
+import type { Pins } from '../../ir/schedule.ts';
+import { product } from '../../ir/type.ts';
+import { slotsOf, stateName, updateGraph } from '../lower/optimizer.ts';
+import { type OpProfile, type Profile, profileOf } from './profile.ts';
+
+export type Situation = {
+  readonly model: Model;
+  readonly profile: Profile;
+  readonly machine: Machine;
+  readonly pins: Pins;
+  /** Devices at most. */
+  readonly devices: number;
+  /** Bytes that a device has for the plan. */
+  readonly memory: number;
+  readonly batch: number;
+  readonly parameterBytes: number;
+  /** Bytes of weights, gradients and optimizer state per byte of parameter. */
+  readonly stateFactor: number;
+  /** Seconds in which a device updates all parameters. */
+  readonly updateSeconds: number;
+};
+
+export function situationOf(model: Model, machine: Machine, pins: Pins): Situation {
+  const { training } = model;
+  if (training === undefined) throw new Error(`${model.name} has nothing to train`);
+  const profile = profileOf(model);
+  const { memory, reserve } = machine.device;
+  return {
+    model,
+    profile,
+    machine,
+    pins,
+    devices: pins.devices ?? machineDevices(machine),
+    memory: Math.min(pins.memory ?? Number.POSITIVE_INFINITY, memory - reserve),
+    batch: training.batch,
+    parameterBytes: profile.ops.reduce((sum, { parameterBytes }) => sum + parameterBytes, 0),
+    stateFactor: slotsOf(training.optimizer).length + 1,
+    updateSeconds: updateSeconds(model, training.optimizer, machine),
+  };
+}
+
+/** All parameters in one kernel for each kind of op, as multi-tensor kernels do. */
+function updateSeconds(model: Model, optimizer: Optimizer, { device }: Machine): number {
+  const trained = new Set(trainedParameters(model));
+  const parameters = model.parameters.filter(({ name }) => trained.has(name));
+  const { graph } = updateGraph(optimizer, parameters, (name) => stateName(`${name}~grad`, 'weight'), []);
+  const types = typesOf(graph);
+  const kernels = graph.ops.map((op) =>
+    kernelOf(
+      op,
+      op.inputs.flatMap((name) => types.get(name) ?? []),
+      1,
+    ),
+  );
+  const seconds = kernels.reduce((sum, kernel) => sum + kernelSeconds(device, kernel, 1) - device.launch, 0);
+  return seconds + device.launch * new Set(graph.ops.map(({ kind }) => kind)).size;
+}
+
+/** Cells of an op on a tile without margins, of so many samples: what its kernels are counted by. */
+export function ownCells(
+  profile: Profile,
+  { counted }: OpProfile,
+  tile: readonly number[],
+  samples: number,
+): number {
+  const value = counted === undefined ? undefined : profile.values.get(counted);
+  if (value === undefined) return 1;
+  const cells = value.stride.map((stride, axis) =>
+    Math.min(at(value.extents, axis), Math.max(1, at(tile, axis) / stride)),
+  );
+  return samples * product(cells);
+}
+
+type Seconds = (kernel: Kernel, cells: number) => number;
+
+const sumOver = (
+  { profile }: Situation,
+  tile: readonly number[],
+  samples: number,
+  seconds: Seconds,
+): number =>
+  profile.ops.reduce((sum, op) => {
+    const cells = ownCells(profile, op, tile, samples);
+    return [...op.forward, ...op.backward].reduce((all, kernel) => all + seconds(kernel, cells), sum);
+  }, 0);
+
+/** Seconds of forward and backward of one micro-batch on a tile, every margin free: no halo takes less. */
+export const ownSeconds = (situation: Situation, tile: readonly number[], samples: number): number =>
+  sumOver(situation, tile, samples, (kernel, cells) =>
+    kernelSeconds(situation.machine.device, kernel, cells),
+  );
+
+/** Device seconds that the whole batch takes in any schedule: every kernel at the best rate of its class. */
+export const leastWork = (situation: Situation, extents: readonly number[]): number =>
+  sumOver(situation, extents, situation.batch, (kernel, cells) =>
+    leastSeconds(situation.machine.device, kernel, cells),
+  );
+
+/** One device with memory for everything: the whole batch at once, nothing recomputed, no message. */
+export const oneDeviceSeconds = (situation: Situation, extents: readonly number[]): number =>
+  ownSeconds(situation, extents, situation.batch) + situation.updateSeconds;
+
+/** Whether statistics or sums over whole samples are in the way of tiles that come one after another. */
+export const mayStream = ({ model }: Situation): boolean =>
+  model.ops.every(({ kind }) => ops[kind].wholeExtent !== true && ops[kind].needsSums !== true);
