@@ -39,6 +39,7 @@ export function summarize(plan: Plan) {
       receptiveField: image && output ? receptiveField(model, output.value, image.name) : [],
     },
     schedule: {
+      devices: schedule.devices,
       replicas: schedule.replicas,
       tiles: tilesOf(schedule),
       stream: schedule.stream,

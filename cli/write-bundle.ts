@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bundleFiles } from '../compiler/bundle.ts';
+import { bundleFiles, type Origin } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
@@ -8,11 +8,7 @@ import { reasonOf } from '../runtime/files/reason.ts';
 import { makePrivateFolder, type PrivateFolder } from '../runtime/local/folder.ts';
 import { version } from './version.ts';
 
-export type BundleSource = {
-  readonly source: string;
-  readonly sets: Readonly<Record<string, string>>;
-  readonly threads: number;
-};
+export type BundleSource = Omit<Origin, 'version'>;
 
 /**
  * Writes a bundle into a folder, in place of what stood under the same names; that stays until all of the new

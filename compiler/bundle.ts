@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { emitOnnx } from '../backends/onnx/emit.ts';
 import { bundleFormat, bundlePaths, type Manifest, segmentPath } from '../ir/bundle.ts';
+import type { Decision } from '../ir/decision.ts';
+import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
+import { printMachine } from '../ir/text/machine.ts';
 import { printModel } from '../ir/text/model.ts';
 import { printPlan } from '../ir/text/plan.ts';
 import { printSchedule } from '../ir/text/schedule.ts';
@@ -16,6 +19,9 @@ export type Origin = {
   readonly version: string;
   /** Compute threads of each device. */
   readonly threads: number;
+  /** The machine it was planned for, and why so. */
+  readonly machine?: Machine;
+  readonly decision?: Decision;
 };
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -32,6 +38,12 @@ export function bundleFiles(plan: Plan, origin: Origin): Map<string, Uint8Array>
     [bundlePaths.planText, text(printPlan(plan))],
     [bundlePaths.schedule, text(printSchedule(plan.schedule))],
     [bundlePaths.model, text(origin.source)],
+    ...(origin.machine === undefined
+      ? []
+      : [[bundlePaths.machine, text(printMachine(origin.machine))] as [string, Uint8Array]]),
+    ...(origin.decision === undefined
+      ? []
+      : [[bundlePaths.decision, text(JSON.stringify(origin.decision))] as [string, Uint8Array]]),
     ...plan.segments.map((segment): [string, Uint8Array] => [segmentPath(segment.name), emitOnnx(segment)]),
   ]);
   const manifest: Manifest = {

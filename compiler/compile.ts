@@ -1,19 +1,23 @@
 /**
  * The driver. Read this first:
  *
- *   source --front--> Model --first-fit, shard, gradient, instruct, allocate--> Plan --bundle--> files
+ *   source --front--> Model --decide--> Schedule --shard, gradient, instruct, allocate--> Plan --bundle--> files
  *
+ * Decisions are made by the joint search where the machine is known, else by the plain default (`first-fit`).
  * The passes and their order are data (`pipelines.ts`); the pass manager verifies after each.
  */
-import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import type { Decision } from '../ir/decision.ts';
+import { diagnose, failure, isFault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import type { Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
-import type { Pins } from '../ir/schedule.ts';
+import type { Pins, Schedule } from '../ir/schedule.ts';
+import { jointlyDecided } from '../passes/decide/joint-search.ts';
 import { compileModel } from './front/lower-model.ts';
 import { runPasses } from './pass-manager.ts';
-import { planPipeline } from './pipelines.ts';
+import { decidePipeline, lowerPipeline } from './pipelines.ts';
 
-export type Request = {
+export type Source = {
   /** The `.unet` text, and the name of its file for diagnostics. */
   readonly source: string;
   readonly file: string;
@@ -22,17 +26,48 @@ export type Request = {
   readonly purpose: 'train' | 'predict';
   /** Spatial sizes of an image input that differ from the text's: a prediction takes any image. */
   readonly extents?: Readonly<Record<string, readonly number[]>>;
-  readonly pins: Pins;
 };
 
-export type Compiled = { readonly model: Model; readonly plan: Plan };
+export type Request = Source & { readonly pins: Pins; readonly machine?: Machine };
+
+export type Decided = {
+  readonly schedule: Schedule;
+  /** Absent where nothing was weighed: the plain default decided, or a person. */
+  readonly decision?: Decision;
+};
+
+export type Compiled = Decided & { readonly model: Model; readonly plan: Plan };
 
 /** From a text and some decisions to a verified plan. */
-export function compile({ source, file, sets, purpose, extents, pins }: Request): Result<Compiled> {
-  const model = compileModel(source, file, { sets, purpose, ...(extents === undefined ? {} : { extents }) });
+export function compile({ pins, machine, ...source }: Request): Result<Compiled> {
+  const model = modelOf(source);
   if (!model.ok) return model;
-  const planned = runPasses(planPipeline, { stage: 'model', model: model.value, pins });
-  if (!planned.ok) return planned;
-  if (planned.value.stage !== 'plan') throw new Error(`the pipeline ends at ${planned.value.stage}`);
-  return success({ model: model.value, plan: planned.value.plan }, model.warnings);
+  const decided = decide(model.value, pins, machine);
+  if (!decided.ok) return decided;
+  const plan = carryOut(model.value, decided.value.schedule);
+  if (!plan.ok) return plan;
+  return success({ ...decided.value, model: model.value, plan: plan.value }, model.warnings);
+}
+
+export const modelOf = ({ source, file, sets, purpose, extents }: Source): Result<Model> =>
+  compileModel(source, file, { sets, purpose, ...(extents === undefined ? {} : { extents }) });
+
+/** All that the pins leave open. The search is for training; what it cannot place, the plain default may stream. */
+export function decide(model: Model, pins: Pins, machine?: Machine): Result<Decided> {
+  if (machine !== undefined && model.loss !== undefined && model.training !== undefined) {
+    const found = jointlyDecided(model, machine, pins);
+    if (found !== undefined) return isFault(found) ? failure(diagnose(found)) : success(found);
+  }
+  const decided = runPasses(decidePipeline, { stage: 'model', model, pins });
+  if (!decided.ok) return decided;
+  if (decided.value.stage !== 'scheduled') throw new Error(`decisions end at ${decided.value.stage}`);
+  return success({ schedule: decided.value.schedule });
+}
+
+/** A schedule as a plan, verified after every pass. */
+export function carryOut(model: Model, schedule: Schedule): Result<Plan> {
+  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule });
+  if (!lowered.ok) return lowered;
+  if (lowered.value.stage !== 'plan') throw new Error(`the pipeline ends at ${lowered.value.stage}`);
+  return success(lowered.value.plan);
 }

@@ -31,6 +31,10 @@ export const bundlePaths = {
   /** The same plan as text, to read. */
   planText: 'plan.ir',
   schedule: 'schedule',
+  /** The machine that it was planned for; absent where none was named. */
+  machine: 'machine',
+  /** Why this schedule (`Decision`), as JSON; absent where nothing was searched. */
+  decision: 'decision.json',
   model: 'model.unet',
 } as const;
 

@@ -4,6 +4,7 @@
  */
 import type { Range } from './box.ts';
 import type { Graph } from './graph.ts';
+import type { Machine } from './machine.ts';
 import type { Model } from './model.ts';
 import type { Axis, Plan } from './plan.ts';
 import type { Pins, Schedule } from './schedule.ts';
@@ -25,8 +26,8 @@ export type Gradient = { readonly parameter: string; readonly value: string };
 
 /** What only some stages have is absent in the others. */
 export type Module =
-  /** Decisions may still be open. */
-  | { readonly stage: 'model'; readonly model: Model; readonly pins: Pins }
+  /** Decisions may still be open; the joint search makes them for a machine. */
+  | { readonly stage: 'model'; readonly model: Model; readonly pins: Pins; readonly machine?: Machine }
   /** All decisions are made. */
   | { readonly stage: 'scheduled'; readonly model: Model; readonly schedule: Schedule }
   /** The forward program of each role. */

@@ -1,4 +1,5 @@
 /** Quantities for people: bytes in binary units, counts with prefixes; and back. */
+import { at } from './box.ts';
 
 const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
@@ -19,6 +20,16 @@ export function showCount(count: number): string {
 }
 
 const threeDigits = (amount: number): string => (amount >= 1000 ? amount.toFixed(0) : amount.toPrecision(3));
+
+/** `35.2 ms`, `1.20 s`, `2.5 min`. */
+export function showSeconds(seconds: number): string {
+  if (seconds >= 120)
+    return seconds >= 7200 ? `${(seconds / 3600).toPrecision(3)} h` : `${(seconds / 60).toPrecision(3)} min`;
+  const step = seconds >= 1 || seconds === 0 ? 0 : Math.min(3, Math.ceil(-Math.log10(seconds) / 3));
+  return `${threeDigits(seconds * 1000 ** step)} ${at(secondWords, step)}`;
+}
+
+const secondWords = ['s', 'ms', 'µs', 'ns'];
 
 /** Bytes of `4GiB`, `768 MiB`, `1.5 GB`; undefined where that is no size. A number needs its unit. */
 export function parseBytes(text: string): number | undefined {

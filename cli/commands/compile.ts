@@ -1,24 +1,17 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { compile as compileText } from '../../compiler/compile.ts';
+import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
-import {
-  memoryOfThisMachine,
-  type PinOptions,
-  readPins,
-  readSets,
-  readSource,
-  threadsEach,
-  wholeNumber,
-} from '../inputs.ts';
-import { planTables } from '../plan-tables.ts';
-import { summarize } from '../summary.ts';
+import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumber } from '../inputs.ts';
+import { machineFor } from '../machine-for.ts';
+import { planInWords, planJson } from '../plan-in-words.ts';
 import { coloursOf } from '../terminal.ts';
 import { writeBundle } from '../write-bundle.ts';
 
 type Options = PinOptions & {
   readonly set: readonly string[];
   readonly output?: string;
+  readonly machine?: string;
   readonly threads?: string;
   readonly json?: true;
 };
@@ -28,11 +21,12 @@ export function registerCompile(program: Command): void {
     .command('compile')
     .summary('plan, lower, verify, and write the bundle')
     .description(
-      'Compiles a model into a plan for a number of devices of this machine, verifies it, and writes the bundle.\nWhat is not pinned is chosen: replicas before tiles, more micro-batches and then more tiles until it fits the memory.',
+      'Compiles a model into a plan for the devices of a machine, verifies it, and writes the bundle.\nWhat is not pinned is decided for the least predicted step time that fits the memory of a device.',
     )
     .argument('<model>', 'a .unet file')
-    .option('--devices <n>', 'number of devices (processes)')
-    .option('--memory <size>', 'memory of a device, such as 4GiB (default: its share of this machine)')
+    .option('--machine <name>', 'a machine that comes with unetc, or a .machine file (default: this one)')
+    .option('--devices <n>', 'devices at most (default: all of the machine; of this one, 1)')
+    .option('--memory <size>', "memory of a device, such as 4GiB (default: the machine's)")
     .option('--schedule <file>', 'a schedule, complete or with decisions left out')
     .option(
       '--pin <key=value>',
@@ -60,37 +54,37 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const [sets, pins] = [readSets(options.set), readPins(options)];
   if (!sets.ok || !pins.ok)
     return complain([...(sets.ok ? [] : sets.diagnostics), ...(pins.ok ? [] : pins.diagnostics)], sources);
-  const devices = pins.value.devices ?? 1;
   const threads = options.threads === undefined ? undefined : wholeNumber('--threads', options.threads);
   if (threads?.ok === false) return complain(threads.diagnostics, sources, 2);
+  const machine = machineFor(options.machine, pins.value);
+  if (!machine.ok) return complain(machine.diagnostics, sources);
+  const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });
+  if (!model.ok) return complain(model.diagnostics, sources);
+  complain(model.warnings, sources);
   const began = performance.now();
-  const memory = pins.value.memory ?? memoryOfThisMachine(devices);
-  const compiled = compileText({
-    source: source.value,
-    file,
-    sets: sets.value,
-    purpose: 'train',
-    pins: { ...pins.value, memory },
-  });
-  if (!compiled.ok) return complain(compiled.diagnostics, sources);
-  complain(compiled.warnings, sources);
+  const decided = decide(model.value, machine.value.pins, machine.value.machine);
+  if (!decided.ok) return complain(decided.diagnostics, sources);
   const planningSeconds = (performance.now() - began) / 1000;
-  const { plan } = compiled.value;
-  const folder = options.output ?? join('.', `${plan.name}.plan`);
+  const plan = carryOut(model.value, decided.value.schedule);
+  if (!plan.ok) return complain(plan.diagnostics, sources);
+  const folder = options.output ?? join('.', `${plan.value.name}.plan`);
   const origin = {
     source: source.value,
     sets: sets.value,
-    threads: threads?.value ?? threadsEach(plan.schedule.devices),
+    threads: threads?.value ?? threadsEach(plan.value.schedule.devices),
+    machine: machine.value.machine,
+    ...(decided.value.decision === undefined ? {} : { decision: decided.value.decision }),
   };
-  const written = writeBundle(plan, origin, folder);
+  const written = writeBundle(plan.value, origin, folder);
   if (!written.ok) return complain(written.diagnostics, sources, 3);
-  if (options.json) {
-    const machine = { name: 'local', devices: plan.schedule.devices, memoryBytes: memory };
-    const { model, schedule, predicted, roles } = summarize(plan);
-    printJson({ model, machine, schedule, predicted, planningSeconds, roles, files: written.value });
-    return 0;
+  const shown = { plan: plan.value, machine: machine.value.machine, decision: decided.value.decision };
+  if (options.json) printJson({ ...planJson(shown), planningSeconds, files: written.value });
+  else {
+    print(planInWords(shown, coloursOf(process.stdout)));
+    const seconds = ((performance.now() - began) / 1000).toFixed(2);
+    note(
+      `\nDecided in ${planningSeconds.toFixed(2)} s, compiled and verified in ${seconds} s. The bundle is in ${folder}`,
+    );
   }
-  print(planTables(plan, coloursOf(process.stdout)));
-  note(`\nCompiled and verified in ${planningSeconds.toFixed(2)} s. The bundle is in ${folder}`);
   return 0;
 }

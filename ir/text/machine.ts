@@ -23,7 +23,7 @@
  */
 import { failure, type Result, success } from '../diagnostics/diagnostic.ts';
 import { type Curve, kernelClasses, type Link, launchers, type Machine, precisions } from '../machine.ts';
-import { placed, TextFault, type Token } from './cursor.ts';
+import { type Cursor, placed, TextFault, type Token } from './cursor.ts';
 import { printName } from './data.ts';
 import { machineOf, noLink } from './machine-assembly.ts';
 import {
@@ -141,6 +141,17 @@ export function readMachine(text: string, file: string): Result<Machine> {
   }
   const machine = machineOf(reading, head);
   return reading.diagnostics.length > 0 ? failure(...reading.diagnostics) : success(machine);
+}
+
+/** Reads the machine that a longer text ends with; such a text is made by the program, and its faults are few. */
+export function readMachineAt(cursor: Cursor): Machine {
+  const reading = { ...beginReading('', ''), cursor };
+  const head = cursor.peek();
+  cursor.expect('machine');
+  reading.names.set('machine', cursor.name('the name of the machine'));
+  readStatements(reading, 'a machine', machineWords, false);
+  const machine = machineOf(reading, head);
+  return reading.diagnostics.length > 0 ? cursor.fail('a machine without faults') : machine;
 }
 
 /** Figures that reading fills in where they are absent are left out. */

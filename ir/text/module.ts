@@ -3,6 +3,7 @@ import type { Gradient, Module, ModuleAt, Program, Stage } from '../module.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
 import { printGraph, printRange, readGraph, readRange } from './graph.ts';
+import { printMachine, readMachineAt } from './machine.ts';
 import { indent, printModelLines, readModel } from './model.ts';
 import { printAxis, printPlanLines, readAll, readAxis, readPlan } from './plan.ts';
 import { printScheduleLines, readSchedule, readWholeSchedule } from './schedule.ts';
@@ -49,14 +50,16 @@ type Form<S extends Stage> = {
 
 const forms: { readonly [S in Stage]: Form<S> } = {
   model: {
-    print: ({ model, pins }) => [
+    print: ({ model, pins, machine }) => [
       ...printModelLines(model),
       ...printScheduleLines({ name: model.name, ...pins }),
+      ...(machine === undefined ? [] : [printMachine(machine).trimEnd()]),
     ],
     read(cursor) {
       const model = readModel(cursor);
       const { name: _, ...pins } = readSchedule(cursor);
-      return { stage: 'model', model, pins };
+      const machine = cursor.peek().text === 'machine' ? readMachineAt(cursor) : undefined;
+      return { stage: 'model', model, pins, ...(machine === undefined ? {} : { machine }) };
     },
   },
   scheduled: {

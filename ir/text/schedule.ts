@@ -11,13 +11,9 @@
  *     stream        3 x 3                                // of them, worked through by one device
  *     halo          exchange 2 before unet.decode[0].conv[0], 4 before unet.encode[1].concat[0] operand 1
  *     coarsen       2 x 2 from level 3
-<<<<<<< HEAD
- *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]
+ *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]    // cuts left open: 2
  *     pace          4 for 20 50, 60 120, 25 50          // in flight; forward and backward of each chunk
  *     buckets       4
-=======
- *     stages        0, 1 from unet.encode[2].conv[0], 0 from unet.decode[1].up_conv[0]    // cuts left open: 2
->>>>>>> b9723ac (wip: joint search)
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */

@@ -5,32 +5,16 @@
  */
 import { at } from '../../ir/box.ts';
 import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
+import type { Parts } from '../../ir/decision.ts';
 import { linkBetween, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
 import { bestHalo, everyExchange, type HaloAnswer, type HaloQuestion, priceHalo } from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
-import { devicesIn, type Extents, samplesIn, type Shape } from './shapes.ts';
+import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { ownSeconds, type Situation } from './situation.ts';
 import { bestStages, type StageAnswer } from './stages.ts';
-
-/** Where the seconds of a step go, on the device that takes longest. */
-export type Parts = {
-  /** Kernels on the cells that a tile owns. */
-  readonly compute: number;
-  /** Kernels on margins. */
-  readonly margins: number;
-  /** Forward work done again. */
-  readonly recompute: number;
-  /** Exchanges and gathers of tiles, messages of stages. */
-  readonly messages: number;
-  /** Waiting for other stages. */
-  readonly bubble: number;
-  /** Gradient sums that no work hides. */
-  readonly allReduce: number;
-  readonly update: number;
-};
 
 export type Evaluated = {
   readonly shape: Shape;
@@ -56,7 +40,12 @@ export type Context = {
 export type Effort = 'quick' | 'best';
 
 /** Undefined where the shape does not fit the memory whatever is recomputed. */
-export function evaluate(context: Context, shape: Shape, effort: Effort, memory: number): Evaluated | undefined {
+export function evaluate(
+  context: Context,
+  shape: Shape,
+  effort: Effort,
+  memory: number,
+): Evaluated | undefined {
   const halo = haloOf(context, shape, effort);
   return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
 }
@@ -103,7 +92,11 @@ function shareOfBytes({ situation }: Context, shape: Shape, { margins }: HaloAns
 }
 
 /** Extra backward seconds of each op, the curve's scaled to the tile. */
-const extraOf = ({ curveForward }: Context, { extra }: RecomputePoint, forward: readonly number[]): number[] =>
+const extraOf = (
+  { curveForward }: Context,
+  { extra }: RecomputePoint,
+  forward: readonly number[],
+): number[] =>
   extra.map((seconds, op) => (seconds === 0 ? 0 : (seconds * at(forward, op)) / at(curveForward, op)));
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
@@ -219,14 +212,21 @@ function pipelined(
     workspace: point.working * share,
     messageSeconds(from, to, bytes) {
       const link = linkBetween(machine, from * places, to * places);
-      const sharing = link !== undefined && (link.shared || link === machine.network) ? Math.min(places, machine.devicesPerNode) : 1;
+      const sharing =
+        link !== undefined && (link.shared || link === machine.network)
+          ? Math.min(places, machine.devicesPerNode)
+          : 1;
       return link === undefined ? 0 : messageSeconds(link, bytes * sharing);
     },
     overlaps: machine.launcher !== 'local',
   });
   if (pipeline === undefined) return undefined;
   const largest = Math.max(...stageBytes(situation, pipeline));
-  const members = { count: shape.replicas * places, spacing: shape.replicas === 1 ? 1 : shape.stages, first: 0 };
+  const members = {
+    count: shape.replicas * places,
+    spacing: shape.replicas === 1 ? 1 : shape.stages,
+    first: 0,
+  };
   const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
   const recompute = (shape.microBatches * sum(extra)) / shape.stages;
   const messages = (shape.microBatches * (halo.messages.forward + halo.messages.backward)) / shape.stages;
@@ -240,7 +240,16 @@ function pipelined(
     allReduce: allReduceSeconds(machine, members, largest),
     update: (updateSeconds * largest) / parameterBytes,
   };
-  return { shape, order, halo, point, pipeline, parts, seconds: total(parts), memory: Math.max(...pipeline.memory) };
+  return {
+    shape,
+    order,
+    halo,
+    point,
+    pipeline,
+    parts,
+    seconds: total(parts),
+    memory: Math.max(...pipeline.memory),
+  };
 }
 
 /** Bytes of the parameters of each stage. */
@@ -255,8 +264,16 @@ function stageBytes({ profile }: Situation, { chunks }: StageAnswer): number[] {
 }
 
 /** The decisions of a candidate as a schedule; undefined where an axis has fewer cells than tiles. */
-export function scheduleOf({ model, pins }: Situation, { shape, order, halo, point, pipeline }: Evaluated): Schedule | undefined {
-  const cuts = pins.cuts ?? cutsOf(model, shape.grid.map((count, axis) => count * at(shape.stream, axis)));
+export function scheduleOf(
+  { model, pins }: Situation,
+  { shape, order, halo, point, pipeline }: Evaluated,
+): Schedule | undefined {
+  const cuts =
+    pins.cuts ??
+    cutsOf(
+      model,
+      shape.grid.map((count, axis) => count * at(shape.stream, axis)),
+    );
   if (cuts === undefined) return undefined;
   const coarsen = pins.coarsen ?? halo.coarsen;
   return {

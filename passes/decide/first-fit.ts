@@ -54,7 +54,8 @@ function gridFault({ rank }: Model, { tiles, cuts }: Pins): Fault | undefined {
   });
 }
 
-function planOf(model: Model, schedule: Schedule, workspaceOf?: WorkspaceOf): Plan | Fault {
+/** The allocated plan of a schedule, or why there is none. */
+export function planOf(model: Model, schedule: Schedule, workspaceOf?: WorkspaceOf): Plan | Fault {
   const [wrong] = verifySchedule(model, schedule);
   if (wrong !== undefined) return { ...fault('wrong-schedule', { why: wrong.message }), hint: wrong.hint };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });

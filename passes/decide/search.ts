@@ -7,33 +7,27 @@
  * out is part of the printed bound.
  */
 import { at } from '../../ir/box.ts';
+import type { Alternative, Decision } from '../../ir/decision.ts';
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { kernelSeconds } from '../../ir/kernels.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { showBytes } from '../../ir/units.ts';
-import { kernelSeconds } from '../../ir/kernels.ts';
-import { type Context, evaluate, type Evaluated, scheduleOf } from './evaluate.ts';
+import { type Context, type Evaluated, evaluate, scheduleOf } from './evaluate.ts';
 import { recomputeCurve } from './recompute.ts';
-import { devicesIn, extentsOf, microBatched, samplesIn, type Shape, shapesWithin, streamed } from './shapes.ts';
+import {
+  devicesIn,
+  extentsOf,
+  microBatched,
+  type Shape,
+  samplesIn,
+  shapesWithin,
+  streamed,
+} from './shapes.ts';
 import { leastWork, oneDeviceSeconds, ownCells, ownSeconds, type Situation } from './situation.ts';
 
-export type Outcome = {
-  readonly best: Evaluated;
-  readonly schedule: Schedule;
-  /** The best others, one a kind of shape, and by how much they lose. */
-  readonly runnersUp: readonly Evaluated[];
-  readonly bound: {
-    /** No schedule of the class searched is faster. */
-    readonly class: number;
-    /** No schedule at all on so many devices is. */
-    readonly any: number;
-  };
-  /** The whole batch on one device with memory for everything. */
-  readonly oneDevice: number;
-  readonly considered: number;
-  readonly priced: number;
-};
+export type Outcome = { readonly schedule: Schedule; readonly decision: Decision };
 
 /** How many shapes are priced quickly, and how many in full; and how often the best is lowered in vain. */
 const effort = { quick: 256, full: 12, lowered: 16 } as const;
@@ -53,15 +47,43 @@ export function search(situation: Situation, lower: Lowering): Outcome | Fault {
   const found = firstThatFits(context, ranked.evaluated, lower);
   if (isFault(found)) return found;
   const any = least / situation.devices;
-  return {
-    ...found,
-    runnersUp: runnersUp(ranked.evaluated, found.best),
+  const decision = {
+    chosen: alternative(found.best),
+    runnersUp: runnersUp(ranked.evaluated, found.best).map(alternative),
     bound: { class: Math.max(any, Math.min(ranked.open, found.best.seconds)), any },
     oneDevice: oneDeviceSeconds(situation, extents),
     considered: shapes.length,
     priced: ranked.priced,
   };
+  return { schedule: found.schedule, decision };
 }
+
+const alternative = ({
+  shape,
+  order,
+  halo,
+  point,
+  pipeline,
+  seconds,
+  parts,
+  memory,
+}: Evaluated): Alternative => ({
+  devices: devicesIn(shape),
+  replicas: shape.replicas,
+  stages: shape.stages,
+  folded: pipeline?.folded ?? false,
+  tiles: shape.grid.map((count, axis) => count * at(shape.stream, axis)),
+  stream: shape.stream,
+  microBatches: shape.microBatches,
+  order,
+  exchanges: halo.exchanges.length,
+  coarsened: halo.coarsen !== undefined,
+  recomputed: point.drop.length,
+  strips: point.strips.length,
+  seconds,
+  parts,
+  memory,
+});
 
 function contextOf(situation: Situation): Context {
   const { profile, machine } = situation;
@@ -80,7 +102,12 @@ function contextOf(situation: Situation): Context {
 }
 
 /** Every kernel at its best rate, on the largest tile, and the update. */
-function roughBound({ updateSeconds, model }: Situation, shape: Shape, least: number, extents: readonly number[]): number {
+function roughBound(
+  { updateSeconds, model }: Situation,
+  shape: Shape,
+  least: number,
+  extents: readonly number[],
+): number {
   const tile = (product(shape.tile) * product(shape.stream)) / product(extents);
   void model;
   return (least * tile) / (shape.replicas * shape.stages) + updateSeconds / shape.stages;
@@ -135,7 +162,9 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
     full.push(better.seconds < evaluated.seconds ? better : evaluated);
     least = Math.min(least, better.seconds);
   }
-  const rest = quick.map(({ evaluated }) => evaluated).filter(({ shape }) => !full.some((one) => one.shape === shape));
+  const rest = quick
+    .map(({ evaluated }) => evaluated)
+    .filter(({ shape }) => !full.some((one) => one.shape === shape));
   return { evaluated: [...full, ...rest].sort((a, b) => a.seconds - b.seconds), open, priced };
 }
 
@@ -146,7 +175,10 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
 function variants(context: Context, shape: Shape): Shape[] {
   const { situation, space } = context;
   const all = microBatched(situation, shape);
-  if (shape.stages > 1) return all.filter(({ microBatches }) => microBatches >= Math.min(shape.stages, at(all, all.length - 1).microBatches));
+  if (shape.stages > 1)
+    return all.filter(
+      ({ microBatches }) => microBatches >= Math.min(shape.stages, at(all, all.length - 1).microBatches),
+    );
   const fits = (one: Shape) => leastMemory(context, one) <= situation.memory;
   const whole = all.filter(fits);
   const kept = whole.filter((one) => leastMemory(context, one, 0) <= situation.memory);
@@ -154,7 +186,11 @@ function variants(context: Context, shape: Shape): Shape[] {
   const last = all.at(-1);
   if (kept.length > 0 || last === undefined) return chosen;
   const tiles = streamed(situation, last, space).filter(fits);
-  return [...chosen, ...tiles.slice(0, 1), ...tiles.filter((one) => leastMemory(context, one, 0) <= situation.memory).slice(0, 2)];
+  return [
+    ...chosen,
+    ...tiles.slice(0, 1),
+    ...tiles.filter((one) => leastMemory(context, one, 0) <= situation.memory).slice(0, 2),
+  ];
 }
 
 /** Bytes without margins, at a point of the curve (the least where none is named). */

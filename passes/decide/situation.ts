@@ -6,6 +6,7 @@ import { type Machine, machineDevices } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Pins } from '../../ir/schedule.ts';
+import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { slotsOf, stateName, updateGraph } from '../lower/optimizer.ts';
 import { type OpProfile, type Profile, profileOf } from './profile.ts';
@@ -110,3 +111,17 @@ export const oneDeviceSeconds = (situation: Situation, extents: readonly number[
 /** Whether statistics or sums over whole samples are in the way of tiles that come one after another. */
 export const mayStream = ({ model }: Situation): boolean =>
   model.ops.every(({ kind }) => ops[kind].wholeExtent !== true && ops[kind].needsSums !== true);
+
+/** Figures that any schedule of the model on the machine is measured by, whoever decided it. */
+export type Yardstick = {
+  /** Seconds of the whole batch on one device with memory for everything. */
+  readonly oneDevice: number;
+  /** Seconds below which no schedule on so many devices comes: all its kernels at their best rates. */
+  readonly bound: number;
+};
+
+export function yardstickOf(model: Model, machine: Machine, devices: number): Yardstick {
+  const situation = situationOf(model, machine, { devices });
+  const extents = tiledExtents(model);
+  return { oneDevice: oneDeviceSeconds(situation, extents), bound: leastWork(situation, extents) / devices };
+}

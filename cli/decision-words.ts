@@ -1,0 +1,91 @@
+/** Why a schedule was chosen, in words and numbers. */
+import type { Alternative, Decision, Parts } from '../ir/decision.ts';
+import { product } from '../ir/type.ts';
+import { showBytes, showSeconds } from '../ir/units.ts';
+import { many } from './plan-tables.ts';
+import type { Prediction } from './prediction.ts';
+
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+
+const partWords: { readonly [P in keyof Parts]: string } = {
+  compute: 'computing',
+  margins: 'computing margins',
+  recompute: 'computing again what was not kept',
+  messages: 'exchanging margins and messages',
+  bubble: 'waiting for other stages',
+  allReduce: 'summing gradients',
+  update: 'updating weights',
+};
+
+/** What would help where the most time beyond plain computing goes. */
+const remedies: { readonly [P in keyof Parts]: string } = {
+  compute: 'faster devices or more of them',
+  margins:
+    'larger tiles (fewer devices an image, more images a step) or a faster link, so that exchanging pays',
+  recompute: 'more memory a device',
+  messages: 'a link of less latency, or larger tiles',
+  bubble: 'more micro-batches',
+  allReduce: 'a faster all-reduce, or more work a step',
+  update: 'a faster memory, or stages that share the parameters out',
+};
+
+const parts = (alternative: Alternative): [keyof Parts, number][] =>
+  (Object.entries(alternative.parts) as [keyof Parts, number][]).sort((a, b) => b[1] - a[1]);
+
+/** `2 replicas x 48 x 32 tiles, 3 stages (folded)` */
+export function inShort({
+  replicas,
+  stages,
+  folded,
+  tiles,
+  stream,
+  microBatches,
+  recomputed,
+  strips,
+}: Alternative): string {
+  const streamed = product(stream);
+  return [
+    many(replicas, 'replica'),
+    product(tiles) === 1 ? 'whole images' : `${tiles.join(' x ')} tiles`,
+    ...(stages === 1 ? [] : [`${stages} stages${folded ? ', folded' : ''}`]),
+    ...(streamed === 1 ? [] : [`${streamed} tiles a device one after another`]),
+    ...(microBatches === 1 ? [] : [many(microBatches, 'micro-batch')]),
+    ...(recomputed === 0 ? [] : [`${many(recomputed, 'value')} computed again`]),
+    ...(strips === 0 ? [] : [`${many(strips, 'segment')} in strips`]),
+  ].join(', ');
+}
+
+export function decisionInWords(
+  { predicted, bound }: Prediction,
+  decision: Decision | undefined,
+  devices: number,
+): string {
+  const lines = [
+    `Predicted: ${showSeconds(predicted.stepSeconds)} a step, ${predicted.samplesPerSecond.toPrecision(3)} samples/s, efficiency ${percent(predicted.efficiency)} of ${many(devices, 'device')}.`,
+    `No schedule is faster than ${showSeconds(bound.any)} (gap ${percent(bound.gap)})${bound.class === undefined ? '' : `; none that was searched than ${showSeconds(bound.class)}`}.`,
+  ];
+  return [...lines, ...(decision === undefined ? [] : choiceInWords(decision))].join('\n');
+}
+
+function choiceInWords({ chosen, runnersUp, considered, priced }: Decision): string[] {
+  const spent = parts(chosen).filter(([, seconds]) => seconds >= 0.005 * chosen.seconds);
+  const [worst] = spent.filter(([part]) => part !== 'compute');
+  const shares = spent.map(([part, seconds]) => `${percent(seconds / chosen.seconds)} ${partWords[part]}`);
+  const bottleneck = worst === undefined || worst[1] < 0.02 * chosen.seconds ? 'compute' : worst[0];
+  return [
+    `Chosen of ${considered} shapes, ${priced} of them priced: ${inShort(chosen)}.`,
+    `Its time: ${shares.join(', ')}. What would help: ${remedies[bottleneck]}.`,
+    ...(runnersUp.length === 0 ? [] : ['Runners-up:']),
+    ...runnersUp.map((one) => `  ${loses(one, chosen)}`),
+  ];
+}
+
+/** A runner-up, and the kind of time that it loses by. */
+function loses(one: Alternative, chosen: Alternative): string {
+  const more = parts(one)
+    .map(([part, seconds]): [keyof Parts, number] => [part, seconds - chosen.parts[part]])
+    .sort((a, b) => b[1] - a[1])[0];
+  const reason = more === undefined ? '' : `: ${showSeconds(more[1])} more ${partWords[more[0]]}`;
+  const slower = percent(one.seconds / chosen.seconds - 1);
+  return `${inShort(one)} (${showBytes(one.memory)} a device), ${slower} slower${reason}`;
+}
