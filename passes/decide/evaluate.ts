@@ -4,13 +4,20 @@
  * share of a link, memory is an upper bound; lowering and the simulator have the last word.
  */
 import { at } from '../../ir/box.ts';
-import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
+import { allReduceSeconds, exchangeSeconds, type Members } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
 import { linkBetween, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
-import { bestHalo, everyExchange, type HaloAnswer, type HaloQuestion, priceHalo } from './halo.ts';
+import {
+  bestHalo,
+  type HaloAnswer,
+  type HaloQuestion,
+  priceHalo,
+  pureExchange,
+  pureOverlap,
+} from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { ownSeconds, type Situation } from './situation.ts';
@@ -51,13 +58,13 @@ export function evaluate(
 }
 
 function haloOf({ situation }: Context, shape: Shape, effort: Effort): HaloAnswer {
-  const { pins, profile } = situation;
+  const { pins } = situation;
   const question = haloQuestion(situation, shape);
-  if (pins.exchanges !== undefined) return priceHalo(question, pins.exchanges, pins.coarsen);
-  if (product(shape.grid) === 1 || !question.exchanges) return priceHalo(question, [], pins.coarsen);
-  if (effort === 'best') return bestHalo(question);
-  const answers = [priceHalo(question, []), priceHalo(question, everyExchange(profile))];
-  return answers.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+  if (pins.exchanges !== undefined || pins.coarsen !== undefined)
+    return priceHalo(question, pins.exchanges ?? [], pins.coarsen);
+  if (effort === 'best' || !question.exchanges) return bestHalo(question);
+  const [overlap, exchange] = [pureOverlap(question), pureExchange(question)];
+  return exchange.seconds < overlap.seconds ? exchange : overlap;
 }
 
 export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
@@ -71,8 +78,6 @@ export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
     grid: tiles,
     samples: samplesIn(situation, shape),
     exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
-    gatherSeconds: (group, bytes) =>
-      gatherSeconds(machine, { count: product(group), spacing: 1, first: 0 }, bytes),
     exchanges: product(shape.stream) === 1,
   };
 }
@@ -83,7 +88,10 @@ function shareOfBytes({ situation }: Context, shape: Shape, { margins }: HaloAns
   for (const [name, { stride, extents, cellBytes }] of situation.profile.values) {
     const margin = margins.get(name) ?? 0;
     const sides = stride.map((step, axis) =>
-      Math.min(at(extents, axis), at(shape.tile, axis) / step + 2 * margin),
+      Math.min(
+        at(extents, axis),
+        at(shape.tile, axis) / step + (at(shape.grid, axis) * at(shape.stream, axis) > 1 ? margin : 0),
+      ),
     );
     whole += product(extents) * cellBytes;
     held += product(sides) * cellBytes;
