@@ -21,11 +21,17 @@ export function registerCompile(program: Command): void {
     .command('compile')
     .summary('plan, lower, verify, and write the bundle')
     .description(
-      'Compiles a model into a plan for the devices of a machine, verifies it, and writes the bundle.\nWhat is not pinned is decided for the least predicted step time that fits the memory of a device.',
+      'Compiles a model into a plan for the devices of a machine, verifies it, and writes the bundle.\nWhat is not pinned is decided: on a named machine for the least predicted step time that fits its memory;\nwithout one replicas before tiles, more micro-batches and then more tiles until it fits.',
     )
     .argument('<model>', 'a .unet file')
-    .option('--machine <name>', 'a machine that comes with unetc, or a .machine file (default: this one)')
-    .option('--devices <n>', 'devices at most (default: all of the machine; of this one, 1)')
+    .option(
+      '--machine <name>',
+      'a machine that comes with unetc, or a .machine file (default: processes of this one)',
+    )
+    .option(
+      '--devices <n>',
+      'devices at most (default: all of the machine; without one, what the schedule asks for)',
+    )
     .option('--memory <size>', "memory of a device, such as 4GiB (default: the machine's)")
     .option('--schedule <file>', 'a schedule, complete or with decisions left out')
     .option(
@@ -72,7 +78,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
     source: source.value,
     sets: sets.value,
     threads: threads?.value ?? threadsEach(plan.value.schedule.devices),
-    machine: machine.value.machine,
+    ...(machine.value.machine === undefined ? {} : { machine: machine.value.machine }),
     ...(decided.value.decision === undefined ? {} : { decision: decided.value.decision }),
   };
   const written = writeBundle(plan.value, origin, folder);

@@ -177,11 +177,11 @@ function readCoarsening(cursor: Cursor): Coarsening {
   return { grid, level: cursor.integer() };
 }
 
-/** `one`; `0, 1 from ...`; or `3`, the cuts left open. */
+/** `one`; `0, 1 from ...`, the first of which is 0; or `3`, the cuts left open. */
 function readStages(cursor: Cursor): Draft {
   if (cursor.take('one')) return { chunks: [] };
   const first = cursor.integer();
-  if (cursor.peek().text !== ',') return { stages: first };
+  if (cursor.peek().text !== ',' && first > 0) return { stages: first };
   const chunks: Chunk[] = [{ from: '', stage: first }];
   while (cursor.take(',')) {
     const stage = cursor.integer();

@@ -6,7 +6,7 @@
 import { at } from '../../ir/box.ts';
 import { allReduceSeconds, exchangeSeconds, type Members } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
-import { linkBetween, messageSeconds } from '../../ir/machine.ts';
+import { linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
@@ -138,8 +138,11 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
 
 const total = (parts: Parts): number => sum(Object.values(parts));
 
-/** Gradients are summed in buckets of at least this share of all of them, so that latencies stay few. */
-const bucketShare = 1 / 16;
+/** Gradients are summed in so many buckets where sums hide behind the backward pass: latencies stay few. */
+const mostBuckets = 16;
+
+const bucketsOn = ({ launcher }: Machine, shape: Shape): number =>
+  launcher === 'local' || devicesIn(shape) === shape.stages ? 1 : mostBuckets;
 
 /**
  * What of the all-reduce outlasts the backward pass: buckets go as their last gradient is there, bottom levels
@@ -153,7 +156,7 @@ function exposedAllReduce({ situation }: Context, shape: Shape, { backward }: Ha
   for (const [index, op] of [...profile.ops.entries()].reverse()) {
     clock += at(backward, index);
     waiting += op.parameterBytes;
-    if (waiting < bucketShare * parameterBytes && (index > 0 || waiting === 0)) continue;
+    if (waiting * mostBuckets < parameterBytes && (index > 0 || waiting === 0)) continue;
     lane = Math.max(lane, clock) + allReduceSeconds(machine, members, waiting);
     waiting = 0;
   }
@@ -273,7 +276,7 @@ function stageBytes({ profile }: Situation, { chunks }: StageAnswer): number[] {
 
 /** The decisions of a candidate as a schedule; undefined where an axis has fewer cells than tiles. */
 export function scheduleOf(
-  { model, pins }: Situation,
+  { model, machine, pins }: Situation,
   { shape, order, halo, point, pipeline }: Evaluated,
 ): Schedule | undefined {
   const cuts =
@@ -284,6 +287,8 @@ export function scheduleOf(
     );
   if (cuts === undefined) return undefined;
   const coarsen = pins.coarsen ?? halo.coarsen;
+  const pace = pins.pace ?? (pins.chunks === undefined ? pipeline?.pace : undefined);
+  const buckets = pins.buckets ?? bucketsOn(machine, shape);
   return {
     ...plainDecisions(model.rank),
     name: model.name,
@@ -296,6 +301,8 @@ export function scheduleOf(
     exchanges: halo.exchanges,
     ...(coarsen === undefined ? {} : { coarsen }),
     chunks: pins.chunks ?? pipeline?.chunks ?? [],
+    ...(pace === undefined ? {} : { pace }),
+    ...(buckets > 1 ? { buckets } : {}),
     drop: pins.drop ?? point.drop,
     strips: pins.strips ?? point.strips,
   };

@@ -32,7 +32,11 @@ export type Outcome = { readonly schedule: Schedule; readonly decision: Decision
 /** How many shapes are priced quickly, and how many in full; and how often the best is lowered in vain. */
 const effort = { quick: 256, full: 12, lowered: 16 } as const;
 
-type Bounded = { readonly shape: Shape; readonly bound: number };
+/** A shape with its micro-batches and streams, and what the fastest of them takes at least. */
+type Bounded = {
+  readonly ways: readonly { readonly shape: Shape; readonly bound: number }[];
+  readonly bound: number;
+};
 
 export type Lowering = (schedule: Schedule) => Plan | Fault;
 
@@ -40,9 +44,14 @@ export function search(situation: Situation, lower: Lowering): Outcome | Fault {
   const context = contextOf(situation);
   const { extents } = context.space;
   const least = leastWork(situation, extents);
+  const own = ownBounds(situation);
   const shapes = [...shapesWithin(situation, context.space)]
-    .map((shape): Bounded => ({ shape, bound: roughBound(situation, shape, least, extents) }))
-    .sort((a, b) => a.bound - b.bound || devicesIn(a.shape) - devicesIn(b.shape));
+    .map((shape): Bounded => {
+      const ways = variants(context, shape).map((one) => ({ shape: one, bound: own(one) }));
+      return { ways, bound: Math.min(...ways.map(({ bound }) => bound)) };
+    })
+    .filter(({ ways }) => ways.length > 0)
+    .sort((a, b) => a.bound - b.bound);
   const ranked = rank(context, shapes);
   const found = firstThatFits(context, ranked.evaluated, lower);
   if (isFault(found)) return found;
@@ -101,23 +110,21 @@ function contextOf(situation: Situation): Context {
   return { situation, space, curve, curveForward: forward };
 }
 
-/** Every kernel at its best rate, on the largest tile, and the update. */
-function roughBound(
-  { updateSeconds, model }: Situation,
-  shape: Shape,
-  least: number,
-  extents: readonly number[],
-): number {
-  const tile = (product(shape.tile) * product(shape.stream)) / product(extents);
-  void model;
-  return (least * tile) / (shape.replicas * shape.stages) + updateSeconds / shape.stages;
-}
-
-/** As `roughBound`, with waves and launches. */
-function ownBound(situation: Situation, shape: Shape): number {
-  const rounds = shape.microBatches * product(shape.stream);
-  const own = rounds * ownSeconds(situation, shape.tile, samplesIn(situation, shape));
-  return (own + situation.updateSeconds) / shape.stages;
+/**
+ * Kernels on owned cells with their waves and launches, the update, and in a pipeline that no device works before the
+ * first micro-batch has come: one micro-batch after another all the way, or all work shared out evenly.
+ */
+function ownBounds(situation: Situation): (shape: Shape) => number {
+  const known = new Map<string, number>();
+  return (shape) => {
+    const samples = samplesIn(situation, shape);
+    const key = `${shape.tile} ${samples}`;
+    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples);
+    known.set(key, once);
+    const rounds = shape.microBatches * product(shape.stream);
+    const shared = Math.max(1 / shape.stages, 1 / shape.microBatches);
+    return (shape.stages === 1 ? rounds : rounds * shared) * once + situation.updateSeconds / shape.stages;
+  };
 }
 
 type Ranking = {
@@ -133,19 +140,18 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
   let best = Number.POSITIVE_INFINITY;
   let priced = 0;
   let open = Number.POSITIVE_INFINITY;
-  for (const { shape, bound } of shapes) {
+  for (const { ways, bound } of shapes) {
     if (bound >= best) break;
     if (priced >= effort.quick) {
       open = Math.min(open, bound);
       break;
     }
-    for (const one of variants(context, shape)) {
-      const own = ownBound(context.situation, one);
-      if (own >= best) continue;
-      const evaluated = evaluate(context, one, 'quick', context.situation.memory);
+    for (const way of ways) {
+      if (way.bound >= best) continue;
+      const evaluated = evaluate(context, way.shape, 'quick', context.situation.memory);
       priced += 1;
       if (evaluated === undefined) continue;
-      quick.push({ evaluated, bound: own });
+      quick.push({ evaluated, bound: way.bound });
       best = Math.min(best, evaluated.seconds);
     }
   }

@@ -15,6 +15,8 @@ export type Situation = {
   readonly model: Model;
   readonly profile: Profile;
   readonly machine: Machine;
+  /** The kernels of the profile, like ones drawn together. */
+  readonly kinds: readonly Kind[];
   readonly pins: Pins;
   /** Devices at most. */
   readonly devices: number;
@@ -37,6 +39,7 @@ export function situationOf(model: Model, machine: Machine, pins: Pins): Situati
     model,
     profile,
     machine,
+    kinds: kindsOf(profile),
     pins,
     devices: pins.devices ?? machineDevices(machine),
     memory: Math.min(pins.memory ?? Number.POSITIVE_INFINITY, memory - reserve),
@@ -79,18 +82,33 @@ export function ownCells(
   return samples * product(cells);
 }
 
+/** Kernels that are alike: of the same work, counted by values of the same grid. */
+type Kind = { readonly kernel: Kernel; readonly op: OpProfile; readonly times: number };
+
+function kindsOf({ ops: all, values }: Profile): Kind[] {
+  const kinds = new Map<string, Kind>();
+  for (const op of all) {
+    const value = op.counted === undefined ? undefined : values.get(op.counted);
+    for (const kernel of [...op.forward, ...op.backward]) {
+      const key = JSON.stringify([kernel, value?.stride, value?.extents]);
+      kinds.set(key, { kernel, op, times: (kinds.get(key)?.times ?? 0) + 1 });
+    }
+  }
+  return [...kinds.values()];
+}
+
 type Seconds = (kernel: Kernel, cells: number) => number;
 
 const sumOver = (
-  { profile }: Situation,
+  { profile, kinds }: Situation,
   tile: readonly number[],
   samples: number,
   seconds: Seconds,
 ): number =>
-  profile.ops.reduce((sum, op) => {
-    const cells = ownCells(profile, op, tile, samples);
-    return [...op.forward, ...op.backward].reduce((all, kernel) => all + seconds(kernel, cells), sum);
-  }, 0);
+  kinds.reduce(
+    (sum, { kernel, op, times }) => sum + times * seconds(kernel, ownCells(profile, op, tile, samples)),
+    0,
+  );
 
 /** Seconds of forward and backward of one micro-batch on a tile, every margin free: no halo takes less. */
 export const ownSeconds = (situation: Situation, tile: readonly number[], samples: number): number =>
