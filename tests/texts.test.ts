@@ -167,7 +167,7 @@ test('schedules, complete or with decisions left open', () => {
         fc.constant([]),
         fc
           .array(fc.record({ from: name, stage: fc.nat(5) }), { minLength: 1, maxLength: 3 })
-          .map((chunks) => chunks.map((chunk, i) => (i === 0 ? { ...chunk, from: '' } : chunk))),
+          .map((chunks) => chunks.map((chunk, i) => (i === 0 ? { from: '', stage: 0 } : chunk))),
       ),
     ),
     pace: optional(

@@ -17,6 +17,7 @@ export const exampleSets: Readonly<Record<string, Readonly<Record<string, string
   coastline: { side: '24' },
   diffusion: { base: '4', groups: '2', poolings: '1', side: '8' },
   residual: { base: '4', side: '32' },
+  summit10k: { side: '32' },
   torchgpipe: { base: '4', num_convs: '2', depth: '2', side: '32' },
   unet_plus_plus: { base: '2', depth: '2', side: '24' },
 };
