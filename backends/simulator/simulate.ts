@@ -2,8 +2,8 @@
  * A plan on a machine that need not be there: when each device does what, and how much memory it holds.
  *
  * Discrete events by roles: one device stands for all of its role, so 27,648 devices cost little more than 27.
- * Where a role has several kinds of neighbours it waits for the slowest. A device has two lanes: one computes,
- * one communicates. Where the executor overlaps them (clusters) a message holds up only who reads what it brings;
+ * Where a role has several kinds of neighbours it waits for the slowest. A device has three lanes: one computes,
+ * one gives and gets messages, one sums gradients; the last two share a link while both are in use. Where the executor overlaps them (clusters) a message holds up only who reads what it brings;
  * on this machine's processes it holds up the device.
  */
 import { at } from '../../ir/box.ts';
@@ -81,7 +81,7 @@ export type Simulation = {
   readonly flops: number;
 };
 
-type Ready = { readonly time: number; readonly activity: Activity };
+type Ready = { time: number; readonly activity: Activity };
 
 type State = {
   readonly role: Role;
@@ -89,7 +89,8 @@ type State = {
   next: number;
   /** When each lane is free. */
   compute: number;
-  communication: number;
+  messages: number;
+  sums: number;
   /** When a buffer that a message brings is there, and which kind of message it is. */
   readonly ready: Map<string, Ready>;
   readonly events: SimulatedEvent[];
@@ -120,7 +121,8 @@ export function simulate(plan: Plan, machine: Machine): Simulation {
       role,
       next: 0,
       compute: 0,
-      communication: 0,
+      messages: 0,
+      sums: 0,
       ready: new Map(),
       events: [],
       seconds: nothing(),
@@ -261,19 +263,20 @@ function meet(
   const came = world.arrivals.get(meeting.key) ?? new Map<number, number>();
   world.arrivals.set(meeting.key, came);
   const needs = awaited(state, instruction);
-  const lane = world.overlaps ? state.communication : 0;
+  const lane = meeting.activity === 'all_reduce' ? 'sums' : 'messages';
   // Receives are posted ahead on clusters: what is sent comes while the receiver still computes.
   const posted = instruction.do === 'receive' && world.overlaps;
-  const own = came.get(index) ?? (posted ? 0 : Math.max(state.compute, needs.time, lane));
+  const own =
+    came.get(index) ?? (posted ? 0 : Math.max(state.compute, needs.time, world.overlaps ? state[lane] : 0));
   came.set(index, own);
   if (meeting.others.some((other) => !came.has(other))) return false;
   const begins = Math.max(own, ...meeting.others.map((other) => came.get(other) ?? 0));
-  const ends = begins + meeting.seconds + workSeconds(instruction, state.role, world.prices);
-  const free = world.overlaps ? state.communication : state.compute;
-  const waited = Math.max(0, begins - free);
+  const waited = Math.max(0, begins - (world.overlaps ? state[lane] : state.compute));
+  const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
+  const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.role, world.prices);
   if (world.overlaps) {
     record(state, meeting.activity, 'communication', begins, ends, waited);
-    if (!posted) state.communication = ends;
+    if (!posted) state[lane] = ends;
   } else {
     state.seconds[meeting.waiting] += waited;
     record(state, meeting.activity, 'compute', begins, ends, waited);
@@ -284,9 +287,20 @@ function meet(
   return true;
 }
 
+/** What a message takes longer because gradients are being summed meanwhile, or the other way round; both do. */
+function sharedSeconds(state: State, lane: 'messages' | 'sums', begins: number, seconds: number): number {
+  const other = lane === 'sums' ? 'messages' : 'sums';
+  const shared = Math.min(seconds, Math.max(0, state[other] - begins));
+  if (shared === 0) return 0;
+  state[other] += shared;
+  for (const ready of state.ready.values())
+    if (ready.time > begins && (ready.activity === 'all_reduce') === (other === 'sums')) ready.time += shared;
+  return shared;
+}
+
 function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulation {
-  const ends = states.map(({ compute, communication, loading }) =>
-    Math.max(compute, communication, world.overlaps ? loading : 0),
+  const ends = states.map(({ compute, messages, sums, loading }) =>
+    Math.max(compute, messages, sums, world.overlaps ? loading : 0),
   );
   const stepSeconds = Math.max(...ends);
   const busy = states.map(({ seconds }) => worked(seconds));
@@ -319,7 +333,7 @@ const worked = (seconds: Readonly<Record<Activity, number>>): number =>
 
 function roleOf(
   plan: Plan,
-  { role, events, seconds, compute, communication }: State,
+  { role, events, seconds, compute, messages, sums }: State,
   step: number,
 ): SimulatedRole {
   const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
@@ -329,7 +343,7 @@ function roleOf(
   );
   const peakBytes = Math.max(0, ...memory);
   // A last message that nothing waits for still ends the step.
-  const tail = Math.max(0, communication - compute);
+  const tail = Math.max(0, messages - compute, sums - compute);
   const lastMessage = events.findLast(({ lane }) => lane === 'communication');
   const closing = lastMessage === undefined ? 'idle' : lastMessage.activity;
   const all = { ...seconds, [closing]: seconds[closing] + tail };

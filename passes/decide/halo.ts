@@ -73,6 +73,8 @@ export type Pricing = {
   readonly returns: (value: string) => boolean;
 };
 
+const moving = { kernel: 'move', flops: { fixed: 0, perCell: 0 }, pixels: 0, channels: 0 } as const;
+
 const isNothing = ([lo, hi]: Margin): boolean => lo === 0 && hi === 0;
 
 /** Ops that sum over, or take statistics of, the cells that a tile owns. */
@@ -114,8 +116,11 @@ export function pricingOf(question: HaloQuestion): Pricing {
     needed: (edge, out) => needed(edge, out, `${edge.op} ${edge.operand} ${out}`),
     opSeconds: (op, margin) => opSeconds(op, margin, `${op} ${margin}`),
     exchange(value, margin) {
-      const bytes = (cells(value, margin) - cells(value, noMargin)) * valueIn(values, value).cellBytes;
-      return { seconds: question.exchangeSeconds(bytes), bytes };
+      const { cellBytes } = valueIn(values, value);
+      const [own, wide] = [cells(value, noMargin) * cellBytes, cells(value, margin) * cellBytes];
+      // What a tile has is copied into the wider map that it gets.
+      const copy = kernelSeconds(device, { ...moving, bytes: { fixed: own + wide, perCell: 0 } }, 0);
+      return { seconds: copy + question.exchangeSeconds(wide - own), bytes: wide - own };
     },
     returns: returnsIn(profile),
   };
