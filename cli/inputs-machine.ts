@@ -1,20 +1,16 @@
 /** Machines by name or file. Built-in ones are the files of `machines/`, beside the program. */
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, parse } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, parse } from 'node:path';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../ir/machine.ts';
 import { nearestWord } from '../ir/suggest.ts';
 import { readMachine as readMachineText } from '../ir/text/machine.ts';
 import { readSource } from './inputs.ts';
+import { shipped } from './shipped.ts';
 
 const extension = '.machine';
 
-/** From the sources and from `dist/` alike: the first folder upwards that has one. */
-function machinesFolder(from = dirname(fileURLToPath(import.meta.url))): string {
-  const folder = join(from, 'machines');
-  return existsSync(folder) || from === dirname(from) ? folder : machinesFolder(dirname(from));
-}
+const machinesFolder = (): string => shipped('machines');
 
 /** Names of the machines that come with the program. */
 export const builtinMachines = (): readonly string[] =>

@@ -4,7 +4,11 @@
  */
 
 /** Version of the layout below. A bundle of another version is refused. */
-export const bundleFormat = 1;
+export const bundleFormat = 2;
+
+/** What can carry out a bundle: the processes of this machine, by `segments/`; or PyTorch, by `torch/`. */
+export const executors = ['local', 'torch'] as const;
+export type Executor = (typeof executors)[number];
 
 /** `manifest.json`. */
 export type Manifest = {
@@ -17,6 +21,8 @@ export type Manifest = {
   readonly sets: Readonly<Record<string, string>>;
   /** Threads of each device. */
   readonly threads: number;
+  /** Those whose files are in the bundle. */
+  readonly executors: readonly Executor[];
   /** SHA-256 (hex) of every file but the manifest, by its path in the bundle (`/` between folders). */
   readonly files: Readonly<Record<string, string>>;
 };
@@ -36,6 +42,8 @@ export const bundlePaths = {
   /** Why this schedule (`Decision`), as JSON; absent where nothing was searched. */
   decision: 'decision.json',
   model: 'model.unet',
+  /** The PyTorch executor; `run.py` in it is what launchers start. */
+  torch: 'torch',
 } as const;
 
 /** Where the compiled segment of that name lies. */

@@ -5,18 +5,18 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { bundleFormat, bundlePaths, type Manifest, segmentPath } from '../ir/bundle.ts';
+import { bundleFormat, bundlePaths, executors, type Manifest, segmentPath } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { brokenReference } from './plan-references.ts';
 import { planShape } from './plan-shape.ts';
-import { check, count, type Guard, record, table, text } from './shape.ts';
+import { check, count, type Guard, list, oneOf, record, table, text } from './shape.ts';
 
 export type Bundle = {
   readonly directory: string;
   readonly manifest: Manifest;
   readonly plan: Plan;
-  /** The ONNX file of each segment. */
+  /** The ONNX file of each segment; none where only PyTorch can run the bundle. */
   readonly segments: Readonly<Record<string, string>>;
 };
 
@@ -32,6 +32,7 @@ const manifestShape = record<Manifest>({
   model: hash,
   sets: table(text),
   threads: count,
+  executors: list(oneOf(...executors)),
   files: table(hash),
 });
 
@@ -49,7 +50,8 @@ export async function openBundle(directory: string): Promise<Result<Bundle>> {
   if (!contents.ok) return contents;
   const plan = readPlan(directory, contents.value);
   if (!plan.ok) return plan;
-  const segments = plan.value.segments.map(({ name }) => ({ name, path: segmentPath(name) }));
+  const local = manifest.value.executors.includes('local');
+  const segments = (local ? plan.value.segments : []).map(({ name }) => ({ name, path: segmentPath(name) }));
   const lacking = segments.find(({ path }) => !contents.value.has(path));
   if (lacking !== undefined) return changed(directory, lacking.path, 'is missing');
   return success({

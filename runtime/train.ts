@@ -103,12 +103,14 @@ export type Trained = {
 /**
  * Runs the training of a bundle. Errors: those of the devices (`device-*`), `loss-not-finite`,
  * `state-not-finite`, `checkpoints-exist`, `checkpoint-of-another-model`, `checkpoint-version`, `weights-differ`,
- * `write-failed`, `bundle-purpose`.
+ * `write-failed`, `bundle-purpose`, `bundle-executor`.
  */
 export async function train(bundle: Bundle, options: TrainOptions): Promise<Result<Trained>> {
   const { plan, directory: path } = bundle;
   if (plan.purpose !== 'train')
     return failure(diagnose(fault('bundle-purpose', { path, found: 'predict', expected: 'train' })));
+  if (!bundle.manifest.executors.includes('local'))
+    return failure(diagnose(fault('bundle-executor', { path })));
   const start = firstStates(bundle, options);
   if (!start.ok) return start;
   // Before hours of training whose weights cannot be kept.

@@ -84,6 +84,19 @@ test('steps behind the end of the rate curve are warned of', () => {
   assert.match(stderr, /warning\[steps-beyond\]: `--steps 2` goes beyond step 1, .*\n.*hint: .*`--init`/);
 });
 
+test('a bundle for a machine that a launcher starts holds the executor for it, and does not run here', () => {
+  assert.is(
+    unetc(['compile', 'dots.unet', '--machine', 'summit', '--devices', '1', '-o', 'far.plan']).status,
+    0,
+  );
+  assert.ok(existsSync(inFolder('far.plan/torch/run.py')));
+  assert.not(existsSync(inFolder('far.plan/segments')));
+  assert.match(unetc(['verify', 'far.plan']).stdout, /^Sound: /);
+  expectRefusal(['run', 'far.plan', '--data', '.'], 1, [
+    /bundle-executor\]: .*far\.plan.*\n.*hint: .*--launcher/,
+  ]);
+});
+
 // The first device fell over "143070 places for 4 x 251 x 190 pixels".
 test('predict refuses an image of other channels before anything starts', () => {
   for (const [image, channels] of [

@@ -6,6 +6,7 @@ import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumb
 import { machineFor } from '../machine-for.ts';
 import { planInWords, planJson } from '../plan-in-words.ts';
 import { coloursOf } from '../terminal.ts';
+import { torchFiles } from '../torch-files.ts';
 import { writeBundle } from '../write-bundle.ts';
 
 type Options = PinOptions & {
@@ -77,6 +78,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const origin = {
     source: source.value,
     sets: sets.value,
+    torch: torchFiles(),
     threads: threads?.value ?? threadsEach(plan.value.schedule.devices),
     ...(machine.value.machine === undefined ? {} : { machine: machine.value.machine }),
     ...(decided.value.decision === undefined ? {} : { decision: decided.value.decision }),

@@ -91,6 +91,15 @@ export const runDiagnostics = {
       'A plan either trains or predicts: a plan to predict has no backward pass, and tiles of its own.',
     example: 'unetc run with a bundle that was compiled for one image',
   },
+  'bundle-executor': {
+    exit: 1,
+    message:
+      'the bundle `{path}` is made for a machine that a launcher starts, and has no segments for this one',
+    hint: 'start it there with `unetc run --launcher`, or compile it for this machine: without --machine',
+    explain:
+      'A plan for a cluster is carried out by PyTorch, which needs no compiled segments, so the bundle is written without them.',
+    example: 'unetc run with a bundle that was compiled with --machine summit',
+  },
   'bundle-missing': {
     message: '`{path}` is not a bundle: {reason}',
     hint: 'write one with `unetc compile MODEL -o DIR`',

@@ -147,6 +147,7 @@ export async function writeTinyBundle(
     model: sha256(new TextEncoder().encode(JSON.stringify(plan.model))),
     sets: {},
     threads: 1,
+    executors: ['local'],
     files: Object.fromEntries([...files].map(([path, bytes]) => [path, sha256(bytes)])),
     ...changes,
   };

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 
-FORMAT = 1
+FORMAT = 2
 PLAN, ORIGINS, MANIFEST = "plan.json", "origins.json", "manifest.json"
 
 
