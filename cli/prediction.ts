@@ -1,5 +1,6 @@
 /** What a plan is expected to do on a machine: the simulator's figures beside the bounds. The keys are stable. */
-import { type Simulation, simulate } from '../backends/simulator/simulate.ts';
+import { simulate } from '../backends/simulator/simulate.ts';
+import type { Simulation } from '../backends/simulator/simulation.ts';
 import type { Decision } from '../ir/decision.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';

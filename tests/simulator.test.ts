@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Simulation, simulate } from '../backends/simulator/simulate.ts';
+import { simulate } from '../backends/simulator/simulate.ts';
+import { lanes, type Simulation } from '../backends/simulator/simulation.ts';
 import { compileModel } from '../compiler/front/lower-model.ts';
 import { typesOf } from '../ir/graph.ts';
 import { opSeconds } from '../ir/kernels.ts';
@@ -53,7 +54,7 @@ test('memory is that of the plan', () => {
 test('the events of a lane follow one another', () => {
   for (const plan of plans)
     for (const { events } of simulate(plan, roundMachine).roles)
-      for (const lane of ['compute', 'communication'] as const) {
+      for (const lane of lanes) {
         const own = events.filter((event) => event.lane === lane);
         if (lane === 'compute')
           assert.ok(own.every(({ from }, i) => i === 0 || from >= (own[i - 1]?.to ?? 0)));

@@ -2,7 +2,7 @@
 import { volume } from '../../ir/box.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
-import type { Activity } from './simulate.ts';
+import type { Activity } from './simulation.ts';
 import type { Transfers } from './transfers.ts';
 
 export type Meeting = {

@@ -17,71 +17,13 @@ import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
 import { type Meeting, meetingOf } from './meetings.ts';
+import type { Activity, SimulatedEvent, SimulatedRole, Simulation, Traffic } from './simulation.ts';
 import { transfersOf } from './transfers.ts';
 import { loadSeconds, pricesOf, workSeconds } from './work.ts';
 
-/** What the time of a device goes to. `idle`: nothing to do before the step ends, or waiting for another stage. */
-export type Activity =
-  | 'forward'
-  | 'backward'
-  | 'step'
-  | 'recompute'
-  | 'strip'
-  | 'update'
-  | 'other'
-  | 'load'
-  | 'exchange'
-  | 'gather'
-  | 'all_reduce'
-  | 'send'
-  | 'idle';
+type Ready = { time: number; readonly activity: Activity /** Who brings it. */; readonly by: number };
 
-export type SimulatedEvent = {
-  /** Index of the instruction in the role. */
-  readonly instruction: number;
-  /** Seconds from the beginning of the step. */
-  readonly from: number;
-  readonly to: number;
-  /** Seconds the lane stood still before it. */
-  readonly waited: number;
-  readonly lane: 'compute' | 'communication';
-  readonly activity: Activity;
-};
-
-export type SimulatedRole = {
-  readonly role: string;
-  /** Devices of the whole machine that have this role. */
-  readonly devices: number;
-  readonly events: readonly SimulatedEvent[];
-  /** Bytes alive at each instruction, the workspace of a segment included. */
-  readonly memory: readonly number[];
-  readonly peakBytes: number;
-  /** The instruction of the peak. */
-  readonly peakAt: number;
-  /** Seconds of the step by what they go to; they add up to the step. */
-  readonly seconds: Readonly<Record<Activity, number>>;
-};
-
-/** Messages that a device takes part in each step, and the bytes that it gives. */
-export type Traffic = { readonly messages: number; readonly bytes: number };
-
-export type Simulation = {
-  readonly stepSeconds: number;
-  readonly roles: readonly SimulatedRole[];
-  /** Share of all devices' time in which they compute. */
-  readonly utilisation: number;
-  /** Share in which they have nothing to do. */
-  readonly bubble: number;
-  /** Seconds for which the device that computes most waits for messages, and of those for all-reduces. */
-  readonly exposedCommunication: number;
-  readonly exposedAllReduce: number;
-  /** Of the device that gives the most, by kind. */
-  readonly communication: Readonly<Record<'exchange' | 'send' | 'gather' | 'all_reduce', Traffic>>;
-  /** Floating-point operations of all devices. */
-  readonly flops: number;
-};
-
-type Ready = { time: number; readonly activity: Activity };
+const atOnce: Ready = { time: 0, activity: 'idle', by: -1 };
 
 type State = {
   readonly role: Role;
@@ -212,24 +154,31 @@ function load(world: World, state: State, into: string): void {
   const seconds = loadSeconds(world.prices.machine, state.role, into);
   state.loading += seconds;
   if (world.overlaps) return;
-  record(state, 'load', 'compute', state.compute, state.compute + seconds, 0);
+  record(state, {
+    activity: 'load',
+    lane: 'compute',
+    from: state.compute,
+    to: state.compute + seconds,
+    waited: 0,
+  });
   state.compute += seconds;
 }
 
 function compute(world: World, state: State, instruction: Instruction): void {
   const seconds = workSeconds(instruction, state.role, world.prices);
   if (seconds === 0) return;
-  const { time, activity } = awaited(state, instruction);
+  const { time, activity, by } = awaited(state, instruction);
   const begins = Math.max(state.compute, time);
-  state.seconds[activity] += begins - state.compute;
-  record(
-    state,
-    instruction.do === 'run' ? instruction.why : 'other',
-    'compute',
-    begins,
-    begins + seconds,
-    begins - state.compute,
-  );
+  const waited = begins - state.compute;
+  state.seconds[activity] += waited;
+  record(state, {
+    activity: instruction.do === 'run' ? instruction.why : 'other',
+    lane: 'compute',
+    from: begins,
+    to: begins + seconds,
+    waited,
+    ...(waited > 0 ? { after: by } : {}),
+  });
   state.compute = begins + seconds;
 }
 
@@ -238,19 +187,12 @@ function awaited({ ready }: State, instruction: Instruction): Ready {
   const { reads, writes } = usesOf(instruction);
   return [...reads, ...writes]
     .flatMap((name) => ready.get(name) ?? [])
-    .reduce((latest, one) => (one.time > latest.time ? one : latest), { time: 0, activity: 'idle' });
+    .reduce((latest, one) => (one.time > latest.time ? one : latest), atOnce);
 }
 
-function record(
-  state: State,
-  activity: Activity,
-  lane: SimulatedEvent['lane'],
-  from: number,
-  to: number,
-  waited: number,
-): void {
-  state.events.push({ instruction: state.next, from, to, waited, lane, activity });
-  if (lane === 'compute') state.seconds[activity] += to - from;
+function record(state: State, event: Omit<SimulatedEvent, 'instruction'>): void {
+  state.events.push({ instruction: state.next, ...event });
+  if (event.lane === 'compute') state.seconds[event.activity] += event.to - event.from;
 }
 
 function meet(
@@ -274,18 +216,34 @@ function meet(
   const waited = Math.max(0, begins - (world.overlaps ? state[lane] : state.compute));
   const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
   const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.role, world.prices);
-  if (world.overlaps) {
-    record(state, meeting.activity, 'communication', begins, ends, waited);
-    if (!posted) state[lane] = ends;
-  } else {
+  const { activity, key, bytes, others } = meeting;
+  record(state, {
+    activity,
+    lane: world.overlaps ? lane : 'compute',
+    from: begins,
+    to: ends,
+    waited,
+    ...(waited > 0 && begins === needs.time ? { after: needs.by } : {}),
+    meeting: {
+      key,
+      bytes,
+      others,
+      came: posted ? begins : own,
+      ...(begins > own ? { last: lastOf(came) } : {}),
+    },
+  });
+  if (!world.overlaps) {
     state.seconds[meeting.waiting] += waited;
-    record(state, meeting.activity, 'compute', begins, ends, waited);
     state.compute = ends;
-  }
+  } else if (!posted) state[lane] = ends;
   for (const name of usesOf(instruction).writes)
-    state.ready.set(name, { time: ends, activity: meeting.waiting });
+    state.ready.set(name, { time: ends, activity: meeting.waiting, by: state.next });
   return true;
 }
+
+/** Of those who came to a meeting. */
+const lastOf = (came: ReadonlyMap<number, number>): number =>
+  [...came].reduce((latest, one) => (one[1] > latest[1] ? one : latest))[0];
 
 /** What a message takes longer because gradients are being summed meanwhile, or the other way round; both do. */
 function sharedSeconds(state: State, lane: 'messages' | 'sums', begins: number, seconds: number): number {
@@ -344,7 +302,7 @@ function roleOf(
   const peakBytes = Math.max(0, ...memory);
   // A last message that nothing waits for still ends the step.
   const tail = Math.max(0, messages - compute, sums - compute);
-  const lastMessage = events.findLast(({ lane }) => lane === 'communication');
+  const lastMessage = events.findLast(({ lane }) => lane !== 'compute');
   const closing = lastMessage === undefined ? 'idle' : lastMessage.activity;
   const all = { ...seconds, [closing]: seconds[closing] + tail };
   const known = Object.values(all).reduce((sum, one) => sum + one, 0);

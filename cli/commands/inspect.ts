@@ -1,16 +1,27 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { simulate } from '../../backends/simulator/simulate.ts';
+import { traceOf } from '../../backends/simulator/trace.ts';
 import { bundlePaths } from '../../ir/bundle.ts';
 import type { Decision } from '../../ir/decision.ts';
+import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../../ir/machine.ts';
-import { readMachine } from '../../ir/text/machine.ts';
+import { readMachine as readMachineText } from '../../ir/text/machine.ts';
 import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
-import { planInWords, planJson } from '../plan-in-words.ts';
+import { readMachine } from '../inputs-machine.ts';
+import { planInWords, planJson, type ShownPlan } from '../plan-in-words.ts';
 import { coloursOf } from '../terminal.ts';
+import { writeText } from '../write-text.ts';
 
-type Options = { readonly schedule?: true; readonly ir?: true; readonly json?: true };
+type Options = {
+  readonly machine?: string;
+  readonly schedule?: true;
+  readonly ir?: true;
+  readonly json?: true;
+  readonly trace?: string;
+};
 
 export function registerInspect(program: Command): void {
   program
@@ -18,6 +29,11 @@ export function registerInspect(program: Command): void {
     .summary('show what a bundle does')
     .description('Shows the plan of a bundle: the schedule in words, and what each role does.')
     .argument('<bundle>', 'a folder that `unetc compile` wrote')
+    .option(
+      '--machine <name>',
+      'predict on this machine, by name or .machine file (default: the one it was compiled for)',
+    )
+    .option('--trace <file>', 'write the predicted step as a trace, to be opened in https://ui.perfetto.dev')
     .option('--schedule', 'print the complete schedule, to be edited and given back')
     .option('--ir', 'print the whole plan as text')
     .option('--json', 'print the figures as JSON')
@@ -27,13 +43,27 @@ export function registerInspect(program: Command): void {
 async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   const bundle = await openBundle(folder);
   if (!bundle.ok) return complain(bundle.diagnostics);
-  const { plan } = bundle.value;
   const file = (path: string) => readFileSync(join(folder, path), 'utf8').trimEnd();
+  const machine = options.machine === undefined ? undefined : readMachine(options.machine);
+  if (machine?.ok === false) return complain(machine.diagnostics);
+  const { plan } = bundle.value;
+  const shown = { plan, ...planningOf(folder), ...(machine === undefined ? {} : { machine: machine.value }) };
+  const written = writeTrace(shown, options.trace);
+  if (!written.ok) return complain(written.diagnostics);
   if (options.schedule) print(file(bundlePaths.schedule));
   else if (options.ir) print(file(bundlePaths.planText));
-  else if (options.json) printJson(planJson({ plan, ...planningOf(folder) }));
-  else print(planInWords({ plan, ...planningOf(folder) }, coloursOf(process.stdout)));
+  else if (options.json) printJson(planJson(shown));
+  else print(planInWords(shown, coloursOf(process.stdout)));
   return 0;
+}
+
+function writeTrace({ plan, machine }: ShownPlan, file: string | undefined): Result<void> {
+  if (file === undefined) return success(undefined);
+  if (machine === undefined) return failure(diagnose(fault('machine-needed', { what: '--trace' })));
+  const { name, purpose } = plan;
+  if (purpose !== 'train')
+    return failure(diagnose(fault('nothing-to-time', { what: '--trace', plan: name, purpose })));
+  return writeText(file, `${JSON.stringify(traceOf(plan, machine.name, simulate(plan, machine)))}\n`);
 }
 
 /** What it was planned for and why, where the bundle says. Its files were checked when it was opened. */
@@ -41,7 +71,7 @@ function planningOf(folder: string): { readonly machine?: Machine; readonly deci
   const text = (path: string) =>
     existsSync(join(folder, path)) ? readFileSync(join(folder, path), 'utf8') : undefined;
   const [machine, decision] = [text(bundlePaths.machine), text(bundlePaths.decision)];
-  const read = machine === undefined ? undefined : readMachine(machine, bundlePaths.machine);
+  const read = machine === undefined ? undefined : readMachineText(machine, bundlePaths.machine);
   return {
     ...(read?.ok ? { machine: read.value } : {}),
     ...(decision === undefined ? {} : { decision: JSON.parse(decision) as Decision }),

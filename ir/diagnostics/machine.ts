@@ -9,6 +9,18 @@ export const machineDiagnostics = {
       'A machine is named by a file, or is one of those whose descriptions come with unetc. `unetc calibrate -o mine.machine` describes the one it runs on.',
     example: 'unetc compile model.unet --machine sumit   // write: summit',
   },
+  'machine-needed': {
+    message: '{what} needs a machine to predict times on, and the bundle was compiled for none',
+    hint: 'name one: `--machine summit`, or what `unetc calibrate -o mine.machine` measured of this one',
+    explain:
+      'Without a machine a plan has no times: they follow from the speed of its devices and links. `unetc inspect BUNDLE --machine NAME` predicts how the plan would do there; `unetc compile MODEL --machine NAME` also chooses the schedule for it.',
+    example: 'unetc inspect coastline.plan --trace trace.json',
+  },
+  'nothing-to-time': {
+    message: '{what} shows a step of training, and `{plan}` is a plan to {purpose}',
+    explain: 'Only steps of training are timed so far. The figures of memory are there for every plan.',
+    example: 'unetc inspect --trace, with a plan that `predict` wrote',
+  },
   'machine-word': {
     message: '`{word}` says nothing about {place}',
     hint: 'it has: {known}',
