@@ -11,6 +11,7 @@ export function torchFiles(): Map<string, Uint8Array> {
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.py'))
     .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => !path.startsWith('tests/'))
     .sort();
   return new Map(paths.map((path) => [path, new Uint8Array(readFileSync(join(folder, path)))]));
 }

@@ -20,6 +20,7 @@ from .feeds import FeedError, Feeds
 from .interpreter import InstructionError, run_step
 from .ranks import all_groups, rank_count
 from .tensors import read_tensors
+from .windows import Windows
 
 
 def arguments(bundle):
@@ -28,7 +29,10 @@ def arguments(bundle):
         parser.add_argument("bundle")
     else:
         parser.set_defaults(bundle=bundle)
-    parser.add_argument("--feeds", required=True, help="folder with INPUT.npy for each image and target")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", help="folder that `unetc stage` wrote: windows are drawn from its images")
+    source.add_argument("--feeds", help="folder with INPUT.npy for each image and target: whole batches")
+    parser.add_argument("--split", default="train", help="the part of the data to train on")
     parser.add_argument("--weights", help="weights to begin with, safetensors; else those the seed gives")
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
@@ -70,7 +74,7 @@ def dump_path(path, rank, world):
 def train(given):
     torch.set_num_threads(given.threads)
     plan, origins = open_bundle(given.bundle)
-    feeds = Feeds(given.feeds, plan["model"])
+    feeds = Feeds(given.feeds, plan["model"]) if given.feeds else Windows(given.data, plan["model"], given.split)
     weights = read_tensors(given.weights) if given.weights else None
     communicator = connect(plan, given.timeout)
     device = Device(plan, origins, communicator.rank, communicator, feeds, given.dtype, weights)

@@ -1,4 +1,4 @@
-"""Everything random or made by position: initial weights, dropout masks, corner shares (`ir/draw.ts`, `ir/corners.ts`)."""
+"""Everything random or made by position: initial weights, masks, places (`ir/draw.ts`, `ir/corners.ts`)."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from .philox import philox
 
-WEIGHTS = 0xFFFFFFFF
+#: Fourth counter words that no step reaches: they keep the uses of one seed apart.
+WEIGHTS, PERMUTATION, INTEGER = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 UNIT = 2.0**-32
 
 
@@ -74,3 +75,24 @@ def corner_shares(source, extents, box):
     shape = [3] + [1] * len(box)
     shape[1 + axis] = -1
     return shares.reshape(shape)
+
+
+def _uniform_below(words, below):
+    """From 53 random bits."""
+    bits = words[0].astype(np.float64) * 2**21 + (words[1] >> np.uint64(11)).astype(np.float64)
+    return np.floor(bits / 2**53 * below).astype(np.int64)
+
+
+def draw_integer(seed, step, sample, index, below):
+    """A uniform integer from 0 to below `below`: number `index` of the sample of the step."""
+    return int(_uniform_below(philox((step, sample, 0, INTEGER), (seed, index)), below))
+
+
+def permutation(n, seed, epoch):
+    """The numbers below n in an order drawn by (seed, epoch): Fisher and Yates, from the end."""
+    order = list(range(n))
+    drawn = _uniform_below(philox((np.arange(n), 0, 0, PERMUTATION), (seed, epoch)), np.arange(1, n + 1))
+    for i in range(n - 1, 0, -1):
+        other = drawn[i]
+        order[i], order[other] = order[other], order[i]
+    return order

@@ -9,6 +9,14 @@ class FeedError(Exception):
     """What is wrong with a feed, for people."""
 
 
+def open_array(path):
+    """An NPY file of which only the parts that are asked for are read."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FeedError(f"{path} cannot be read: {error}") from None
+
+
 class Feeds:
     def __init__(self, folder, model):
         self.batch = model["training"]["batch"]
@@ -19,10 +27,7 @@ class Feeds:
 
     def _open(self, folder, source):
         path = os.path.join(folder, f"{source['name']}.npy")
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise FeedError(f"{path} cannot be read: {error}") from None
+        array = open_array(path)
         expected = (source["type"]["channels"], *(one["to"] - one["from"] for one in source["type"]["box"]))
         if array.shape[1:] != expected or array.shape[0] % self.batch or array.shape[0] == 0:
             raise FeedError(f"{path} is {array.shape}, not batches of {self.batch} times {expected}")
