@@ -4,7 +4,7 @@
  * share of a link, memory is an upper bound; lowering and the simulator have the last word.
  */
 import { at } from '../../ir/box.ts';
-import { allReduceSeconds, exchangeSeconds, type Members } from '../../ir/collectives.ts';
+import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
 import { linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
@@ -33,6 +33,10 @@ export type Evaluated = {
   readonly parts: Parts;
   /** Bytes of the fullest device: an upper bound before lowering. */
   readonly memory: number;
+  /** A pipeline that is not cut yet. */
+  readonly isRough?: true;
+  /** What no choice of the decisions inside the shape is faster than, where that is less than its seconds. */
+  readonly bound?: number;
 };
 
 /** What all candidates share: memory is traded for time along one curve, taken on the untiled network. */
@@ -54,7 +58,8 @@ export function evaluate(
   memory: number,
 ): Evaluated | undefined {
   const halo = haloOf(context, shape, effort);
-  return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
+  if (shape.stages === 1) return unstaged(context, shape, halo, memory);
+  return effort === 'quick' ? roughlyStaged(context, shape, halo) : staged(context, shape, halo, memory);
 }
 
 function haloOf({ situation }: Context, shape: Shape, effort: Effort): HaloAnswer {
@@ -78,6 +83,7 @@ export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
     grid: tiles,
     samples: samplesIn(situation, shape),
     exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
+    gatherSeconds: (bytes) => gatherSeconds(machine, { count, spacing: 1, first: 0 }, bytes),
     exchanges: product(shape.stream) === 1,
   };
 }
@@ -164,22 +170,49 @@ function exposedAllReduce({ situation }: Context, shape: Shape, { backward }: Ha
   return Math.max(0, lane - clock);
 }
 
-/** Points of the curve that a pipeline is tried with: everything kept, half way, the least memory. */
-const tried = (curve: readonly RecomputePoint[]): RecomputePoint[] => {
-  const picks = [0, 0.25, 0.5, 0.75, 1].map((part) => Math.round(part * (curve.length - 1)));
-  return [...new Set(picks)].map((index) => at(curve, index));
-};
+/** The share of a device's work on one micro-batch for which a folded pipeline fills and drains, from experience. */
+const fillShare = 0.5;
 
+/**
+ * A pipeline before it is cut: work shared out evenly, some of it idle while the pipeline fills and drains. Only where
+ * a shape stands among others is read off it; it is cut before it is chosen.
+ */
+function roughlyStaged(context: Context, shape: Shape, halo: HaloAnswer): Evaluated {
+  const { situation, curve } = context;
+  const { stages, microBatches } = shape;
+  const work = sum(halo.forward) + sum(halo.backward) + halo.messages.forward + halo.messages.backward;
+  const shared = (microBatches * work) / stages;
+  const parts = {
+    compute: (microBatches * ownSeconds(situation, shape.tile, samplesIn(situation, shape))) / stages,
+    margins: 0,
+    recompute: 0,
+    messages: 0,
+    bubble: (fillShare * (stages - 1) * work) / stages,
+    allReduce: 0,
+    update: situation.updateSeconds / stages,
+  };
+  const seconds = shared + parts.bubble + parts.update;
+  return { shape, order: '1f1b', halo, point: at(curve, 0), parts, seconds, memory: 0, isRough: true };
+}
+
+/** Points of the curve that a pipeline is tried with: close together where little is computed again. */
+function tried(curve: readonly RecomputePoint[]): RecomputePoint[] {
+  const last = curve.length - 1;
+  const indices = [0, ...Array.from({ length: 8 }, (_, i) => Math.round(2 ** (i / 2)) - 1), last >> 1, last];
+  return [...new Set(indices.map((index) => Math.min(index, last)))].map((index) => at(curve, index));
+}
+
+/** The first point that fits is the fastest but for what the order makes of it: the next is tried, too. */
 function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
   const { situation, curve } = context;
-  const orders: readonly Order[] =
-    situation.pins.order === undefined ? ['1f1b', 'gpipe'] : [situation.pins.order];
+  const order = situation.pins.order ?? '1f1b';
   let best: Evaluated | undefined;
-  for (const point of tried(curve))
-    for (const order of orders) {
-      const found = pipelined(context, shape, halo, { point, order, memory });
-      if (found !== undefined && (best === undefined || found.seconds < best.seconds)) best = found;
-    }
+  for (const point of tried(curve)) {
+    const found = pipelined(context, shape, halo, { point, order, memory });
+    if (found === undefined) continue;
+    if (best !== undefined && found.seconds >= best.seconds) return best;
+    best = found;
+  }
   return best;
 }
 
@@ -260,6 +293,7 @@ function pipelined(
     parts,
     seconds: total(parts),
     memory: Math.max(...pipeline.memory),
+    bound: pipeline.bound,
   };
 }
 

@@ -40,6 +40,7 @@ const questions: fc.Arbitrary<Drawn> = fc
       grid,
       samples: 1,
       exchangeSeconds: (bytes: number) => latency + bytes / bandwidth,
+      gatherSeconds: () => 0,
       exchanges: true,
     };
     return { model, question };

@@ -12,6 +12,7 @@ import { type Kernel, kernelSeconds } from '../../ir/kernels.ts';
 import type { Device } from '../../ir/machine.ts';
 import { ops as definitions } from '../../ir/ops/table.ts';
 import type { Coarsening, Exchange } from '../../ir/schedule.ts';
+import { bytesOf } from '../../ir/type.ts';
 import { descend } from './halo-descent.ts';
 import { nestedHalo } from './halo-nested.ts';
 import type { OpProfile, Profile, ValueProfile } from './profile.ts';
@@ -27,6 +28,8 @@ export type HaloQuestion = {
   readonly samples: number;
   /** Seconds in which a device gives its neighbours margins of so many bytes in all, and gets theirs. */
   exchangeSeconds(bytes: number): number;
+  /** Seconds in which all tiles give each other so many bytes each: what statistics over the whole extent take. */
+  gatherSeconds(bytes: number): number;
   /** Whether neighbours can give margins: tiles that come one after another cannot. */
   readonly exchanges: boolean;
 };
@@ -159,6 +162,12 @@ function returnsIn({ model }: Profile): (value: string) => boolean {
   return (value) => !given.has(value);
 }
 
+/** Statistics and sums over whole samples, of which tiles have parts. */
+const gathers = ({ kind }: Op): boolean => definitions[kind].wholeExtent === true || kind === 'dice_sums';
+
+/** A part of mean and variance is a count, a mean and a sum of squares. */
+const statisticsPerSum = 1.5;
+
 /** How much of the margin that an operand needs is exchanged: so many cells a side. */
 export type Choice = (edge: Edge, need: Margin) => number;
 
@@ -178,6 +187,13 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
     const spent = pricing.opSeconds(index, out);
     forward[index] = spent.forward;
     backward[index] = spent.backward;
+    if (hasNeighbours && gathers(op)) {
+      const bytes = bytesOf(op.type, question.samples) * statisticsPerSum;
+      messages.forward += question.gatherSeconds(bytes);
+      messages.backward += question.gatherSeconds(bytes);
+      messages.count += 2;
+      messages.bytes += 2 * bytes;
+    }
     for (const edge of hasNeighbours ? at(edges, index) : []) {
       const need = pricing.needed(edge, out);
       const cells = isNothing(need) ? 0 : choice(edge, need);

@@ -136,42 +136,51 @@ type Ranking = {
 };
 
 function rank(context: Context, shapes: readonly Bounded[]): Ranking {
-  const quick: { readonly evaluated: Evaluated; readonly bound: number }[] = [];
+  const { quick, open, priced } = pricedQuickly(context, shapes);
+  const exact = quick.filter(({ evaluated }) => evaluated.isRough !== true);
+  const full: Evaluated[] = [];
+  let least = Math.min(Number.POSITIVE_INFINITY, ...exact.map(({ evaluated }) => evaluated.seconds));
+  let proven = open;
+  for (const [index, { evaluated, bound }] of quick.entries()) {
+    if (bound >= least) continue;
+    const better =
+      index < effort.full ? evaluate(context, evaluated.shape, 'best', context.situation.memory) : undefined;
+    proven = Math.min(proven, better?.bound ?? better?.seconds ?? bound);
+    if (better === undefined) continue;
+    full.push(better);
+    least = Math.min(least, better.seconds);
+  }
+  const rest = exact
+    .map(({ evaluated }) => evaluated)
+    .filter(({ shape }) => !full.some((one) => one.shape === shape));
+  const evaluated = [...full, ...rest].sort((a, b) => a.seconds - b.seconds);
+  return { evaluated, open: Math.max(proven, shapes[0]?.bound ?? 0), priced };
+}
+
+type Quick = { readonly evaluated: Evaluated; readonly bound: number };
+
+/** By ascending bound, until that is no better than the best so far; ascending by what was found. */
+function pricedQuickly(context: Context, shapes: readonly Bounded[]) {
+  const quick: Quick[] = [];
   let best = Number.POSITIVE_INFINITY;
   let priced = 0;
   let open = Number.POSITIVE_INFINITY;
   for (const { ways, bound } of shapes) {
     if (bound >= best) break;
     if (priced >= effort.quick) {
-      open = Math.min(open, bound);
+      open = bound;
       break;
     }
-    for (const way of ways) {
-      if (way.bound >= best) continue;
+    for (const way of ways.filter((one) => one.bound < best)) {
       const evaluated = evaluate(context, way.shape, 'quick', context.situation.memory);
       priced += 1;
       if (evaluated === undefined) continue;
       quick.push({ evaluated, bound: way.bound });
-      best = Math.min(best, evaluated.seconds);
+      if (evaluated.isRough !== true) best = Math.min(best, evaluated.seconds);
     }
   }
   quick.sort((a, b) => a.evaluated.seconds - b.evaluated.seconds);
-  const full: Evaluated[] = [];
-  let least = Number.POSITIVE_INFINITY;
-  for (const { evaluated, bound } of quick) {
-    if (bound >= least) continue;
-    if (full.length >= effort.full) {
-      open = Math.min(open, bound);
-      continue;
-    }
-    const better = evaluate(context, evaluated.shape, 'best', context.situation.memory) ?? evaluated;
-    full.push(better.seconds < evaluated.seconds ? better : evaluated);
-    least = Math.min(least, better.seconds);
-  }
-  const rest = quick
-    .map(({ evaluated }) => evaluated)
-    .filter(({ shape }) => !full.some((one) => one.shape === shape));
-  return { evaluated: [...full, ...rest].sort((a, b) => a.seconds - b.seconds), open, priced };
+  return { quick, open, priced };
 }
 
 /**
