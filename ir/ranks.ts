@@ -75,3 +75,14 @@ export function groupOf(plan: Grid, { replica, stage }: Seat, over: Group): numb
   };
   return all.filter((rank) => belongs[over](seatOf(plan, rank)));
 }
+
+/** How many devices a group has; the same for each of its members. */
+export function groupSize(plan: Grid, over: Group): number {
+  const places = product(placesOf(plan));
+  const sizes: { readonly [G in Group]: number } = {
+    grid: places,
+    stage: places * plan.schedule.replicas,
+    all: rankCount(plan),
+  };
+  return sizes[over];
+}

@@ -1,8 +1,8 @@
 /** What the devices of a plan send each other in a step, counted from its instructions: no machine is assumed. */
 import { volume } from './box.ts';
-import type { Model } from './model.ts';
-import type { Instruction, Plan, Role } from './plan.ts';
-import { groupOf, placesOf } from './ranks.ts';
+import type { Group } from './ops/attributes.ts';
+import type { Buffer, Instruction, Plan, Role } from './plan.ts';
+import { groupSize } from './ranks.ts';
 import { stagesOf } from './schedule.ts';
 import { chunkOfOps, stageOfChunks } from './stages.ts';
 import { product } from './type.ts';
@@ -35,10 +35,12 @@ const times = ({ messages, bytes }: Traffic, count: number): Traffic => ({
 /** The tiles of a prediction do not meet. */
 export function trafficOf(plan: Plan): Readonly<Record<TrafficKind, Traffic>> {
   const roles = plan.purpose === 'predict' ? [] : plan.roles;
+  const readers = stagesReading(plan);
+  const senders = roles.map((role) => senderOf(plan, role, readers));
   const of = (kind: TrafficKind): Traffic =>
-    roles.reduce((sum, role) => {
-      const devices = plan.schedule.replicas * placesWith(plan, role);
-      const each = role.instructions.map((one) => sentBy(plan, role, one, kind)).reduce(both, nothing);
+    senders.reduce((sum, sender) => {
+      const devices = plan.schedule.replicas * placesWith(plan, sender.role);
+      const each = sender.role.instructions.map((one) => sentBy(sender, one, kind)).reduce(both, nothing);
       return both(sum, times(each, devices));
     }, nothing);
   return {
@@ -54,22 +56,43 @@ export function trafficOf(plan: Plan): Readonly<Record<TrafficKind, Traffic>> {
 const placesWith = ({ axes }: Plan, { classes }: Role): number =>
   product(axes.map((axis, i) => axis.classes.filter((kind) => kind === classes[i]).length));
 
+/** A role, and what its instructions are counted by. */
+type Sender = {
+  readonly plan: Plan;
+  readonly role: Role;
+  readonly buffers: ReadonlyMap<string, Buffer>;
+  /** Whether the stage that gets a value of that name has none of the op that reads it first. */
+  readonly isSkip: (name: string, stage: number) => boolean;
+};
+
+function senderOf(plan: Plan, role: Role, readers: ReadonlyMap<string, number>): Sender {
+  const meaning = meaningsOf(plan, role);
+  return {
+    plan,
+    role,
+    buffers: new Map(role.buffers.map((buffer) => [buffer.name, buffer])),
+    isSkip(name, stage) {
+      const first = readers.get(meaning(name) ?? '');
+      return first !== undefined && first !== stage;
+    },
+  };
+}
+
 /** What one device sends in one instruction, as far as it is of that kind. */
-function sentBy(plan: Plan, role: Role, one: Instruction, kind: TrafficKind): Traffic {
+function sentBy({ plan, buffers, isSkip }: Sender, one: Instruction, kind: TrafficKind): Traffic {
   const bytes = (...names: readonly string[]): number =>
-    role.buffers.reduce((sum, buffer) => (names.includes(buffer.name) ? sum + buffer.bytes : sum), 0);
-  const others = (over: Parameters<typeof groupOf>[2]) =>
-    groupOf(plan, { replica: 0, stage: role.stage, place: placesOf(plan).map(() => 0) }, over).length - 1;
+    names.reduce((sum, name) => sum + (buffers.get(name)?.bytes ?? 0), 0);
+  const others = (over: Group) => groupSize(plan, over) - 1;
   const toEach = (count: number, size: number): Traffic => ({ messages: count, bytes: count * size });
   switch (one.do) {
     case 'exchange':
-      return kind === 'exchange' ? exchanged(role, one) : nothing;
+      return kind === 'exchange' ? exchanged(buffers, one) : nothing;
     case 'all_gather':
       return kind === 'gather' ? toEach(others(one.over), bytes(one.from)) : nothing;
     case 'reduce_scatter':
       return kind === 'gather' ? toEach(others(one.over), bytes(one.into)) : nothing;
     case 'send':
-      return kind === 'send' || (kind === 'skip' && isSkip(plan, role, one))
+      return kind === 'send' || (kind === 'skip' && isSkip(one.name, one.stage))
         ? toEach(1, bytes(one.from))
         : nothing;
     case 'all_reduce': {
@@ -86,8 +109,11 @@ function sentBy(plan: Plan, role: Role, one: Instruction, kind: TrafficKind): Tr
 }
 
 /** The pieces for one neighbour are one message. */
-function exchanged(role: Role, { from, sends }: Extract<Instruction, { do: 'exchange' }>): Traffic {
-  const [samples = 0, channels = 0] = role.buffers.find(({ name }) => name === from)?.dims ?? [];
+function exchanged(
+  buffers: Sender['buffers'],
+  { from = '', sends }: Extract<Instruction, { do: 'exchange' }>,
+): Traffic {
+  const [samples = 0, channels = 0] = buffers.get(from)?.dims ?? [];
   const cells = sends.reduce((sum, { box }) => sum + volume(box), 0);
   return {
     messages: new Set(sends.map(({ offset }) => offset.join())).size,
@@ -95,19 +121,13 @@ function exchanged(role: Role, { from, sends }: Extract<Instruction, { do: 'exch
   };
 }
 
-/** Whether the stage that gets a value has none of the op that reads it first. */
-function isSkip(plan: Plan, role: Role, { name, stage }: Extract<Instruction, { do: 'send' }>): boolean {
-  const value = meaningsOf(plan, role)(name);
-  if (value === undefined) return false;
-  const readers = stagesReading(plan.model, plan, value);
-  return readers.length > 0 && readers[0] !== stage;
-}
-
-/** The stages of the ops that read a value, in their order. */
-function stagesReading(model: Model, { schedule }: Plan, value: string): (number | undefined)[] {
+/** For each value of the model the stage of the op that reads it first. */
+function stagesReading({ model, schedule }: Plan): Map<string, number> {
   const stages = stageOfChunks(schedule);
   const chunks = chunkOfOps(model, schedule);
-  return model.ops.flatMap(({ inputs }, index) =>
-    inputs.includes(value) ? [stages[chunks[index] ?? 0]] : [],
-  );
+  const first = new Map<string, number>();
+  model.ops.forEach(({ inputs }, index) => {
+    for (const value of inputs) if (!first.has(value)) first.set(value, stages[chunks[index] ?? 0] ?? 0);
+  });
+  return first;
 }

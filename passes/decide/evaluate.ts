@@ -182,16 +182,18 @@ function roughlyStaged(context: Context, shape: Shape, halo: HaloAnswer): Evalua
   const { stages, microBatches } = shape;
   const work = sum(halo.forward) + sum(halo.backward) + halo.messages.forward + halo.messages.backward;
   const shared = (microBatches * work) / stages;
+  const places = product(shape.grid);
+  const members = { count: shape.replicas * places, spacing: shape.replicas === 1 ? 1 : stages, first: 0 };
   const parts = {
     compute: (microBatches * ownSeconds(situation, shape.tile, samplesIn(situation, shape))) / stages,
     margins: 0,
     recompute: 0,
     messages: 0,
     bubble: (fillShare * (stages - 1) * work) / stages,
-    allReduce: 0,
+    allReduce: allReduceSeconds(situation.machine, members, situation.parameterBytes / stages),
     update: situation.updateSeconds / stages,
   };
-  const seconds = shared + parts.bubble + parts.update;
+  const seconds = shared + parts.bubble + parts.allReduce + parts.update;
   return { shape, order: '1f1b', halo, point: at(curve, 0), parts, seconds, memory: 0, isRough: true };
 }
 

@@ -159,28 +159,36 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
 
 type Quick = { readonly evaluated: Evaluated; readonly bound: number };
 
-/** By ascending bound, until that is no better than the best so far; ascending by what was found. */
+/**
+ * By ascending bound, until that is no better than the best so far; ascending by what was found. Pipelines come last:
+ * they are only estimated, so they end nothing.
+ */
 function pricedQuickly(context: Context, shapes: readonly Bounded[]) {
   const quick: Quick[] = [];
   let best = Number.POSITIVE_INFINITY;
   let priced = 0;
   let open = Number.POSITIVE_INFINITY;
-  for (const { ways, bound } of shapes) {
-    if (bound >= best) break;
-    if (priced >= effort.quick) {
-      open = bound;
-      break;
-    }
-    for (const way of ways.filter((one) => one.bound < best)) {
-      const evaluated = evaluate(context, way.shape, 'quick', context.situation.memory);
-      priced += 1;
-      if (evaluated === undefined) continue;
-      quick.push({ evaluated, bound: way.bound });
-      if (evaluated.isRough !== true) best = Math.min(best, evaluated.seconds);
+  const isStaged = ({ ways }: Bounded) => at(ways, 0).shape.stages > 1;
+  for (const some of [shapes.filter((one) => !isStaged(one)), shapes.filter(isStaged)]) {
+    let left: number = effort.quick;
+    for (const { ways, bound } of some) {
+      if (bound >= best) break;
+      if (left <= 0) {
+        open = Math.min(open, bound);
+        break;
+      }
+      for (const way of ways.filter((one) => one.bound < best)) {
+        const evaluated = evaluate(context, way.shape, 'quick', context.situation.memory);
+        left -= 1;
+        priced += 1;
+        if (evaluated === undefined) continue;
+        quick.push({ evaluated, bound: way.bound });
+        if (evaluated.isRough !== true) best = Math.min(best, evaluated.seconds);
+      }
     }
   }
   quick.sort((a, b) => a.evaluated.seconds - b.evaluated.seconds);
-  return { quick, open, priced };
+  return { quick: quick.filter(({ evaluated }) => evaluated.seconds < 2 * best), open, priced };
 }
 
 /**
