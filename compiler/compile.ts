@@ -6,8 +6,10 @@
  * Decisions are made by the joint search where the machine is known, else by the plain default (`first-fit`).
  * The passes and their order are data (`pipelines.ts`); the pass manager verifies after each.
  */
+import { segmentWorkspace } from '../backends/onnx/workspace.ts';
 import type { Decision } from '../ir/decision.ts';
 import { diagnose, failure, isFault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import { type WorkspaceOf, workspaceOf } from '../ir/liveness.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
@@ -44,7 +46,7 @@ export function compile({ pins, machine, ...source }: Request): Result<Compiled>
   if (!model.ok) return model;
   const decided = decide(model.value, pins, machine);
   if (!decided.ok) return decided;
-  const plan = carryOut(model.value, decided.value.schedule);
+  const plan = carryOut(model.value, decided.value.schedule, machine);
   if (!plan.ok) return plan;
   return success({ ...decided.value, model: model.value, plan: plan.value }, model.warnings);
 }
@@ -55,7 +57,7 @@ export const modelOf = ({ source, file, sets, purpose, extents }: Source): Resul
 /** All that the pins leave open. The search is for training; what it cannot place, the plain default may stream. */
 export function decide(model: Model, pins: Pins, machine?: Machine): Result<Decided> {
   if (machine !== undefined && model.loss !== undefined && model.training !== undefined) {
-    const found = jointlyDecided(model, machine, pins);
+    const found = jointlyDecided(model, machine, pins, workspaceFor(machine));
     if (found !== undefined) return isFault(found) ? failure(diagnose(found)) : success(found);
   }
   const decided = runPasses(decidePipeline, { stage: 'model', model, pins });
@@ -64,9 +66,13 @@ export function decide(model: Model, pins: Pins, machine?: Machine): Result<Deci
   return success({ schedule: decided.value.schedule });
 }
 
+/** What segments need: of memory as ONNX files on this machine, op by op with immediate frees on a cluster. */
+const workspaceFor = (machine?: Machine): WorkspaceOf =>
+  machine === undefined || machine.launcher === 'local' ? segmentWorkspace : workspaceOf;
+
 /** A schedule as a plan, verified after every pass. */
-export function carryOut(model: Model, schedule: Schedule): Result<Plan> {
-  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule });
+export function carryOut(model: Model, schedule: Schedule, machine?: Machine): Result<Plan> {
+  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule }, workspaceFor(machine));
   if (!lowered.ok) return lowered;
   if (lowered.value.stage !== 'plan') throw new Error(`the pipeline ends at ${lowered.value.stage}`);
   return success(lowered.value.plan);

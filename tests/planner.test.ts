@@ -102,11 +102,11 @@ test('what is pinned is kept', () => {
 
 test('less memory than everything needs is made up for: by recompute, streaming or more micro-batches', () => {
   const ample = planned(scene, roundMachine, { devices: 1 });
-  const plan = valueIn(carryOut(scene, ample.schedule));
+  const plan = valueIn(carryOut(scene, ample.schedule, roundMachine));
   const peak = Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
   const tight = withDevice(roundMachine, { memory: 0.7 * peak });
   const { schedule, decision } = planned(scene, tight, { devices: 1 });
-  const fitted = valueIn(carryOut(scene, schedule));
+  const fitted = valueIn(carryOut(scene, schedule, roundMachine));
   assert.ok(Math.max(...fitted.roles.map(({ peakBytes }) => peakBytes)) <= tight.device.memory);
   assert.ok(decision.chosen.seconds >= ample.decision.chosen.seconds);
 });

@@ -72,7 +72,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const decided = decide(model.value, machine.value.pins, machine.value.machine);
   if (!decided.ok) return complain(decided.diagnostics, sources);
   const planningSeconds = (performance.now() - began) / 1000;
-  const plan = carryOut(model.value, decided.value.schedule);
+  const plan = carryOut(model.value, decided.value.schedule, machine.value.machine);
   if (!plan.ok) return complain(plan.diagnostics, sources);
   const folder = options.output ?? join('.', `${plan.value.name}.plan`);
   const origin = {

@@ -3,6 +3,7 @@
  * search; this is its pass, and what a driver calls that wants to know why as well.
  */
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
@@ -25,9 +26,14 @@ const decisions = [
 ] as const satisfies readonly (keyof Pins)[];
 
 /** Undefined where there is nothing to search: everything is pinned. */
-export function jointlyDecided(model: Model, machine: Machine, pins: Pins): Outcome | Fault | undefined {
+export function jointlyDecided(
+  model: Model,
+  machine: Machine,
+  pins: Pins,
+  workspaceOf?: WorkspaceOf,
+): Outcome | Fault | undefined {
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
-  return search(situationOf(model, machine, pins), (schedule) => planOf(model, schedule));
+  return search(situationOf(model, machine, pins), (schedule) => planOf(model, schedule, workspaceOf));
 }
 
 export const jointSearch: Pass<'model', 'scheduled'> = {
@@ -35,10 +41,10 @@ export const jointSearch: Pass<'model', 'scheduled'> = {
   doc: 'the schedule with the least predicted step on the machine, of all that the pins leave open',
   from: 'model',
   to: 'scheduled',
-  run({ model, pins, machine }) {
+  run({ model, pins, machine }, workspaceOf) {
     if (machine === undefined)
       return fault('wrong-schedule', { why: 'the joint search needs a machine, and the module has none' });
-    const found = jointlyDecided(model, machine, pins);
+    const found = jointlyDecided(model, machine, pins, workspaceOf);
     if (found === undefined)
       return fault('wrong-schedule', { why: 'every decision is pinned: there is nothing to search' });
     return isFault(found) ? found : { stage: 'scheduled', model, schedule: found.schedule };
