@@ -10,14 +10,7 @@ import { linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
-import {
-  bestHalo,
-  type HaloAnswer,
-  type HaloQuestion,
-  priceHalo,
-  pureExchange,
-  pureOverlap,
-} from './halo.ts';
+import { bestHalo, type HaloAnswer, type HaloQuestion, priceHalo } from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { ownSeconds, type Situation } from './situation.ts';
@@ -33,8 +26,6 @@ export type Evaluated = {
   readonly parts: Parts;
   /** Bytes of the fullest device: an upper bound before lowering. */
   readonly memory: number;
-  /** A pipeline that is not cut yet. */
-  readonly isRough?: true;
   /** What no choice of the decisions inside the shape is faster than, where that is less than its seconds. */
   readonly bound?: number;
 };
@@ -46,30 +37,33 @@ export type Context = {
   readonly curve: readonly RecomputePoint[];
   /** Seconds of each op forward on the untiled network, one sample: what the curve was taken with. */
   readonly curveForward: readonly number[];
+  /** Halo decisions that were made already. */
+  readonly halos: Map<string, HaloAnswer>;
 };
 
-export type Effort = 'quick' | 'best';
-
 /** Undefined where the shape does not fit the memory whatever is recomputed. */
-export function evaluate(
-  context: Context,
-  shape: Shape,
-  effort: Effort,
-  memory: number,
-): Evaluated | undefined {
-  const halo = haloOf(context, shape, effort);
-  if (shape.stages === 1) return unstaged(context, shape, halo, memory);
-  return effort === 'quick' ? roughlyStaged(context, shape, halo) : staged(context, shape, halo, memory);
+export function evaluate(context: Context, shape: Shape, memory: number): Evaluated | undefined {
+  const halo = haloOf(context, shape);
+  return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
 }
 
-function haloOf({ situation }: Context, shape: Shape, effort: Effort): HaloAnswer {
-  const { pins } = situation;
+/** The same for all shapes whose tiles, samples and links are alike. */
+function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
+  const { pins, machine } = situation;
+  const isFar = product(shape.grid) > machine.devicesPerNode;
+  const key = [
+    shape.tile,
+    samplesIn(situation, shape),
+    isFar ? 'far' : product(shape.grid),
+    shape.stream,
+  ].join(' ');
+  const known = halos.get(key);
+  if (known !== undefined) return known;
   const question = haloQuestion(situation, shape);
-  if (pins.exchanges !== undefined || pins.coarsen !== undefined)
-    return priceHalo(question, pins.exchanges ?? [], pins.coarsen);
-  if (effort === 'best' || !question.exchanges) return bestHalo(question);
-  const [overlap, exchange] = [pureOverlap(question), pureExchange(question)];
-  return exchange.seconds < overlap.seconds ? exchange : overlap;
+  const isPinned = pins.exchanges !== undefined || pins.coarsen !== undefined;
+  const answer = isPinned ? priceHalo(question, pins.exchanges ?? [], pins.coarsen) : bestHalo(question);
+  halos.set(key, answer);
+  return answer;
 }
 
 export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
@@ -122,7 +116,7 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
   // What a round gives is added to what was there before.
   const states = parameterBytes * (stateFactor + (rounds > 1 ? 1 : 0));
   const share = shareOfBytes(context, shape, halo);
-  const point = cheapestWithin(curve, (memory - states) / share);
+  const point = cheapestWithin(curve, (memory - states - halo.copies) / share);
   if (point === undefined) return undefined;
   const recompute = rounds * sum(extraOf(context, point, halo.forward));
   const kernels = rounds * (sum(halo.forward) + sum(halo.backward));
@@ -139,7 +133,15 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
     update: updateSeconds,
   };
   const order = 'one_after_another';
-  return { shape, order, halo, point, parts, seconds: total(parts), memory: states + point.peak * share };
+  return {
+    shape,
+    order,
+    halo,
+    point,
+    parts,
+    seconds: total(parts),
+    memory: states + halo.copies + point.peak * share,
+  };
 }
 
 const total = (parts: Parts): number => sum(Object.values(parts));
@@ -174,27 +176,17 @@ function exposedAllReduce({ situation }: Context, shape: Shape, { backward }: Ha
 const fillShare = 0.5;
 
 /**
- * A pipeline before it is cut: work shared out evenly, some of it idle while the pipeline fills and drains. Only where
- * a shape stands among others is read off it; it is cut before it is chosen.
+ * A pipeline before it is cut: work shared out evenly, some of it idle while the pipeline fills and drains. Pipelines
+ * are cut in the order of this estimate.
  */
-function roughlyStaged(context: Context, shape: Shape, halo: HaloAnswer): Evaluated {
-  const { situation, curve } = context;
-  const { stages, microBatches } = shape;
-  const work = sum(halo.forward) + sum(halo.backward) + halo.messages.forward + halo.messages.backward;
-  const shared = (microBatches * work) / stages;
+export function roughSeconds({ situation }: Context, shape: Shape): number {
+  const { stages, microBatches, replicas } = shape;
+  const { machine, parameterBytes, updateSeconds } = situation;
+  const work = ownSeconds(situation, shape.tile, samplesIn(situation, shape));
   const places = product(shape.grid);
-  const members = { count: shape.replicas * places, spacing: shape.replicas === 1 ? 1 : stages, first: 0 };
-  const parts = {
-    compute: (microBatches * ownSeconds(situation, shape.tile, samplesIn(situation, shape))) / stages,
-    margins: 0,
-    recompute: 0,
-    messages: 0,
-    bubble: (fillShare * (stages - 1) * work) / stages,
-    allReduce: allReduceSeconds(situation.machine, members, situation.parameterBytes / stages),
-    update: situation.updateSeconds / stages,
-  };
-  const seconds = shared + parts.bubble + parts.allReduce + parts.update;
-  return { shape, order: '1f1b', halo, point: at(curve, 0), parts, seconds, memory: 0, isRough: true };
+  const members = { count: replicas * places, spacing: replicas === 1 ? 1 : stages, first: 0 };
+  const sums = allReduceSeconds(machine, members, parameterBytes / stages);
+  return ((microBatches + fillShare * (stages - 1)) * work + updateSeconds) / stages + sums;
 }
 
 /** Points of the curve that a pipeline is tried with: close together where little is computed again. */
@@ -255,7 +247,7 @@ function pipelined(
     microBatches: shape.microBatches,
     order,
     memory,
-    workspace: point.working * share,
+    workspace: point.working * share + halo.copies / shape.stages,
     messageSeconds(from, to, bytes) {
       const link = linkBetween(machine, from * places, to * places);
       const sharing =

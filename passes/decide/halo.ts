@@ -47,6 +47,8 @@ export type HaloAnswer = {
     readonly count: number;
     readonly bytes: number;
   };
+  /** Bytes of the maps with margins that exchanges make; they are kept beside those they are made of. */
+  readonly copies: number;
   /** Cells beyond those that a tile owns, on both sides together, by spatial value. */
   readonly margins: ReadonlyMap<string, number>;
   /** Forward, backward and messages. */
@@ -70,8 +72,11 @@ export type Pricing = {
   needed(edge: Edge, out: Margin): Margin;
   /** Seconds of an op both ways on a result with the margin. */
   opSeconds(op: number, margin: Margin): { readonly forward: number; readonly backward: number };
-  /** Seconds of an exchange one way, and the bytes that it moves. */
-  exchange(value: string, margin: Margin): { readonly seconds: number; readonly bytes: number };
+  /** Seconds of an exchange one way, the bytes that it moves, and those of the map that it makes. */
+  exchange(
+    value: string,
+    margin: Margin,
+  ): { readonly seconds: number; readonly bytes: number /** What it gives. */; readonly held: number };
   /** Whether shares of a cotangent go back. */
   readonly returns: (value: string) => boolean;
 };
@@ -123,7 +128,7 @@ export function pricingOf(question: HaloQuestion): Pricing {
       const [own, wide] = [cells(value, noMargin) * cellBytes, cells(value, margin) * cellBytes];
       // What a tile has is copied into the wider map that it gets.
       const copy = kernelSeconds(device, { ...moving, bytes: { fixed: own + wide, perCell: 0 } }, 0);
-      return { seconds: copy + question.exchangeSeconds(wide - own), bytes: wide - own };
+      return { seconds: copy + question.exchangeSeconds(wide - own), bytes: wide - own, held: wide };
     },
     returns: returnsIn(profile),
   };
@@ -181,6 +186,7 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
   const backward = new Array<number>(ops.length).fill(0);
   const messages = { forward: 0, backward: 0, count: 0, bytes: 0 };
   const exchanges: Exchange[] = [];
+  let copies = 0;
   for (let index = ops.length - 1; index >= 0; index--) {
     const { op } = at(ops, index);
     const out = margins.get(op.output) ?? noMargin;
@@ -198,7 +204,8 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
       const need = pricing.needed(edge, out);
       const cells = isNothing(need) ? 0 : choice(edge, need);
       if (cells > 0) {
-        const { seconds, bytes } = pricing.exchange(edge.value, need);
+        const { seconds, bytes, held: made } = pricing.exchange(edge.value, need);
+        copies += made;
         exchanges.push({ before: op.output, operand: edge.operand, cells });
         messages.forward += seconds;
         messages.backward += pricing.returns(edge.value) ? seconds : 0;
@@ -215,6 +222,7 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
     forward,
     backward,
     messages,
+    copies,
     margins: new Map([...margins].map(([name, [lo, hi]]) => [name, lo + hi])),
     seconds: work + messages.forward + messages.backward,
   };

@@ -14,7 +14,7 @@ import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { showBytes } from '../../ir/units.ts';
-import { type Context, type Evaluated, evaluate, scheduleOf } from './evaluate.ts';
+import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
 import { recomputeCurve } from './recompute.ts';
 import {
   devicesIn,
@@ -29,8 +29,11 @@ import { leastWork, oneDeviceSeconds, ownCells, ownSeconds, type Situation } fro
 
 export type Outcome = { readonly schedule: Schedule; readonly decision: Decision };
 
-/** How many shapes are priced quickly, and how many in full; and how often the best is lowered in vain. */
-const effort = { quick: 256, full: 12, lowered: 16 } as const;
+/**
+ * How many ways without stages are priced, how many pipelines are cut, and how often the best is lowered in vain; the
+ * same on every machine, so that the same plan comes of it.
+ */
+const effort = { unstaged: 64, pipelines: 8, lowered: 16 } as const;
 
 /** A shape with its micro-batches and streams, and what the fastest of them takes at least. */
 type Bounded = {
@@ -107,7 +110,7 @@ function contextOf(situation: Situation): Context {
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
   const curve = recomputeCurve({ profile, forward, backward: seconds('backward'), bytes });
-  return { situation, space, curve, curveForward: forward };
+  return { situation, space, curve, curveForward: forward, halos: new Map() };
 }
 
 /**
@@ -135,60 +138,50 @@ type Ranking = {
   readonly priced: number;
 };
 
-function rank(context: Context, shapes: readonly Bounded[]): Ranking {
-  const { quick, open, priced } = pricedQuickly(context, shapes);
-  const exact = quick.filter(({ evaluated }) => evaluated.isRough !== true);
-  const full: Evaluated[] = [];
-  let least = Math.min(Number.POSITIVE_INFINITY, ...exact.map(({ evaluated }) => evaluated.seconds));
-  let proven = open;
-  for (const [index, { evaluated, bound }] of quick.entries()) {
-    if (bound >= least) continue;
-    const better =
-      index < effort.full ? evaluate(context, evaluated.shape, 'best', context.situation.memory) : undefined;
-    proven = Math.min(proven, better?.bound ?? better?.seconds ?? bound);
-    if (better === undefined) continue;
-    full.push(better);
-    least = Math.min(least, better.seconds);
-  }
-  const rest = exact
-    .map(({ evaluated }) => evaluated)
-    .filter(({ shape }) => !full.some((one) => one.shape === shape));
-  const evaluated = [...full, ...rest].sort((a, b) => a.seconds - b.seconds);
-  return { evaluated, open: Math.max(proven, shapes[0]?.bound ?? 0), priced };
-}
-
-type Quick = { readonly evaluated: Evaluated; readonly bound: number };
+type Way = Bounded['ways'][number];
 
 /**
- * By ascending bound, until that is no better than the best so far; ascending by what was found. Pipelines come last:
- * they are only estimated, so they end nothing.
+ * Ways by ascending bound, until the next is no better than the best found. Those without stages are priced as they
+ * are; pipelines, whose cuts take longest, in the order of an estimate.
  */
-function pricedQuickly(context: Context, shapes: readonly Bounded[]) {
-  const quick: Quick[] = [];
-  let best = Number.POSITIVE_INFINITY;
-  let priced = 0;
+function rank(context: Context, shapes: readonly Bounded[]): Ranking {
+  const ways = shapes.flatMap((one) => one.ways).sort((a, b) => a.bound - b.bound);
+  const isStaged = ({ shape }: Way) => shape.stages > 1;
+  const plain = priced(
+    context,
+    ways.filter((way) => !isStaged(way)),
+    effort.unstaged,
+    Number.POSITIVE_INFINITY,
+  );
+  const estimated = ways
+    .filter((way) => isStaged(way) && way.bound < plain.best)
+    .map((way) => ({ way, seconds: roughSeconds(context, way.shape) }))
+    .sort((a, b) => a.seconds - b.seconds)
+    .map(({ way }) => way);
+  const staged = priced(context, estimated, effort.pipelines, plain.best);
+  return {
+    evaluated: [...plain.evaluated, ...staged.evaluated].sort((a, b) => a.seconds - b.seconds),
+    open: Math.min(plain.open, staged.open),
+    priced: plain.evaluated.length + staged.evaluated.length,
+  };
+}
+
+/** Prices ways in their order, as many as are allowed and may still be better. `open`: none is proven to be faster. */
+function priced(context: Context, ways: readonly Way[], most: number, before: number) {
+  const evaluated: Evaluated[] = [];
+  let best = before;
   let open = Number.POSITIVE_INFINITY;
-  const isStaged = ({ ways }: Bounded) => at(ways, 0).shape.stages > 1;
-  for (const some of [shapes.filter((one) => !isStaged(one)), shapes.filter(isStaged)]) {
-    let left: number = effort.quick;
-    for (const { ways, bound } of some) {
-      if (bound >= best) break;
-      if (left <= 0) {
-        open = Math.min(open, bound);
-        break;
-      }
-      for (const way of ways.filter((one) => one.bound < best)) {
-        const evaluated = evaluate(context, way.shape, 'quick', context.situation.memory);
-        left -= 1;
-        priced += 1;
-        if (evaluated === undefined) continue;
-        quick.push({ evaluated, bound: way.bound });
-        if (evaluated.isRough !== true) best = Math.min(best, evaluated.seconds);
-      }
-    }
+  let left = most;
+  for (const { shape, bound } of ways) {
+    if (bound >= best) continue;
+    const found = left > 0 ? evaluate(context, shape, context.situation.memory) : undefined;
+    open = Math.min(open, found?.bound ?? found?.seconds ?? bound);
+    left -= 1;
+    if (found === undefined) continue;
+    evaluated.push(found);
+    best = Math.min(best, found.seconds);
   }
-  quick.sort((a, b) => a.evaluated.seconds - b.evaluated.seconds);
-  return { quick: quick.filter(({ evaluated }) => evaluated.seconds < 2 * best), open, priced };
+  return { evaluated, best, open };
 }
 
 /**
@@ -205,7 +198,7 @@ function variants(context: Context, shape: Shape): Shape[] {
   const fits = (one: Shape) => leastMemory(context, one) <= situation.memory;
   const whole = all.filter(fits);
   const kept = whole.filter((one) => leastMemory(context, one, 0) <= situation.memory);
-  const chosen = [...new Set([...whole.slice(0, 1), ...kept.slice(0, 1)])];
+  const chosen = [...new Set([...whole.slice(0, 1), ...kept.slice(0, 2)])];
   const last = all.at(-1);
   if (kept.length > 0 || last === undefined) return chosen;
   const tiles = streamed(situation, last, space).filter(fits);
@@ -244,7 +237,7 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
     const peak = Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
     if (peak <= situation.memory) return { best, schedule };
     refusal ??= tooMuch(situation, peak);
-    const again = evaluate(context, best.shape, 'best', (0.98 * best.memory * situation.memory) / peak);
+    const again = evaluate(context, best.shape, (0.98 * best.memory * situation.memory) / peak);
     if (again !== undefined && again.memory < best.memory)
       queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
   }

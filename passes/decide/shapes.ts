@@ -67,7 +67,12 @@ function gridsWithin(space: Extents, most: number): number[][] {
         : walk(axis + 1, Math.floor(left / count)).map((rest) => [count, ...rest]),
     );
   };
-  return walk(0, most);
+  const all = walk(0, most);
+  // On a square image a grid costs what its transpose does.
+  const isSquare = new Set(space.extents).size === 1 && new Set(space.units).size === 1;
+  return isSquare
+    ? all.filter((grid) => grid.every((count, axis) => axis === 0 || count >= at(grid, axis - 1)))
+    : all;
 }
 
 const mostTiles = ({ extents }: Extents, axis: number): number =>
