@@ -2,8 +2,9 @@
 import type { Alternative, Decision, Parts } from '../ir/decision.ts';
 import { product } from '../ir/type.ts';
 import { showBytes, showSeconds } from '../ir/units.ts';
+import type { PlanJson } from './plan-json.ts';
 import { many } from './plan-tables.ts';
-import type { Prediction } from './prediction.ts';
+import { type Binding, bindings } from './prediction.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
@@ -55,16 +56,45 @@ export function inShort({
   ].join(', ');
 }
 
-export function decisionInWords(
-  { predicted, bound }: Prediction,
-  decision: Decision | undefined,
-  devices: number,
-): string {
-  const lines = [
-    `Predicted: ${showSeconds(predicted.stepSeconds)} a step, ${predicted.samplesPerSecond.toPrecision(3)} samples/s, efficiency ${percent(predicted.efficiency)} of ${many(devices, 'device')}.`,
+/** Figures that are only there where a machine is. */
+type Shown = Pick<PlanJson, 'schedule' | 'predicted' | 'bound' | 'decision'>;
+
+/** Empty where no machine is known. */
+export function decisionInWords({ schedule, predicted, bound, decision }: Shown): string[] {
+  const { stepSeconds, samplesPerSecond, efficiency, binding } = predicted;
+  if (
+    stepSeconds === undefined ||
+    samplesPerSecond === undefined ||
+    efficiency === undefined ||
+    bound === undefined
+  )
+    return [];
+  return [
+    `Predicted: ${showSeconds(stepSeconds)} a step, ${samplesPerSecond.toPrecision(3)} samples/s, efficiency ${percent(efficiency)} of ${many(schedule.devices, 'device')}.`,
     `No schedule is faster than ${showSeconds(bound.any)} (gap ${percent(bound.gap)})${bound.class === undefined ? '' : `; none that was searched than ${showSeconds(bound.class)}`}.`,
+    ...(binding === undefined ? [] : [bindingInWords(binding)]),
+    ...(decision === undefined ? [] : choiceInWords(decision)),
   ];
-  return [...lines, ...(decision === undefined ? [] : choiceInWords(decision))].join('\n');
+}
+
+const bindingWords: { readonly [B in Binding]: string } = {
+  arithmetic: 'arithmetic',
+  traffic: 'memory traffic',
+  launches: 'launches of kernels',
+  messages: 'messages',
+  sums: 'sums of gradients',
+  storage: 'reading from storage',
+  idle: 'waiting for others',
+};
+
+/** `The busiest device is bound by arithmetic (79 %), then memory traffic (9.2 %), messages (6.5 %).` */
+function bindingInWords(binding: Readonly<Record<Binding, number>>): string {
+  const all = Object.values(binding).reduce((sum, seconds) => sum + seconds, 0);
+  const [first = '', ...others] = bindings
+    .toSorted((a, b) => binding[b] - binding[a])
+    .filter((one) => binding[one] >= 0.01 * all)
+    .map((one) => `${bindingWords[one]} (${percent(binding[one] / all)})`);
+  return `The busiest device is bound by ${first}${others.length === 0 ? '' : `, then ${others.join(', ')}`}.`;
 }
 
 function choiceInWords({ chosen, runnersUp, considered, priced }: Decision): string[] {

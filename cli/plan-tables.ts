@@ -1,67 +1,67 @@
 /** A plan as tables for a terminal: the schedule in words, then what each role does. */
 import type { Plan } from '../ir/plan.ts';
-import { stagesOf } from '../ir/schedule.ts';
 import type { Traffic } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
 import { showBytes, showCount } from '../ir/units.ts';
+import { leftOut, shownRoles } from './shown-roles.ts';
 import { type RoleSummary, type Summary, summarize } from './summary.ts';
-import { table } from './table.ts';
-import { type Colours, plainColours } from './terminal.ts';
+import { numbers, table } from './table.ts';
+import { type Page, wholePage, wrap } from './terminal.ts';
 
-const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
+export const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
 
 /** `1 device`, `2 devices` */
 export const many = (count: number, noun: string): string =>
-  `${count} ${count === 1 ? noun : noun.endsWith('ch') ? `${noun}es` : `${noun}s`}`;
+  `${count.toLocaleString('en-US')} ${count === 1 ? noun : noun.endsWith('ch') ? `${noun}es` : `${noun}s`}`;
 
-export function planTables(plan: Plan, colours: Colours = plainColours): string {
+/** What `compile` and `predict` show. */
+export function planTables(plan: Plan, page: Page = wholePage): string {
   const summary = summarize(plan);
-  const rows = rolesTable(plan, summary.roles, colours);
-  return [inWords(plan, summary), '', rows, '', costInWords(plan, summary)].join('\n');
+  return [
+    wrap(scheduleInWords(summary), page),
+    '',
+    rolesTable(summary.roles, page),
+    '',
+    wrap(costInWords(summary), page),
+  ].join('\n');
 }
 
-function inWords(plan: Plan, { schedule }: Summary): string {
-  const { devices, microBatches, replicas } = plan.schedule;
+/** What is shown of a plan: its summary, however much more is known. */
+export type Summarized = Pick<Summary, 'purpose' | 'schedule' | 'predicted' | 'roles'>;
+
+export function scheduleInWords({ purpose, schedule }: Summarized): string {
+  const { devices, microBatches, replicas, stages, batch, samples } = schedule;
   const grid = `${sizes(schedule.tiles)} ${product(schedule.tiles) === 1 ? 'tile' : 'tiles'}`;
-  if (plan.purpose === 'predict') return `Plan: ${grid}, worked through by ${many(devices, 'device')}.`;
-  const batch = plan.model.training?.batch ?? 1;
-  const streamed = product(plan.schedule.stream);
-  const stages = stagesOf(plan.schedule);
+  if (purpose === 'predict') return `Plan: ${grid}, worked through by ${many(devices, 'device')}.`;
+  const streamed = product(schedule.stream);
   const cut = stages === 1 ? '' : ` in ${stages} stages`;
   const through = streamed === 1 ? '' : ` Each device works through ${streamed} tiles, one after another.`;
   return [
     `Plan: ${many(devices, 'device')} = ${many(replicas, 'replica')} of ${grid} each${cut}.${through}`,
-    `A step of ${many(batch, 'sample')}: ${many(microBatches, 'micro-batch')} of ${many(plan.samples, 'sample')} on each replica.`,
+    `A step of ${many(batch, 'sample')}: ${many(microBatches, 'micro-batch')} of ${many(samples, 'sample')} on each replica.`,
   ].join('\n');
 }
 
 const margins = (sides: RoleSummary['margins']): string => sides.map(([lo, hi]) => `${lo}+${hi}`).join(', ');
 
-function rolesTable(plan: Plan, roles: readonly RoleSummary[], colours: Colours): string {
-  return table(
-    [
-      { title: 'role' },
-      { title: 'devices', align: 'right' },
-      { title: 'owns', align: 'right' },
-      { title: 'reads of the image', align: 'right' },
-      { title: 'margins', align: 'right' },
-      { title: 'FLOP', align: 'right' },
-      { title: 'memory', align: 'right' },
-    ],
-    roles.map(({ name, tiles, owns, reads, margins: sides, flops, peakBytes }) => [
-      name,
-      String(tiles * plan.schedule.replicas),
-      sizes(owns),
-      sizes(reads),
-      margins(sides),
-      showCount(flops),
-      showBytes(peakBytes),
-    ]),
-    colours,
-  );
+/** With the roles that were left out in words below it. */
+export function rolesTable(roles: readonly RoleSummary[], page: Page, shown = shownRoles(roles)): string {
+  const rows = shown.map(({ name, devices, owns, reads, margins: sides, flops, peakBytes }) => [
+    name,
+    String(devices),
+    sizes(owns),
+    sizes(reads),
+    margins(sides),
+    showCount(flops),
+    showBytes(peakBytes),
+  ]);
+  const columns = numbers(['devices', 'owns', 'reads of the image', 'margins', 'FLOP', 'memory']);
+  const drawn = table([{ title: 'role' }, ...columns], rows, page);
+  const rest = leftOut(roles, shown);
+  return rest === '' ? drawn : `${drawn}\n${wrap(rest, page)}`;
 }
 
-function costInWords(plan: Plan, { predicted, roles }: Summary): string {
+export function costInWords({ schedule, predicted, roles }: Summarized): string {
   // A stage without the image reads none of it.
   const reading = roles.filter(({ reads }) => reads.length > 0);
   const owned = reading.reduce((cells, { owns, tiles }) => cells + product(owns) * tiles, 0);
@@ -71,7 +71,7 @@ function costInWords(plan: Plan, { predicted, roles }: Summary): string {
   ];
   if (predicted.communicationBytes > 0)
     lines.push(
-      `Each step sums ${showBytes(predicted.communicationBytes)} of gradients over ${plan.schedule.devices} devices.`,
+      `Each step sums ${showBytes(predicted.communicationBytes)} of gradients over ${many(schedule.devices, 'device')}.`,
     );
   const between = sentInWords(predicted.traffic);
   if (between !== '') lines.push(`The devices send each other in a step: ${between}.`);

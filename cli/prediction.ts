@@ -1,10 +1,20 @@
 /** What a plan is expected to do on a machine: the simulator's figures beside the bounds. The keys are stable. */
+import { limitsOf } from '../backends/simulator/limits.ts';
 import { simulate } from '../backends/simulator/simulate.ts';
-import type { Simulation } from '../backends/simulator/simulation.ts';
+import { type Simulation, workedSeconds } from '../backends/simulator/simulation.ts';
+import { at } from '../ir/box.ts';
 import type { Decision } from '../ir/decision.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
 import { yardstickOf } from '../passes/decide/situation.ts';
+
+/**
+ * `arithmetic`, `traffic` (of the device's own memory), `launches`: its work; `messages`, `sums`: what it waits for of
+ * others; `storage`: reading samples; `idle`: waiting for other stages, and the end of the step.
+ */
+export const bindings = ['arithmetic', 'traffic', 'launches', 'messages', 'sums', 'storage', 'idle'] as const;
+
+export type Binding = (typeof bindings)[number];
 
 export type Prediction = {
   readonly simulation: Simulation;
@@ -19,6 +29,8 @@ export type Prediction = {
     readonly computeSeconds: number;
     readonly exposedCommunicationSeconds: number;
     readonly exposedAllReduceSeconds: number;
+    /** Seconds of the step of the device that works longest, by what a faster one of would help. */
+    readonly binding: Readonly<Record<Binding, number>>;
   };
   readonly bound: {
     /** Absent where nothing was searched. */
@@ -46,16 +58,31 @@ export function predictionOf(plan: Plan, machine: Machine, decision?: Decision):
       bubble: simulation.bubble,
       computeSeconds: Math.max(
         ...simulation.roles.map(
-          ({ seconds }) => seconds.forward + seconds.backward + seconds.step + seconds.recompute,
+          ({ seconds }) =>
+            seconds.forward + seconds.backward + seconds.step + seconds.recompute + seconds.strip,
         ),
       ),
       exposedCommunicationSeconds: simulation.exposedCommunication,
       exposedAllReduceSeconds: simulation.exposedAllReduce,
+      binding: bindingOf(plan, machine, simulation),
     },
     bound: {
       ...(decision === undefined ? {} : { class: decision.bound.class }),
       any,
       gap: stepSeconds / any - 1,
     },
+  };
+}
+
+function bindingOf(plan: Plan, machine: Machine, { roles }: Simulation): Record<Binding, number> {
+  const works = roles.map(({ seconds }) => workedSeconds(seconds));
+  const busiest = works.indexOf(Math.max(...works));
+  const { seconds } = at(roles, busiest);
+  return {
+    ...limitsOf(plan, machine, at(plan.roles, busiest)),
+    messages: seconds.exchange + seconds.gather + seconds.send,
+    sums: seconds.all_reduce,
+    storage: seconds.load,
+    idle: seconds.idle,
   };
 }

@@ -1,17 +1,22 @@
 /** A plan in numbers: what `--json` gives and the tables show. The keys are stable. */
 import { at, extents, length } from '../ir/box.ts';
+import { aliveAt, bytesByKind, type ContentKind, memoryOf } from '../ir/contents.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Plan, Role } from '../ir/plan.ts';
 import { stagesOf, tilesOf } from '../ir/schedule.ts';
+import { instructionInWords } from '../ir/text/instruction-words.ts';
 import { tiledExtents } from '../ir/tiling.ts';
 import { trafficOf } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
 
 export type RoleSummary = {
   readonly name: string;
+  readonly stage: number;
   /** Tiles of one replica that have this role. */
   readonly tiles: number;
+  /** Devices of all replicas that have it. */
+  readonly devices: number;
   /** Cells of the output that a tile owns, an axis; the smallest and the largest are alike in a role. */
   readonly owns: readonly number[];
   /** Cells of the image that it reads, an axis. */
@@ -21,6 +26,13 @@ export type RoleSummary = {
   readonly flops: number;
   readonly bytesMoved: number;
   readonly peakBytes: number;
+  /** The moment of the peak, and what is alive then. */
+  readonly peak: {
+    /** Index of the instruction of the role. */
+    readonly instruction: number;
+    readonly what: string;
+    readonly bytes: Readonly<Record<ContentKind, number>>;
+  };
 };
 
 export type Summary = ReturnType<typeof summarize>;
@@ -31,6 +43,7 @@ export function summarize(plan: Plan) {
   const image = model.inputs.find(({ source }) => source.from === 'image');
   const [output] = model.outputs;
   return {
+    purpose: plan.purpose,
     model: {
       name: model.name,
       parameters: parameterCount(model),
@@ -46,8 +59,13 @@ export function summarize(plan: Plan) {
       stages: stagesOf(schedule),
       folded: schedule.chunks.length > stagesOf(schedule),
       microBatches: schedule.microBatches,
+      /** Samples of a step, and of one micro-batch of one replica. */
+      batch: model.training?.batch ?? 1,
+      samples: plan.samples,
       order: schedule.order,
       haloExchanges: schedule.exchanges.length,
+      exchanges: schedule.exchanges,
+      buckets: schedule.buckets ?? 1,
       recomputed: schedule.drop,
       strips: schedule.strips.length,
     },
@@ -75,7 +93,9 @@ function summarizeRole(plan: Plan, role: Role): RoleSummary {
   });
   return {
     name: role.name,
+    stage: role.stage,
     tiles: product(counts),
+    devices: product(counts) * plan.schedule.replicas,
     owns,
     reads: extents(window),
     margins: window.map((r, axis) => {
@@ -85,6 +105,18 @@ function summarizeRole(plan: Plan, role: Role): RoleSummary {
     flops: roleFlops(plan, role),
     bytesMoved: roleBytesMoved(plan, role),
     peakBytes: role.peakBytes,
+    peak: peakOf(plan, role),
+  };
+}
+
+function peakOf(plan: Plan, role: Role): RoleSummary['peak'] {
+  const memory = memoryOf(plan, role);
+  const instruction = Math.max(0, memory.indexOf(Math.max(...memory)));
+  const one = role.instructions[instruction];
+  return {
+    instruction,
+    what: one === undefined ? '' : instructionInWords(one),
+    bytes: bytesByKind(aliveAt(plan, role, instruction)),
   };
 }
 

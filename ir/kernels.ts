@@ -69,14 +69,29 @@ export function waveShare({ wave }: Pick<Device, 'wave'>, pixels: number, channe
   return (pixels * channels) / (waves * wave.processors * wave.pixels * wave.channels);
 }
 
-/** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
-export function kernelSeconds(device: Device, one: Kernel, cells: number): number {
-  const [flops, bytes] = [amount(one.flops, cells), amount(one.bytes, cells)];
+/** Seconds of the floating-point operations alone, at the rate that a kernel on `cells` cells attains. */
+function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
+  const flops = amount(one.flops, cells);
   const attained =
     shareAt(device.arithmetic[one.kernel], flops) * waveShare(device, one.pixels * cells, one.channels);
-  const moving = shareAt(device.traffic[one.kernel], bytes);
-  return Math.max(flops / (device.peak * attained), bytes / (device.bandwidth * moving)) + device.launch;
+  return flops / (device.peak * attained);
 }
+
+/** Seconds in which its operands and its result pass between the device and its memory. */
+function trafficSeconds(device: Device, one: Kernel, cells: number): number {
+  const bytes = amount(one.bytes, cells);
+  return bytes / (device.bandwidth * shareAt(device.traffic[one.kernel], bytes));
+}
+
+/** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
+export const kernelSeconds = (device: Device, one: Kernel, cells: number): number =>
+  Math.max(arithmeticSeconds(device, one, cells), trafficSeconds(device, one, cells)) + device.launch;
+
+/** What bounds a kernel beside its launch. */
+export type KernelLimit = 'arithmetic' | 'traffic';
+
+export const kernelLimit = (device: Device, one: Kernel, cells: number): KernelLimit =>
+  arithmeticSeconds(device, one, cells) >= trafficSeconds(device, one, cells) ? 'arithmetic' : 'traffic';
 
 /** The least seconds that any kernel of this class can take for the same work: no waves, no launch, its best share. */
 export function leastSeconds(device: Device, one: Kernel, cells: number): number {
@@ -90,7 +105,18 @@ export function leastSeconds(device: Device, one: Kernel, cells: number): number
 
 /** Seconds of an op of a device's program on so many samples. */
 export function opSeconds(device: Device, op: Op, inputs: readonly ValueType[], samples: number): number {
+  const { kernel, cells } = kernelHere(op, inputs, samples);
+  return kernelSeconds(device, kernel, cells);
+}
+
+/** What bounds an op of a device's program. */
+export function opLimit(device: Device, op: Op, inputs: readonly ValueType[], samples: number): KernelLimit {
+  const { kernel, cells } = kernelHere(op, inputs, samples);
+  return kernelLimit(device, kernel, cells);
+}
+
+function kernelHere(op: Op, inputs: readonly ValueType[], samples: number) {
   const spatial = [op.type, ...inputs].find(isSpatialMap);
   const cells = spatial === undefined ? 1 : volume(spatial.box);
-  return kernelSeconds(device, kernelOf(op, inputs, cells), cells * samples);
+  return { kernel: kernelOf(op, inputs, cells), cells: cells * samples };
 }

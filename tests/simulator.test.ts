@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { limitsOf } from '../backends/simulator/limits.ts';
 import { simulate } from '../backends/simulator/simulate.ts';
-import { lanes, type Simulation } from '../backends/simulator/simulation.ts';
+import { lanes, type Simulation, workedSeconds } from '../backends/simulator/simulation.ts';
 import { compileModel } from '../compiler/front/lower-model.ts';
+import { at } from '../ir/box.ts';
+import { aliveAt, bytesByKind, contentsOf, memoryOf } from '../ir/contents.ts';
 import { typesOf } from '../ir/graph.ts';
 import { opSeconds } from '../ir/kernels.ts';
 import type { Plan } from '../ir/plan.ts';
@@ -49,6 +52,30 @@ test('memory is that of the plan', () => {
       simulate(plan, roundMachine).roles.map(({ peakBytes }) => peakBytes),
       plan.roles.map(({ peakBytes }) => peakBytes),
     );
+});
+
+test('arithmetic, memory traffic and launches add up to the work of a device', () => {
+  for (const machine of [roundMachine, { ...local, device: { ...local.device, dispatch: 3e-6 } }])
+    for (const plan of plans)
+      for (const [index, { seconds }] of simulate(plan, machine).roles.entries()) {
+        const limits = limitsOf(plan, machine, at(plan.roles, index));
+        assert.ok(near(total(limits), workedSeconds(seconds)), plan.name);
+        assert.ok(Object.values(limits).every((one) => one >= 0));
+      }
+});
+
+test('what is alive at the peak adds up to it, each kind of buffer as what it is', () => {
+  for (const plan of plans)
+    for (const role of plan.roles) {
+      const memory = memoryOf(plan, role);
+      const contents = aliveAt(plan, role, memory.indexOf(role.peakBytes));
+      assert.is(total(bytesByKind(contents)), role.peakBytes);
+      const kinds = contentsOf(plan, role);
+      for (const { buffer, slot } of plan.states)
+        if (kinds.has(buffer)) assert.is(kinds.get(buffer), slot === 'weight' ? 'weights' : 'optimizer');
+      for (const one of role.instructions)
+        if (one.do === 'clip') for (const name of one.buffers) assert.is(kinds.get(name), 'gradients', name);
+    }
 });
 
 test('the events of a lane follow one another', () => {

@@ -7,8 +7,8 @@
  * on this machine's processes it holds up the device.
  */
 import { at } from '../../ir/box.ts';
+import { memoryOf } from '../../ir/contents.ts';
 import { roleFlops } from '../../ir/cost.ts';
-import { aliveBytes } from '../../ir/liveness.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
 import { neighbour, placesOf, roleIndexAt } from '../../ir/ranks.ts';
@@ -17,7 +17,14 @@ import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
 import { type Meeting, meetingOf } from './meetings.ts';
-import type { Activity, SimulatedEvent, SimulatedRole, Simulation, Traffic } from './simulation.ts';
+import {
+  type Activity,
+  type SimulatedEvent,
+  type SimulatedRole,
+  type Simulation,
+  type Traffic,
+  workedSeconds,
+} from './simulation.ts';
 import { transfersOf } from './transfers.ts';
 import { loadSeconds, pricesOf, workSeconds } from './work.ts';
 
@@ -261,9 +268,9 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
     Math.max(compute, messages, sums, world.overlaps ? loading : 0),
   );
   const stepSeconds = Math.max(...ends);
-  const busy = states.map(({ seconds }) => worked(seconds));
+  const busy = states.map(({ seconds }) => workedSeconds(seconds));
   const critical = at(states, busy.indexOf(Math.max(...busy)));
-  const roles = states.map((state) => roleOf(plan, state, stepSeconds));
+  const roles = states.map((state) => roleOf(plan, state, stepSeconds, world.overlaps));
   const devices = roles.reduce((sum, role) => sum + role.devices, 0);
   const total = (of: (role: SimulatedRole) => number) =>
     roles.reduce((sum, role) => sum + role.devices * of(role), 0);
@@ -271,7 +278,7 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
   return {
     stepSeconds,
     roles,
-    utilisation: total(({ seconds }) => worked(seconds)) / (devices * stepSeconds),
+    utilisation: total(({ seconds }) => workedSeconds(seconds)) / (devices * stepSeconds),
     bubble: total(({ seconds }) => seconds.idle) / (devices * stepSeconds),
     exposedCommunication: exchange + gather + all_reduce + send,
     exposedAllReduce: all_reduce,
@@ -280,25 +287,13 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
   };
 }
 
-const worked = (seconds: Readonly<Record<Activity, number>>): number =>
-  seconds.forward +
-  seconds.backward +
-  seconds.step +
-  seconds.recompute +
-  seconds.strip +
-  seconds.update +
-  seconds.other;
-
 function roleOf(
   plan: Plan,
-  { role, events, seconds, compute, messages, sums }: State,
+  { role, events, seconds, compute, messages, sums, loading }: State,
   step: number,
+  overlaps: boolean,
 ): SimulatedRole {
-  const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
-  const alive = aliveBytes(role.buffers, role.instructions.length);
-  const memory = role.instructions.map(
-    (one, index) => at(alive, index) + (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0),
-  );
+  const memory = memoryOf(plan, role);
   const peakBytes = Math.max(0, ...memory);
   // A last message that nothing waits for still ends the step.
   const tail = Math.max(0, messages - compute, sums - compute);
@@ -306,6 +301,8 @@ function roleOf(
   const closing = lastMessage === undefined ? 'idle' : lastMessage.activity;
   const all = { ...seconds, [closing]: seconds[closing] + tail };
   const known = Object.values(all).reduce((sum, one) => sum + one, 0);
+  const rest = Math.max(0, step - known);
+  const reading = overlaps ? Math.min(rest, Math.max(0, loading - Math.max(compute, messages, sums))) : 0;
   return {
     role: role.name,
     devices: placesOfRole(plan, role).length * plan.schedule.replicas,
@@ -313,7 +310,7 @@ function roleOf(
     memory,
     peakBytes,
     peakAt: memory.indexOf(peakBytes),
-    seconds: { ...all, idle: all.idle + Math.max(0, step - known) },
+    seconds: { ...all, load: all.load + reading, idle: all.idle + rest - reading },
   };
 }
 

@@ -80,3 +80,13 @@ export type Simulation = {
   /** Floating-point operations of all devices. */
   readonly flops: number;
 };
+
+/** Seconds of a device's own work. */
+export const workedSeconds = (seconds: Readonly<Record<Activity, number>>): number =>
+  seconds.forward +
+  seconds.backward +
+  seconds.step +
+  seconds.recompute +
+  seconds.strip +
+  seconds.update +
+  seconds.other;

@@ -29,7 +29,7 @@ const segmentSeconds = ({ device }: Machine, { graph, samples }: Segment): numbe
 };
 
 /** Launches saved because an optimizer updates all parameters in one kernel an op kind (multi-tensor kernels). */
-function fusedLaunches({ ops: all }: Graph): number {
+export function fusedLaunches({ ops: all }: Graph): number {
   const updates = all.filter(({ kind }) => ops[kind].kernel === 'update');
   return updates.length - new Set(updates.map(({ kind }) => kind)).size;
 }

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { compileModel } from '../../compiler/front/lower-model.ts';
-import { showBytes, showCount } from '../../ir/units.ts';
 import { collect, complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { readSets, readSource } from '../inputs.ts';
-import { type NetworkSummary, summarizeNetwork } from '../network-summary.ts';
-import { table } from '../table.ts';
-import { type Colours, coloursOf, plainColours } from '../terminal.ts';
+import { summarizeNetwork } from '../network-summary.ts';
+import { networkTable } from '../network-table.ts';
+import { pageOf } from '../terminal.ts';
 
 type Options = { readonly set: readonly string[]; readonly json?: true };
 
@@ -39,40 +38,6 @@ async function runCheck(file: string, options: Options): Promise<ExitCode> {
   if (model.warnings.length > 0) complain(model.warnings, texts);
   const summary = summarizeNetwork(model.value);
   if (options.json) printJson(summary);
-  else print(networkTable(summary, coloursOf(process.stdout)));
+  else print(networkTable(summary, pageOf(process.stdout)));
   return 0;
-}
-
-const sizes = (numbers: readonly number[]): string => numbers.join(' x ');
-
-/** The levels as a table, and the whole network in a few sentences below it. */
-export function networkTable(summary: NetworkSummary, colours: Colours = plainColours): string {
-  const rows = summary.levels.map((level) => [
-    String(level.level),
-    sizes(level.size),
-    level.channels.join(', '),
-    showCount(level.parameters),
-    showCount(level.flops),
-    showBytes(level.activationBytes),
-    sizes(level.receptiveField),
-  ]);
-  const outputs = Object.entries(summary.outputs).map(([name, shape]) => `${name} (${sizes(shape)})`);
-  return [
-    table(
-      [
-        { title: 'level' },
-        { title: 'size', align: 'right' },
-        { title: 'channels', align: 'right' },
-        { title: 'parameters', align: 'right' },
-        { title: 'FLOP', align: 'right' },
-        { title: 'activations', align: 'right' },
-        { title: 'sees', align: 'right' },
-      ],
-      rows,
-      colours,
-    ),
-    '',
-    `${summary.name}: ${summary.parameters.toLocaleString('en-US')} parameters, ${summary.ops} ops, ${showCount(summary.forwardFlops)}FLOP forward for one sample.`,
-    `Each cell of the result sees ${sizes(summary.receptiveField)} cells of the image. Gives ${outputs.join(', ')}.`,
-  ].join('\n');
 }

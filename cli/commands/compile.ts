@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumber } from '../inputs.ts';
+import { compactInspection } from '../inspection.ts';
 import { machineFor } from '../machine-for.ts';
-import { planInWords, planJson } from '../plan-in-words.ts';
-import { coloursOf } from '../terminal.ts';
+import { planJson } from '../plan-json.ts';
+import { pageOf } from '../terminal.ts';
 import { torchFiles } from '../torch-files.ts';
 import { writeBundle } from '../write-bundle.ts';
 
@@ -86,9 +87,10 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const written = writeBundle(plan.value, origin, folder);
   if (!written.ok) return complain(written.diagnostics, sources, 3);
   const shown = { plan: plan.value, machine: machine.value.machine, decision: decided.value.decision };
-  if (options.json) printJson({ ...planJson(shown), planningSeconds, files: written.value });
+  const figures = planJson(shown);
+  if (options.json) printJson({ ...figures, planningSeconds, files: written.value });
   else {
-    print(planInWords(shown, coloursOf(process.stdout)));
+    print(compactInspection(figures, { page: pageOf(process.stdout) }));
     const seconds = ((performance.now() - began) / 1000).toFixed(2);
     note(
       `\nDecided in ${planningSeconds.toFixed(2)} s, compiled and verified in ${seconds} s. The bundle is in ${folder}`,

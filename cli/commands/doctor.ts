@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { showBytes } from '../../ir/units.ts';
 import { type ExitCode, guarded, print, printJson } from '../command.ts';
 import { table } from '../table.ts';
-import { coloursOf } from '../terminal.ts';
+import { widePageOf } from '../terminal.ts';
 import { version } from '../version.ts';
 
 type Finding = {
@@ -38,7 +38,7 @@ async function runDoctor(options: { readonly json?: true }): Promise<ExitCode> {
       ok ? '' : remedy,
     ]);
     const columns = [{ title: '' }, { title: 'what' }, { title: 'found' }, { title: 'how to get it' }];
-    print(table(columns, rows, coloursOf(process.stdout)));
+    print(table(columns, rows, widePageOf(process.stdout)));
   }
   return findings.every(({ ok, needed }) => ok || !needed) ? 0 : 3;
 }

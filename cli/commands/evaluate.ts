@@ -14,7 +14,7 @@ import { createPredictors, findWeights, openDataHere, type PredictingOptions } f
 import { createScenePictures, type ScenePictures } from '../scene-pictures.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { type Column, table } from '../table.ts';
-import { coloursOf } from '../terminal.ts';
+import { pageOf } from '../terminal.ts';
 
 type Options = PredictingOptions & {
   readonly weights: string;
@@ -147,6 +147,6 @@ function report(score: Evaluation, baseline: Confusion | undefined, options: Opt
     ...iou.map(share),
   ];
   const rows = [row('network', score), ...(baseline ? [row('colour table', scoreOf(baseline))] : [])];
-  print(table(columns, rows, coloursOf(process.stdout)));
+  print(table(columns, rows, pageOf(process.stdout)));
   print(`over ${score.pixels} labelled pixels`);
 }

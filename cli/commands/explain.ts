@@ -3,7 +3,7 @@ import { nearest } from '../../compiler/front/suggest.ts';
 import { type Code, codes, table as diagnostics } from '../../ir/diagnostics/table.ts';
 import { type ExitCode, guarded, note, print } from '../command.ts';
 import { table } from '../table.ts';
-import { coloursOf } from '../terminal.ts';
+import { widePageOf } from '../terminal.ts';
 
 export function registerExplain(program: Command): void {
   program
@@ -22,7 +22,7 @@ async function runExplain(code: string | undefined): Promise<ExitCode> {
       table(
         [{ title: 'code' }, { title: 'says' }],
         codes.map((known) => [known, diagnostics[known].message]),
-        coloursOf(process.stdout),
+        widePageOf(process.stdout),
       ),
     );
   else if (isCode(code)) print(explanation(code));

@@ -11,12 +11,14 @@ import { readMachine as readMachineText } from '../../ir/text/machine.ts';
 import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { readMachine } from '../inputs-machine.ts';
-import { planInWords, planJson, type ShownPlan } from '../plan-in-words.ts';
-import { coloursOf } from '../terminal.ts';
+import { inspection } from '../inspection.ts';
+import { planJson, type ShownPlan } from '../plan-json.ts';
+import { pageOf } from '../terminal.ts';
 import { writeText } from '../write-text.ts';
 
 type Options = {
   readonly machine?: string;
+  readonly roles?: true;
   readonly schedule?: true;
   readonly ir?: true;
   readonly json?: true;
@@ -33,6 +35,7 @@ export function registerInspect(program: Command): void {
       '--machine <name>',
       'predict on this machine, by name or .machine file (default: the one it was compiled for)',
     )
+    .option('--roles', 'show every kind of device, also where they are many')
     .option('--trace <file>', 'write the predicted step as a trace, to be opened in https://ui.perfetto.dev')
     .option('--schedule', 'print the complete schedule, to be edited and given back')
     .option('--ir', 'print the whole plan as text')
@@ -53,7 +56,10 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   if (options.schedule) print(file(bundlePaths.schedule));
   else if (options.ir) print(file(bundlePaths.planText));
   else if (options.json) printJson(planJson(shown));
-  else print(planInWords(shown, coloursOf(process.stdout)));
+  else {
+    const page = pageOf(process.stdout);
+    print(inspection(planJson(shown), { page, allRoles: options.roles === true }));
+  }
   return 0;
 }
 

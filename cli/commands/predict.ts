@@ -14,7 +14,7 @@ import { planTables } from '../plan-tables.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { createPredictors, findWeights, openImageHere, type PredictingOptions } from '../run-inputs.ts';
 import { stopOnSignals } from '../stop-signals.ts';
-import { coloursOf } from '../terminal.ts';
+import { pageOf } from '../terminal.ts';
 
 type Options = PredictingOptions & { readonly weights: string; readonly output: string };
 
@@ -62,7 +62,7 @@ async function runPredict(folder: string, file: string, options: Options): Promi
   const predictors = createPredictors(bundle.value, options);
   const predictor = await predictors.bundleFor([image.height, image.width]);
   if (!predictor.ok) return complain(predictor.diagnostics, textOf(bundle.value));
-  note(planTables(predictor.value.plan, coloursOf(process.stderr)));
+  note(planTables(predictor.value.plan, pageOf(process.stderr)));
   const done = await predict(predictor.value, {
     image,
     weights: weights.value,

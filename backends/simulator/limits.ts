@@ -1,0 +1,43 @@
+/** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
+import { typesOf } from '../../ir/graph.ts';
+import { opLimit, opSeconds } from '../../ir/kernels.ts';
+import type { Machine } from '../../ir/machine.ts';
+import type { Plan, Role, Segment } from '../../ir/plan.ts';
+import { fusedLaunches, pricesOf, workSeconds } from './work.ts';
+
+/**
+ * Seconds of a step. `arithmetic`: the floating-point units; `traffic`: the device's memory; `launches`: beginnings
+ * of kernels and instructions, whatever their size. They add up to all that the device computes.
+ */
+export type Limits = { readonly arithmetic: number; readonly traffic: number; readonly launches: number };
+
+const nothing: Limits = { arithmetic: 0, traffic: 0, launches: 0 };
+
+const plus = (a: Limits, b: Limits): Limits => ({
+  arithmetic: a.arithmetic + b.arithmetic,
+  traffic: a.traffic + b.traffic,
+  launches: a.launches + b.launches,
+});
+
+export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
+  const { launch, dispatch = 0 } = machine.device;
+  const prices = pricesOf(plan, machine);
+  const segments = new Map(plan.segments.map((segment) => [segment.name, segmentLimits(machine, segment)]));
+  return role.instructions.reduce((sum, one) => {
+    if (one.do === 'run')
+      return plus(sum, plus(segments.get(one.segment) ?? nothing, { ...nothing, launches: dispatch }));
+    // A copy; those of messages are on the lane of the messages.
+    const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, role, prices);
+    return seconds === 0 ? sum : plus(sum, { arithmetic: 0, traffic: seconds - launch, launches: launch });
+  }, nothing);
+}
+
+function segmentLimits({ device }: Machine, { graph, samples }: Segment): Limits {
+  const types = typesOf(graph);
+  const ops = graph.ops.map((op): Limits => {
+    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    const seconds = opSeconds(device, op, inputs, samples) - device.launch;
+    return { ...nothing, [opLimit(device, op, inputs, samples)]: seconds, launches: device.launch };
+  });
+  return [...ops, { ...nothing, launches: -fusedLaunches(graph) * device.launch }].reduce(plus, nothing);
+}

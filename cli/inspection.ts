@@ -1,0 +1,94 @@
+/** All that `inspect` shows of a plan in a terminal, and the part of it that `compile` shows. */
+import { showBytes } from '../ir/units.ts';
+import { decisionInWords } from './decision-words.ts';
+import { networkTable } from './network-table.ts';
+import type { PlanJson } from './plan-json.ts';
+import { costInWords, many, rolesTable, scheduleInWords } from './plan-tables.ts';
+import { memoryTable, timeTable } from './role-tables.ts';
+import { shownRoles } from './shown-roles.ts';
+import { type Page, wholePage, wrap } from './terminal.ts';
+
+type Options = {
+  readonly page?: Page;
+  /** Every kind of device, however many there are. */
+  readonly allRoles?: boolean;
+};
+
+/** What `compile` shows: the schedule, the devices, and why it was chosen. */
+export function compactInspection(figures: PlanJson, { page = wholePage }: Options = {}): string {
+  const why = decisionInWords(figures);
+  return [
+    wrap(scheduleInWords(figures), page),
+    rolesTable(figures.roles, page),
+    wrap(costInWords(figures), page),
+    ...(why.length === 0 ? [] : [wrapLines(why, page)]),
+  ].join('\n\n');
+}
+
+export function inspection(figures: PlanJson, { page = wholePage, allRoles = false }: Options = {}): string {
+  const { roles, network, predicted } = figures;
+  const shown = allRoles ? roles : shownRoles(roles);
+  const time = timeTable(shown, page);
+  const why = decisionInWords(figures);
+  const title = (words: string) => page.colours.bold(wrap(words, page));
+  const sections = [
+    [title(headline(figures)), wrap(scheduleInWords(figures), page)],
+    [title('The network, for one sample'), networkTable(network, page)],
+    [title('Decisions'), decisionLines(figures, page)],
+    [
+      title('What each kind of device does'),
+      rolesTable(roles, page, shown),
+      wrap(costInWords(figures), page),
+    ],
+    ...(time === '' || predicted.stepSeconds === undefined
+      ? []
+      : [[title('Where the time of a step goes; messages only where no work hides them'), time]]),
+    [title(memoryTitle(figures)), memoryTable(shown, page)],
+    ...(why.length === 0 ? [] : [[title('Prediction'), wrapLines(why, page)]]),
+  ];
+  return sections.map((lines) => lines.join('\n')).join('\n\n');
+}
+
+const headline = ({ model, machine }: PlanJson): string =>
+  machine.name === 'local' ? model.name : `${model.name} on ${machine.name}`;
+
+const memoryTitle = ({ machine: { memoryBytes } }: PlanJson): string =>
+  `What is in memory at the peak${memoryBytes === undefined ? '' : ` (a device has ${showBytes(memoryBytes)})`}`;
+
+/** Further lines of a sentence are indented, as those of a list are. */
+const wrapLines = (lines: readonly string[], page: Page): string =>
+  lines.map((line) => wrap(line, page, line.startsWith(' ') ? '    ' : '')).join('\n');
+
+/** What the schedule says beside the grid, a line each. */
+function decisionLines({ schedule }: PlanJson, page: Page): string {
+  const { order, exchanges, recomputed, strips, buckets, stages, folded } = schedule;
+  const lines: readonly (readonly [string, string])[] = [
+    [
+      'order',
+      stages === 1
+        ? 'micro-batches one after another'
+        : `${order}, ${stages} stages${folded ? ', folded' : ''}`,
+    ],
+    ['margins', marginsInWords(exchanges)],
+    [
+      'kept',
+      recomputed.length === 0
+        ? 'every value until it is used backward'
+        : `all but ${recomputed.join(', ')}: computed again`,
+    ],
+    ['strips', strips === 0 ? 'none' : many(strips, 'part')],
+    [
+      'sums',
+      buckets === 1
+        ? 'all gradients at the end'
+        : `gradients in ${buckets} parts, each as soon as it is complete`,
+    ],
+  ];
+  return lines.map(([name, words]) => wrap(`${name.padEnd(8)} ${words}`, page, ' '.repeat(9))).join('\n');
+}
+
+function marginsInWords(exchanges: PlanJson['schedule']['exchanges']): string {
+  if (exchanges.length === 0) return 'computed by every tile itself';
+  const places = exchanges.map(({ before, cells }) => `${cells} before ${before}`);
+  return `exchanged, cells: ${places.join(', ')}; elsewhere computed by every tile itself`;
+}

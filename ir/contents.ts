@@ -1,0 +1,96 @@
+/** What the bytes that a device holds are there for. */
+import { at } from './box.ts';
+import { aliveBytes } from './liveness.ts';
+import type { Buffer, Instruction, Plan, Role } from './plan.ts';
+import { meaningsOf } from './verify/names.ts';
+
+/**
+ * `optimizer`: its averages and momenta; `inputs`: pixels, labels, masks; `activations`: values of the model;
+ * `cotangents`: their shares on the way back; `messages`: what an exchange, a gather or another stage brings;
+ * `workspace`: what the backend takes while a segment runs.
+ */
+export const contentKinds = [
+  'weights',
+  'optimizer',
+  'gradients',
+  'inputs',
+  'activations',
+  'cotangents',
+  'messages',
+  'workspace',
+] as const;
+
+export type ContentKind = (typeof contentKinds)[number];
+
+/** Something alive at a moment; a workspace has the name of its segment. */
+export type Content = { readonly name: string; readonly kind: ContentKind; readonly bytes: number };
+
+/** What an instruction leaves in the buffer that it writes first. */
+const written: { readonly [K in Instruction['do']]?: ContentKind } = {
+  load: 'inputs',
+  draw: 'inputs',
+  count: 'inputs',
+  rate: 'optimizer',
+  exchange: 'messages',
+  receive: 'messages',
+  all_gather: 'messages',
+  reduce_scatter: 'messages',
+};
+
+/** The kind of every buffer of a role, by its name. */
+export function contentsOf(plan: Plan, role: Role): ReadonlyMap<string, ContentKind> {
+  const gradients = gradientsOf(role);
+  const slots = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot]));
+  const meaning = meaningsOf(plan, role);
+  const kindOf = ({ name, value, birth }: Buffer): ContentKind => {
+    const slot = slots.get(name);
+    if (slot !== undefined) return slot === 'weight' ? 'weights' : 'optimizer';
+    if (gradients.has(name)) return 'gradients';
+    const known = birth < 0 ? 'weights' : written[at(role.instructions, birth).do];
+    return known ?? (meaning(value) === undefined ? 'cotangents' : 'activations');
+  };
+  return new Map(role.buffers.map((buffer) => [buffer.name, kindOf(buffer)]));
+}
+
+/** What updates read beside the state, and what is accumulated into it. */
+function gradientsOf({ instructions, buffers }: Role): ReadonlySet<string> {
+  const lasting = new Set(buffers.flatMap(({ name, birth }) => (birth < 0 ? [name] : [])));
+  const rates = new Set(instructions.flatMap((one) => (one.do === 'rate' ? [one.into] : [])));
+  const found = new Set(
+    instructions
+      .flatMap((one) => (one.do === 'run' && one.why === 'update' ? one.reads : []))
+      .filter((name) => !lasting.has(name) && !rates.has(name)),
+  );
+  for (const one of instructions.toReversed())
+    if ((one.do === 'accumulate' || one.do === 'paste') && found.has(one.into)) found.add(one.from);
+  return found;
+}
+
+/** Bytes alive at each instruction of a role, the workspace of a segment included. */
+export function memoryOf({ segments }: Plan, { buffers, instructions }: Role): number[] {
+  const workspaces = new Map(segments.map(({ name, workspace }) => [name, workspace]));
+  const alive = aliveBytes(buffers, instructions.length);
+  return instructions.map(
+    (one, index) => at(alive, index) + (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0),
+  );
+}
+
+/** All that is alive at an instruction, the largest first. */
+export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsOf(plan, role)): Content[] {
+  const instruction = role.instructions[index];
+  const segment = instruction?.do === 'run' ? instruction.segment : undefined;
+  const workspace = plan.segments.find(({ name }) => name === segment)?.workspace ?? 0;
+  const alive = role.buffers
+    .filter(({ birth, death }) => birth <= index && index <= death)
+    .map(({ name, bytes }): Content => ({ name, bytes, kind: kinds.get(name) ?? 'activations' }));
+  const extra: Content[] =
+    segment === undefined || workspace === 0 ? [] : [{ name: segment, kind: 'workspace', bytes: workspace }];
+  return [...alive, ...extra].sort((a, b) => b.bytes - a.bytes);
+}
+
+/** Bytes by kind; kinds that are not there have 0. */
+export function bytesByKind(contents: readonly Content[]): Readonly<Record<ContentKind, number>> {
+  const sums = Object.fromEntries(contentKinds.map((kind) => [kind, 0])) as Record<ContentKind, number>;
+  for (const { kind, bytes } of contents) sums[kind] += bytes;
+  return sums;
+}
