@@ -3,7 +3,7 @@
  * op's emission reads as a formula. The only mutable thing of this backend; it lives for one emission.
  */
 import type { NodeType } from './node-facts.ts';
-import type { Attribute, Body, Node, Tensor } from './proto.ts';
+import type { Attribute, Body, Node, Port, Tensor } from './proto.ts';
 
 type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -86,31 +86,47 @@ export class Builder {
   }
 
   /**
-   * The sum of what `term` gives for 0, 1, ... below `count`, a tensor of `dims`. The index is a tensor of one
-   * number. The body is in the file once, so a long sum costs ONNX Runtime no time to prepare.
+   * Sums over 0, 1, ... below `count`, each a tensor of one of `dims`. `add` gives what they are after one more
+   * index, from what they are before it: nothing before the first if it is the only one. The index is a scalar. The
+   * body is in the file once, so a long sum costs ONNX Runtime no time to prepare.
    */
-  sum(count: number, dims: readonly number[], term: (index: string) => string): string {
-    if (count === 1) return term(this.ints([0]));
-    const [index, go, total] = [this.#fresh(), this.#fresh(), this.#fresh()];
-    let [next, goOn] = ['', ''];
+  sums(
+    count: number,
+    dims: readonly (readonly number[])[],
+    add: (index: string, totals: readonly (string | undefined)[]) => readonly string[],
+  ): readonly string[] {
+    if (count === 1)
+      return add(
+        this.ints([0], []),
+        dims.map(() => undefined),
+      );
+    const [index, go] = [this.#fresh(), this.#fresh()];
+    const totals = dims.map(() => this.#fresh());
+    let [next, goOn]: [readonly string[], string] = [[], ''];
     const nodes = this.#collect(() => {
-      next = this.op('Add', [total, term(this.op('Reshape', [index, this.ints([1])]))]);
+      next = add(index, totals);
       goOn = this.op('Identity', [go]);
     });
+    const ports = (names: readonly string[]): Port[] =>
+      names.map((name, i) => ({ name, element: 'f32', dims: dims[i] ?? [] }));
     const body: Body = {
       nodes,
       inputs: [
         { name: index, element: 'i64', dims: [] },
         { name: go, element: 'bool', dims: [] },
-        { name: total, element: 'f32', dims },
+        ...ports(totals),
       ],
-      outputs: [
-        { name: goOn, element: 'bool', dims: [] },
-        { name: next, element: 'f32', dims },
-      ],
+      outputs: [{ name: goOn, element: 'bool', dims: [] }, ...ports(next)],
     };
-    const zeros = this.op('ConstantOfShape', [this.ints(dims)]);
-    return this.op('Loop', [this.ints([count], []), '', zeros], { body });
+    const zeros = dims.map((sizes) => this.op('ConstantOfShape', [this.ints(sizes)]));
+    const outputs = dims.map(() => this.#fresh());
+    this.#nodes.push({
+      type: 'Loop',
+      inputs: [this.ints([count], []), '', ...zeros],
+      outputs,
+      attributes: { body },
+    });
+    return outputs;
   }
 
   ints(values: readonly number[], dims: readonly number[] = [values.length]): string {

@@ -10,6 +10,10 @@ export const ones = (count: number): number[] => Array.from({ length: count }, (
 /** The numbers 0 to `count` - 1. */
 export const indices = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
+/** All positions of a box of these sizes, row-major. */
+export const positions = (sizes: readonly number[]): number[][] =>
+  sizes.reduce<number[][]>((all, size) => all.flatMap((p) => indices(size).map((i) => [...p, i])), [[]]);
+
 /** Axes of space in `[samples, channels, ...space]`. */
 export const spatialAxes = (rank: number): number[] => indices(rank).map((axis) => axis + 2);
 

@@ -215,12 +215,26 @@ function transposedConvScratch(site: NodeSite): number {
 
 function productDims(site: NodeSite): number[] {
   const [a, b] = [at(site.inputs, 0).dims, at(site.inputs, 1).dims];
-  return [...broadcast([a.slice(0, -2), b.slice(0, -2)]), at(a, a.length - 2), at(b, b.length - 1)];
+  const columns = at(b, b.length - 1 - numberOf(site, 'transB', 0));
+  return [...broadcast([a.slice(0, -2), b.slice(0, -2)]), at(a, a.length - 2), columns];
 }
 
 function gemmDims(site: NodeSite): number[] {
   const [a, b] = [at(site.inputs, 0).dims, at(site.inputs, 1).dims];
   return [at(a, numberOf(site, 'transA', 0)), at(b, 1 - numberOf(site, 'transB', 0))];
+}
+
+function gatheredDims(site: NodeSite): number[] {
+  const { dims } = first(site);
+  const axis = numberOf(site, 'axis', 0);
+  return [...dims.slice(0, axis), ...at(site.inputs, 1).dims, ...dims.slice(axis + 1)];
+}
+
+/** The numbers of one row of a table. */
+function gatheredRow({ inputs }: NodeSite): readonly number[] | undefined {
+  const [table, index] = [at(inputs, 0), at(inputs, 1).numbers?.[0]];
+  const width = product(table.dims.slice(1));
+  return index === undefined ? undefined : table.numbers?.slice(index * width, (index + 1) * width);
 }
 
 function joinedDims(site: NodeSite): number[] {
@@ -307,11 +321,12 @@ export const nodeFacts = table({
     },
   },
   Expand: sized((site) => broadcast([first(site).dims, numbersAt(site, 1)])),
-  Gather: sized((site) => {
-    const { dims } = first(site);
-    const axis = numberOf(site, 'axis', 0);
-    return [...dims.slice(0, axis), ...at(site.inputs, 1).dims, ...dims.slice(axis + 1)];
-  }),
+  Gather: {
+    results(site) {
+      const { element } = first(site);
+      return [withNumbers({ element, dims: gatheredDims(site) }, gatheredRow(site))];
+    },
+  },
   /** It keeps a list of the positions, each checked. */
   ScatterElements: { ...activation, scratch: ({ inputs }) => knownBytes(at(inputs, 1)) },
   ConstantOfShape: { results: (site) => [{ element: 'f32', dims: numbersAt(site, 0) }] },
@@ -342,6 +357,7 @@ export const nodeFacts = table({
   },
   MaxUnpool: sized((site) => numbersAt(site, 2)),
   MatMul: sized(productDims),
+  FusedMatMul: sized(productDims),
   Gemm: sized(gemmDims),
 });
 

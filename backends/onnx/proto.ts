@@ -55,6 +55,11 @@ export const opset = 18;
 
 const irVersion = 8;
 
+/** Operators of ONNX Runtime itself, and the version of each set. */
+const contributed = { domain: 'com.microsoft', version: 1 };
+
+const domains: { readonly [T in NodeType]?: string } = { FusedMatMul: contributed.domain };
+
 const { DataType } = onnx.TensorProto;
 const { AttributeType } = onnx.AttributeProto;
 
@@ -88,6 +93,7 @@ function attributeProto(name: string, value: Attribute): Onnx.IAttributeProto {
 const nodeProto = ({ type, inputs, outputs, attributes }: Node): Onnx.INodeProto => ({
   name: outputs.find((name) => name !== '') ?? '',
   opType: type,
+  domain: domains[type] ?? '',
   input: [...inputs],
   output: [...outputs],
   attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
@@ -108,12 +114,19 @@ const bodyProto = (name: string, { nodes, inputs, outputs }: Body): Onnx.IGraphP
   output: outputs.map(valueInfo),
 });
 
+const usesContributed = (nodes: readonly Node[]): boolean =>
+  nodes.some(
+    ({ type, attributes: { body } }) =>
+      domains[type] !== undefined ||
+      (typeof body === 'object' && isBody(body) && usesContributed(body.nodes)),
+  );
+
 /** The bytes of the ONNX file; the same graph gives the same bytes. */
 export function encode(graph: OnnxGraph): Uint8Array {
   const model: Onnx.IModelProto = {
     irVersion,
     producerName: 'unetc',
-    opsetImport: [{ domain: '', version: opset }],
+    opsetImport: [{ domain: '', version: opset }, ...(usesContributed(graph.nodes) ? [contributed] : [])],
     graph: {
       name: graph.name,
       node: graph.nodes.map(nodeProto),

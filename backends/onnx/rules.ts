@@ -4,22 +4,19 @@
  */
 
 /**
- * Bytes of input that a block of a weight gradient covers: its copies (one for each cell of the kernel) then
- * stay in the cache between copy and product. 4 MiB is 8 to 30 % slower from 64 channels on, 128 KiB 10 %.
+ * Bytes of one of the two matrices of a block of a weight gradient: block and copies then stay in the cache between
+ * copy and product. And below 1 MiB, they are cut from memory that is there (`runtime/local/device-environment.ts`).
  */
-const blockBytes = 1 << 20;
+const blockBytes = 3 << 18;
 
-/** How many slabs of the outermost axis (rows, in 2-D) a block of a weight gradient covers. */
-export function blockSlabs(slabs: number, slabCells: number, channels: number): number {
-  const fitting = Math.max(1, Math.floor(blockBytes / (4 * channels * slabCells)));
+/** How many slabs of the outermost axis (rows, in 2-D) a block of a weight gradient covers; `rows` of the matrix. */
+export function blockSlabs(slabs: number, slabCells: number, rows: number): number {
+  const fitting = Math.max(1, Math.floor(blockBytes / (4 * rows * slabCells)));
   return Math.ceil(slabs / Math.ceil(slabs / fitting));
 }
 
-/**
- * Whether the shifted copies of a block are put together for one product (im2col) or multiplied one by one.
- * With few input channels single products have too few rows; with more, the second copy costs more than it gains.
- */
-export const joinsCopies = (channels: number): boolean => channels <= 8;
+/** Whether a weight gradient is one product with columns: these are then no larger than the weight itself. */
+export const columnsInOneProduct = (cells: number, cout: number): boolean => cells <= cout;
 
 /** Up to this many cells a kernel is flipped by a product with the exchange matrix, above by a reversing slice. */
 export const mostCellsFlippedByProduct = 64;

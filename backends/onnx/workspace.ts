@@ -44,8 +44,8 @@ function emitted(graph: Graph, samples: number) {
   return { nodes: g.nodes, before: new Map([...given, ...constants]), types };
 }
 
-/** Longer lists of numbers are data, and no sizes are computed from them. */
-const mostNumbers = 64;
+/** Longer lists of floats are data, and no sizes are computed from them. */
+const mostFloats = 64;
 
 function constantOf({ element, dims, data }: Tensor): Known {
   const constant = { element, dims };
@@ -54,7 +54,7 @@ function constantOf({ element, dims, data }: Tensor): Known {
     i64: (i: number) => Number(view.getBigInt64(8 * i, true)),
     f32: (i: number) => view.getFloat32(4 * i, true),
   };
-  if ((element !== 'i64' && element !== 'f32') || data.byteLength > 8 * mostNumbers) return constant;
+  if (element !== 'i64' && (element !== 'f32' || data.byteLength > 4 * mostFloats)) return constant;
   const length = data.byteLength / (element === 'i64' ? 8 : 4);
   return { ...constant, numbers: Array.from({ length }, (_, i) => read[element](i)) };
 }
