@@ -21,7 +21,7 @@ export type Prediction = {
   readonly predicted: {
     readonly stepSeconds: number;
     readonly samplesPerSecond: number;
-    /** T1 / (N * TN): 1 is N times as fast as one device with memory for everything. */
+    /** T1 / (N * TN), N the devices there are: 1 is N times as fast as one device with memory for everything. */
     readonly efficiency: number;
     /** Share of all devices' time in which they have nothing to do. */
     readonly bubble: number;
@@ -47,14 +47,15 @@ export function predictionOf(plan: Plan, machine: Machine, decision?: Decision):
   if (plan.purpose !== 'train' || model.training === undefined) return undefined;
   const simulation = simulate(plan, machine);
   const { stepSeconds } = simulation;
-  const { oneDevice, bound } = yardstickOf(model, machine, schedule.devices);
+  const devices = decision?.available ?? schedule.devices;
+  const { oneDevice, bound } = yardstickOf(model, machine, devices);
   const any = decision?.bound.any ?? bound;
   return {
     simulation,
     predicted: {
       stepSeconds,
       samplesPerSecond: model.training.batch / stepSeconds,
-      efficiency: oneDevice / (schedule.devices * stepSeconds),
+      efficiency: oneDevice / (devices * stepSeconds),
       bubble: simulation.bubble,
       computeSeconds: Math.max(
         ...simulation.roles.map(

@@ -11,6 +11,7 @@ import { registerInspect } from './commands/inspect.ts';
 import { registerOpt } from './commands/opt.ts';
 import { registerPredict } from './commands/predict.ts';
 import { registerRun } from './commands/run.ts';
+import { registerScale } from './commands/scale.ts';
 import { registerStage } from './commands/stage.ts';
 import { registerVerify } from './commands/verify.ts';
 import { version } from './version.ts';
@@ -22,6 +23,7 @@ const commands = [
   registerExplain,
   registerCompile,
   registerInspect,
+  registerScale,
   registerVerify,
   registerRun,
   registerEvaluate,

@@ -40,6 +40,8 @@ export type Alternative = {
 };
 
 export type Decision = {
+  /** Devices that could have been used. */
+  readonly available: number;
   readonly chosen: Alternative;
   /** The best of other kinds: another number of replicas or stages, tiles or none, streamed or not. */
   readonly runnersUp: readonly Alternative[];

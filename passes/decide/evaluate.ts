@@ -10,10 +10,17 @@ import { linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
-import { bestHalo, type HaloAnswer, type HaloQuestion, priceHalo } from './halo.ts';
+import {
+  bestHalo,
+  type HaloAnswer,
+  type HaloQuestion,
+  priceHalo,
+  pureExchange,
+  pureOverlap,
+} from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
-import { ownSeconds, type Situation } from './situation.ts';
+import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
 import { bestStages, type StageAnswer } from './stages.ts';
 
 export type Evaluated = {
@@ -47,9 +54,14 @@ export function evaluate(context: Context, shape: Shape, memory: number): Evalua
   return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
 }
 
+const strategies: { readonly [S in HaloStrategy]: (question: HaloQuestion) => HaloAnswer } = {
+  overlap: pureOverlap,
+  exchange: (question) => (question.exchanges ? pureExchange : pureOverlap)(question),
+};
+
 /** The same for all shapes whose tiles, samples and links are alike. */
 function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
-  const { pins, machine } = situation;
+  const { pins, machine, strategy } = situation;
   const isFar = product(shape.grid) > machine.devicesPerNode;
   const key = [
     shape.tile,
@@ -61,7 +73,8 @@ function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
   if (known !== undefined) return known;
   const question = haloQuestion(situation, shape);
   const isPinned = pins.exchanges !== undefined || pins.coarsen !== undefined;
-  const answer = isPinned ? priceHalo(question, pins.exchanges ?? [], pins.coarsen) : bestHalo(question);
+  const decide = strategy === undefined ? bestHalo : strategies[strategy];
+  const answer = isPinned ? priceHalo(question, pins.exchanges ?? [], pins.coarsen) : decide(question);
   halos.set(key, answer);
   return answer;
 }

@@ -10,7 +10,7 @@ import type { Pass } from '../../ir/pass.ts';
 import type { Pins } from '../../ir/schedule.ts';
 import { planOf } from './first-fit.ts';
 import { type Outcome, search } from './search.ts';
-import { situationOf } from './situation.ts';
+import { type HaloStrategy, situationOf } from './situation.ts';
 
 const decisions = [
   'devices',
@@ -25,15 +25,19 @@ const decisions = [
   'strips',
 ] as const satisfies readonly (keyof Pins)[];
 
+export type Searching = { readonly workspaceOf?: WorkspaceOf; readonly strategy?: HaloStrategy | undefined };
+
 /** Undefined where there is nothing to search: everything is pinned. */
 export function jointlyDecided(
   model: Model,
   machine: Machine,
   pins: Pins,
-  workspaceOf?: WorkspaceOf,
+  { workspaceOf, strategy }: Searching = {},
 ): Outcome | Fault | undefined {
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
-  return search(situationOf(model, machine, pins), (schedule) => planOf(model, schedule, workspaceOf));
+  return search(situationOf(model, machine, pins, strategy), (schedule) =>
+    planOf(model, schedule, workspaceOf),
+  );
 }
 
 export const jointSearch: Pass<'model', 'scheduled'> = {
@@ -44,7 +48,9 @@ export const jointSearch: Pass<'model', 'scheduled'> = {
   run({ model, pins, machine }, workspaceOf) {
     if (machine === undefined)
       return fault('wrong-schedule', { why: 'the joint search needs a machine, and the module has none' });
-    const found = jointlyDecided(model, machine, pins, workspaceOf);
+    const found = jointlyDecided(model, machine, pins, {
+      ...(workspaceOf === undefined ? {} : { workspaceOf }),
+    });
     if (found === undefined)
       return fault('wrong-schedule', { why: 'every decision is pinned: there is nothing to search' });
     return isFault(found) ? found : { stage: 'scheduled', model, schedule: found.schedule };

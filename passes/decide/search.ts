@@ -60,6 +60,7 @@ export function search(situation: Situation, lower: Lowering): Outcome | Fault {
   if (isFault(found)) return found;
   const any = least / situation.devices;
   const decision = {
+    available: situation.devices,
     chosen: alternative(found.best),
     runnersUp: runnersUp(ranked.evaluated, found.best).map(alternative),
     bound: { class: Math.max(any, Math.min(ranked.open, found.best.seconds)), any },

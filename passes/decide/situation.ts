@@ -11,6 +11,9 @@ import { product } from '../../ir/type.ts';
 import { slotsOf, stateName, updateGraph } from '../lower/optimizer.ts';
 import { type OpProfile, type Profile, profileOf } from './profile.ts';
 
+/** Halo decisions of other systems, to compare with: recompute every margin, or exchange before every op that needs one. */
+export type HaloStrategy = 'overlap' | 'exchange';
+
 export type Situation = {
   readonly model: Model;
   readonly profile: Profile;
@@ -18,6 +21,8 @@ export type Situation = {
   /** The kernels of the profile, like ones drawn together. */
   readonly kinds: readonly Kind[];
   readonly pins: Pins;
+  /** Keeps halo decisions to a strategy; absent: the best are looked for. */
+  readonly strategy?: HaloStrategy | undefined;
   /** Devices at most. */
   readonly devices: number;
   /** Bytes that a device has for the plan. */
@@ -30,7 +35,7 @@ export type Situation = {
   readonly updateSeconds: number;
 };
 
-export function situationOf(model: Model, machine: Machine, pins: Pins): Situation {
+export function situationOf(model: Model, machine: Machine, pins: Pins, strategy?: HaloStrategy): Situation {
   const { training } = model;
   if (training === undefined) throw new Error(`${model.name} has nothing to train`);
   const profile = profileOf(model);
@@ -41,6 +46,7 @@ export function situationOf(model: Model, machine: Machine, pins: Pins): Situati
     machine,
     kinds: kindsOf(profile),
     pins,
+    strategy,
     devices: pins.devices ?? machineDevices(machine),
     memory: Math.min(pins.memory ?? Number.POSITIVE_INFINITY, memory - reserve),
     batch: training.batch,

@@ -1,0 +1,136 @@
+import type { Command } from 'commander';
+import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
+import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import type { Machine } from '../../ir/machine.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Pins } from '../../ir/schedule.ts';
+import { showBytes, showSeconds } from '../../ir/units.ts';
+import type { HaloStrategy } from '../../passes/decide/situation.ts';
+import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
+import { inShort } from '../decision-words.ts';
+import { type PinOptions, readPins, readSets, readSource } from '../inputs.ts';
+import { readMachine } from '../inputs-machine.ts';
+import { type PlanJson, planJson } from '../plan-json.ts';
+import { predictionOf } from '../prediction.ts';
+import { table } from '../table.ts';
+import { coloursOf } from '../terminal.ts';
+
+type Options = PinOptions & {
+  readonly machine: string;
+  readonly devices: string;
+  readonly against?: string;
+  readonly set: readonly string[];
+  readonly json?: true;
+};
+
+export function registerScale(program: Command): void {
+  program
+    .command('scale')
+    .summary('plan for several numbers of devices')
+    .description(
+      'Plans a model for each number of devices, and shows what is predicted and what was chosen.\nNothing is written. Efficiency is T1 / (N x TN), T1 one device with memory for everything.',
+    )
+    .argument('<model>', 'a .unet file')
+    .requiredOption('--machine <name>', 'a machine that comes with unetc, or a .machine file')
+    .requiredOption('--devices <list>', 'numbers of devices, such as 6,96,1536')
+    .option('--against <strategy>', 'the same for a halo strategy of other systems: overlap or exchange')
+    .option('--memory <size>', "memory of a device, such as 4GiB (default: the machine's)")
+    .option('--pin <key=value>', 'one decision, such as replicas=1; repeatable', collect, [])
+    .option('--set <name=value>', 'replace a top-level `let`; repeatable', collect, [])
+    .option('--json', 'print the result as JSON')
+    .action(guarded(runScale));
+}
+
+async function runScale(file: string, { devices, ...options }: Options): Promise<ExitCode> {
+  const source = readSource(file);
+  if (!source.ok) return complain(source.diagnostics);
+  const sources = new Map([[file, source.value]]);
+  const [sets, pins] = [readSets(options.set), readPins(options)];
+  const [counts, strategy] = [readCounts(devices), readStrategy(options.against)];
+  const machine = readMachine(options.machine);
+  if (!sets.ok || !pins.ok || !counts.ok || !strategy.ok || !machine.ok)
+    return complain(
+      [sets, pins, counts, strategy, machine].flatMap((one) => (one.ok ? [] : one.diagnostics)),
+      sources,
+    );
+  const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });
+  if (!model.ok) return complain(model.diagnostics, sources);
+  const rows: Row[] = [];
+  for (const count of counts.value) {
+    const row = rowOf(model.value, machine.value, { ...pins.value, devices: count }, strategy.value);
+    if (!row.ok) return complain(row.diagnostics, sources);
+    rows.push(row.value);
+    if (!options.json) note(`planned for ${count} in ${showSeconds(row.value.planningSeconds)}`);
+  }
+  if (options.json) printJson(rows);
+  else print(scaleTable(rows, machine.value));
+  return 0;
+}
+
+type Row = PlanJson & {
+  readonly planningSeconds: number;
+  readonly against?: { readonly strategy: HaloStrategy; readonly stepSeconds: number };
+};
+
+function rowOf(model: Model, machine: Machine, pins: Pins, strategy: HaloStrategy | undefined): Result<Row> {
+  const began = performance.now();
+  const decided = decide(model, pins, machine);
+  if (!decided.ok) return decided;
+  const planningSeconds = (performance.now() - began) / 1000;
+  const plan = carryOut(model, decided.value.schedule, machine);
+  if (!plan.ok) return plan;
+  const json = planJson({ plan: plan.value, machine, decision: decided.value.decision });
+  if (strategy === undefined) return success({ ...json, planningSeconds });
+  const other = decide(model, pins, machine, strategy);
+  if (!other.ok) return other;
+  const otherPlan = carryOut(model, other.value.schedule, machine);
+  if (!otherPlan.ok) return otherPlan;
+  const stepSeconds = predictionOf(otherPlan.value, machine)?.predicted.stepSeconds ?? Number.NaN;
+  return success({ ...json, planningSeconds, against: { strategy, stepSeconds } });
+}
+
+function readCounts(list: string): Result<number[]> {
+  const counts = list.split(',').map(Number);
+  return counts.every((count) => Number.isSafeInteger(count) && count >= 1)
+    ? success(counts)
+    : wrong('--devices', list, 'whole numbers from 1 with commas between them, such as 6,96,1536');
+}
+
+function readStrategy(word: string | undefined): Result<HaloStrategy | undefined> {
+  if (word === undefined || word === 'overlap' || word === 'exchange') return success(word);
+  return wrong('--against', word, '`overlap` or `exchange`');
+}
+
+const wrong = (option: string, value: string, expected: string): Result<never> =>
+  failure(diagnose(fault('wrong-option', { option, value, expected })));
+
+function scaleTable(rows: readonly Row[], machine: Machine): string {
+  const compared = rows.some(({ against }) => against !== undefined);
+  return table(
+    [
+      { title: 'devices', align: 'right' },
+      { title: 'step', align: 'right' },
+      { title: 'efficiency', align: 'right' },
+      { title: 'gap', align: 'right' },
+      { title: 'memory', align: 'right' },
+      { title: 'node-hours / 1000 steps', align: 'right' },
+      ...(compared ? [{ title: `${rows[0]?.against?.strategy}`, align: 'right' } as const] : []),
+      { title: 'chosen' },
+    ],
+    rows.map(({ machine: used, predicted, bound, decision, against }) => {
+      const seconds = predicted.stepSeconds ?? Number.NaN;
+      const nodes = Math.ceil(used.devices / machine.devicesPerNode);
+      return [
+        String(decision?.available ?? used.devices),
+        showSeconds(seconds),
+        (predicted.efficiency ?? Number.NaN).toFixed(3),
+        `${(100 * (bound?.gap ?? Number.NaN)).toFixed(1)} %`,
+        showBytes(predicted.peakBytes),
+        ((nodes * seconds * 1000) / 3600).toPrecision(3),
+        ...(compared ? [`${showSeconds(against?.stepSeconds ?? 0)}`] : []),
+        decision === undefined ? 'as pinned' : inShort(decision.chosen),
+      ];
+    }),
+    coloursOf(process.stdout),
+  );
+}
