@@ -13,7 +13,7 @@ import { readMachine } from '../inputs-machine.ts';
 import { type PlanJson, planJson } from '../plan-json.ts';
 import { predictionOf } from '../prediction.ts';
 import { table } from '../table.ts';
-import { coloursOf } from '../terminal.ts';
+import { pageOf } from '../terminal.ts';
 
 type Options = PinOptions & {
   readonly machine: string;
@@ -131,6 +131,6 @@ function scaleTable(rows: readonly Row[], machine: Machine): string {
         decision === undefined ? 'as pinned' : inShort(decision.chosen),
       ];
     }),
-    coloursOf(process.stdout),
+    pageOf(process.stdout),
   );
 }

@@ -6,7 +6,7 @@
 import { at } from '../../ir/box.ts';
 import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
-import { linkBetween, type Machine, messageSeconds } from '../../ir/machine.ts';
+import { linkBetween, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
@@ -162,8 +162,10 @@ const total = (parts: Parts): number => sum(Object.values(parts));
 /** Gradients are summed in so many buckets where sums hide behind the backward pass: latencies stay few. */
 const mostBuckets = 16;
 
-const bucketsOn = ({ launcher }: Machine, shape: Shape): number =>
-  launcher === 'local' || devicesIn(shape) === shape.stages ? 1 : mostBuckets;
+function bucketsOn({ machine, profile }: Situation, shape: Shape): number {
+  if (machine.launcher === 'local' || devicesIn(shape) === shape.stages) return 1;
+  return Math.min(mostBuckets, profile.ops.filter(({ parameterBytes }) => parameterBytes > 0).length);
+}
 
 /**
  * What of the all-reduce outlasts the backward pass: buckets go as their last gradient is there, bottom levels
@@ -317,9 +319,10 @@ function stageBytes({ profile }: Situation, { chunks }: StageAnswer): number[] {
 
 /** The decisions of a candidate as a schedule; undefined where an axis has fewer cells than tiles. */
 export function scheduleOf(
-  { model, machine, pins }: Situation,
+  situation: Situation,
   { shape, order, halo, point, pipeline }: Evaluated,
 ): Schedule | undefined {
+  const { model, pins } = situation;
   const cuts =
     pins.cuts ??
     cutsOf(
@@ -329,7 +332,7 @@ export function scheduleOf(
   if (cuts === undefined) return undefined;
   const coarsen = pins.coarsen ?? halo.coarsen;
   const pace = pins.pace ?? (pins.chunks === undefined ? pipeline?.pace : undefined);
-  const buckets = pins.buckets ?? bucketsOn(machine, shape);
+  const buckets = pins.buckets ?? bucketsOn(situation, shape);
   return {
     ...plainDecisions(model.rank),
     name: model.name,

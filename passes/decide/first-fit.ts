@@ -3,18 +3,18 @@
  * A plain default, without any claim to be the best.
  */
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
-import { innerIntervals, type WorkspaceOf } from '../../ir/liveness.ts';
+import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Pins, Schedule } from '../../ir/schedule.ts';
-import { showBytes } from '../../ir/units.ts';
 import { verifySchedule } from '../../ir/verify/schedule.ts';
 import { allocate } from '../lower/allocate.ts';
 import { gradient } from '../lower/gradient.ts';
 import { instruct } from '../lower/instruct.ts';
 import { shard } from '../lower/shard.ts';
 import { candidates } from './candidates.ts';
+import { doesNotFit, peakOf } from './fits.ts';
 
 export const firstFit: Pass<'model', 'scheduled'> = {
   name: 'first-fit',
@@ -66,34 +66,6 @@ export function planOf(model: Model, schedule: Schedule, workspaceOf?: Workspace
   if (isFault(instructed)) return instructed;
   const allocated = allocate.run(instructed);
   return isFault(allocated) ? allocated : allocated.plan;
-}
-
-const peakOf = (plan: Plan): number => Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
-
-function doesNotFit(plan: Plan, memory: number): Fault {
-  const needed = peakOf(plan);
-  return fault('does-not-fit', {
-    devices: plan.schedule.devices === 1 ? '1 device' : `${plan.schedule.devices} devices`,
-    memory: showBytes(memory),
-    needed: showBytes(needed),
-    missing: showBytes(needed - memory),
-    binding: bindingOf(plan),
-  });
-}
-
-/** The largest single thing in the plan that needs the most. */
-function bindingOf(plan: Plan): string {
-  const buffers = plan.roles.flatMap((role) =>
-    role.buffers.map(({ value, bytes }) => ({ name: value, bytes })),
-  );
-  const inner = plan.segments.flatMap(({ graph, samples }) =>
-    innerIntervals(graph, samples).map(({ birth, bytes }) => ({
-      name: graph.ops[birth]?.output ?? '',
-      bytes,
-    })),
-  );
-  const largest = [...buffers, ...inner].reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  return `\`${largest.name}\`, ${showBytes(largest.bytes)}`;
 }
 
 function noCandidate(model: Model, pins: Pins): Fault {

@@ -13,8 +13,8 @@ import { kernelSeconds } from '../../ir/kernels.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
-import { showBytes } from '../../ir/units.ts';
 import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
+import { doesNotFit, peakOf } from './fits.ts';
 import { recomputeCurve } from './recompute.ts';
 import {
   devicesIn,
@@ -235,28 +235,40 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
       refusal ??= plan;
       continue;
     }
-    const peak = Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));
+    const peak = peakOf(plan);
     if (peak <= situation.memory) return { best, schedule };
-    refusal ??= tooMuch(situation, peak);
+    refusal ??= doesNotFit(plan, situation.memory);
     const again = evaluate(context, best.shape, (0.98 * best.memory * situation.memory) / peak);
     if (again !== undefined && again.memory < best.memory)
       queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
   }
-  return refusal ?? nothingFits(context);
+  return refusal ?? nothingFits(context, lower);
 }
 
-const tooMuch = ({ memory, devices }: Situation, needed: number): Fault =>
-  fault('does-not-fit', {
-    devices: devices === 1 ? '1 device' : `${devices} devices`,
-    memory: showBytes(memory),
-    needed: showBytes(needed),
-    missing: showBytes(needed - memory),
-    binding: 'the plan',
+/** What the shape that needs the least memory would need, lowered where that can be done. */
+function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
+  const context = contextOf({ ...situation, memory: Number.POSITIVE_INFINITY });
+  const shapes = [...shapesWithin(situation, space)].flatMap((shape) => {
+    const last = microBatched(situation, shape).at(-1);
+    return last === undefined ? [] : [last, ...streamed(situation, last, space).slice(-1)];
   });
-
-function nothingFits(context: Context): Fault {
-  const { situation } = context;
-  return tooMuch(situation, situation.parameterBytes * situation.stateFactor);
+  const least = shapes.map((shape) => ({ shape, bytes: leastMemory(context, shape) / shape.stages }));
+  least.sort((a, b) => a.bytes - b.bytes);
+  const evaluated = least.slice(0, 4).flatMap(({ shape, bytes }) => {
+    const found = [1.1, 1.5, 3, Number.POSITIVE_INFINITY]
+      .map((slack) => evaluate(context, shape, bytes * slack))
+      .find((one) => one !== undefined);
+    return found === undefined ? [] : [found];
+  });
+  const plans = evaluated.flatMap((one): Plan[] => {
+    const schedule = scheduleOf(situation, one);
+    const plan = schedule === undefined ? undefined : lower(schedule);
+    return plan === undefined || isFault(plan) ? [] : [plan];
+  });
+  const smallest = plans.sort((a, b) => peakOf(a) - peakOf(b))[0];
+  return smallest === undefined
+    ? fault('wrong-schedule', { why: 'no schedule keeps to what is pinned' })
+    : doesNotFit(smallest, situation.memory);
 }
 
 /** The next best, one for each combination of replicas, stages and streaming. */

@@ -87,6 +87,7 @@ const alternative: Alternative = {
 
 /** As a search leaves it. */
 const decision: Decision = {
+  available: 4,
   chosen: alternative,
   runnersUp: [
     {
