@@ -25,27 +25,52 @@ export const allocate: Pass<'plan', 'plan'> = {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-const meet = (a: Buffer, b: Buffer): boolean => a.birth <= b.death && b.birth <= a.death;
+/** A part of the arena that is taken from one instruction to another. */
+type Slot = Pick<Buffer, 'birth' | 'death'> & { readonly from: number; readonly to: number };
 
 function allocateRole(plan: Plan, role: Role): Role {
-  const order = [...role.buffers].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
-  const placed: Buffer[] = [];
-  for (const buffer of order) placed.push({ ...buffer, offset: firstFit(buffer, placed) });
-  const offsets = new Map(placed.map(({ name, offset }) => [name, offset]));
+  const offsets = offsetsOf(role.buffers);
   const buffers = role.buffers.map((buffer) => ({ ...buffer, offset: offsets.get(buffer.name) ?? 0 }));
   const arenaBytes = Math.max(0, ...buffers.map(({ offset, bytes }) => offset + aligned(bytes)));
   return { ...role, buffers, arenaBytes, peakBytes: peakOf(plan, { ...role, buffers }) };
 }
 
-/** The lowest gap between the placed buffers that live at the same time. */
-function firstFit(buffer: Buffer, placed: readonly Buffer[]): number {
-  const busy = placed.filter((other) => meet(buffer, other)).sort((a, b) => a.offset - b.offset);
+/** The place of each buffer, by name. */
+function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
+  const order = [...buffers].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
+  // By their begin, so that one walk finds the lowest gap.
+  const taken: Slot[] = [];
+  return new Map(
+    order.map((buffer) => {
+      const from = firstFit(buffer, taken);
+      const { name, birth, death, bytes } = buffer;
+      taken.splice(indexAfter(taken, from), 0, { birth, death, from, to: from + aligned(bytes) });
+      return [name, from];
+    }),
+  );
+}
+
+/** The lowest gap between the slots that are taken at the same time. */
+function firstFit({ birth, death, bytes }: Buffer, taken: readonly Slot[]): number {
+  const size = aligned(bytes);
   let offset = 0;
-  for (const other of busy) {
-    if (offset + aligned(buffer.bytes) <= other.offset) break;
-    offset = Math.max(offset, other.offset + aligned(other.bytes));
+  for (const slot of taken) {
+    if (slot.birth > death || birth > slot.death) continue;
+    if (offset + size <= slot.from) break;
+    offset = Math.max(offset, slot.to);
   }
   return offset;
+}
+
+/** The index of the first slot that begins after `offset`. */
+function indexAfter(taken: readonly Slot[], offset: number): number {
+  let [low, high] = [0, taken.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (at(taken, middle).from > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Live buffers, and the workspace of the segment that runs, at the busiest instruction. */
