@@ -87,7 +87,7 @@ const alternative: Alternative = {
 
 /** As a search leaves it. */
 const decision: Decision = {
-  available: 4,
+  available: 16,
   chosen: alternative,
   runnersUp: [
     {
