@@ -68,8 +68,15 @@ function shapeOf(type: ValueType | undefined): number[] {
 }
 
 /** Everything but the losses, which belong to no level. */
-const spatialOps = (model: Model, types: ReadonlyMap<string, ValueType>): Op[] =>
+export const spatialOps = (model: Model, types: ReadonlyMap<string, ValueType>): Op[] =>
   model.ops.filter(({ type, inputs }) => type.kind === 'map' && isSpatial(types.get(inputs[0] ?? '')));
+
+/** For each spatial op of a model its level, in the order of the model. */
+export function levelsOfOps(model: Model): ReadonlyMap<string, number> {
+  const strides = coarsestStrides(model);
+  const ops = spatialOps(model, modelTypes(model));
+  return new Map(ops.map((op) => [op.output, levelOf(strideOf(op, strides))]));
+}
 
 const levelOf = (stride: number): number => Math.max(0, Math.round(Math.log2(stride)));
 
