@@ -8,7 +8,7 @@ import { type Binding, bindings } from './prediction.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
-const partWords: { readonly [P in keyof Parts]: string } = {
+export const partWords: { readonly [P in keyof Parts]: string } = {
   compute: 'computing',
   margins: 'computing margins',
   recompute: 'computing again what was not kept',
@@ -19,7 +19,7 @@ const partWords: { readonly [P in keyof Parts]: string } = {
 };
 
 /** What would help where the most time beyond plain computing goes. */
-const remedies: { readonly [P in keyof Parts]: string } = {
+export const remedies: { readonly [P in keyof Parts]: string } = {
   compute: 'faster devices or more of them',
   margins:
     'larger tiles (fewer devices an image, more images a step) or a faster link, so that exchanging pays',
@@ -77,7 +77,7 @@ export function decisionInWords({ schedule, predicted, bound, decision }: Shown)
   ];
 }
 
-const bindingWords: { readonly [B in Binding]: string } = {
+export const bindingWords: { readonly [B in Binding]: string } = {
   arithmetic: 'arithmetic',
   traffic: 'memory traffic',
   launches: 'launches of kernels',
@@ -97,14 +97,19 @@ function bindingInWords(binding: Readonly<Record<Binding, number>>): string {
   return `The busiest device is bound by ${first}${others.length === 0 ? '' : `, then ${others.join(', ')}`}.`;
 }
 
-function choiceInWords({ chosen, runnersUp, considered, priced }: Decision): string[] {
+/** Where most time goes beyond plain computing; computing itself where nothing else counts. */
+export function bottleneckOf({ chosen }: Decision): keyof Parts {
+  const [worst] = parts(chosen).filter(([part]) => part !== 'compute');
+  return worst === undefined || worst[1] < 0.02 * chosen.seconds ? 'compute' : worst[0];
+}
+
+function choiceInWords(decision: Decision): string[] {
+  const { chosen, runnersUp, considered, priced } = decision;
   const spent = parts(chosen).filter(([, seconds]) => seconds >= 0.005 * chosen.seconds);
-  const [worst] = spent.filter(([part]) => part !== 'compute');
   const shares = spent.map(([part, seconds]) => `${percent(seconds / chosen.seconds)} ${partWords[part]}`);
-  const bottleneck = worst === undefined || worst[1] < 0.02 * chosen.seconds ? 'compute' : worst[0];
   return [
     `Chosen of ${considered} shapes, ${priced} of them priced: ${inShort(chosen)}.`,
-    `Its time: ${shares.join(', ')}. What would help: ${remedies[bottleneck]}.`,
+    `Its time: ${shares.join(', ')}. What would help: ${remedies[bottleneckOf(decision)]}.`,
     ...(runnersUp.length === 0 ? [] : ['Runners-up:']),
     ...runnersUp.map((one) => `  ${loses(one, chosen)}`),
   ];

@@ -1,9 +1,11 @@
 /** All figures of a plan: what `--json` prints, and the tables and the report are made of. The keys are stable. */
+import { type Topology, topologyOf } from '../backends/simulator/link-traffic.ts';
 import type { Activity } from '../backends/simulator/simulation.ts';
 import { at } from '../ir/box.ts';
 import type { Decision } from '../ir/decision.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
+import { blocksOf } from './network-blocks.ts';
 import { summarizeNetwork } from './network-summary.ts';
 import { type Prediction, predictionOf } from './prediction.ts';
 import { type RoleSummary, summarize } from './summary.ts';
@@ -19,18 +21,44 @@ export type RoleFigures = RoleSummary & { readonly seconds?: Readonly<Record<Act
 
 export type PlanJson = ReturnType<typeof planJson>;
 
-export function planJson({ plan, machine, decision }: ShownPlan) {
-  const prediction = machine === undefined ? undefined : predictionOf(plan, machine, decision);
-  return figuresOf({ plan, machine, decision }, prediction);
+export const planJson = (shown: ShownPlan) => figuresOf(shown, predictedOf(shown));
+
+/** What is known where there is a machine. */
+export type Predicted = {
+  readonly prediction?: Prediction | undefined;
+  readonly topology?: Topology | undefined;
+};
+
+export function predictedOf({ plan, machine, decision }: ShownPlan): Predicted {
+  if (machine === undefined || plan.purpose !== 'train') return {};
+  return { prediction: predictionOf(plan, machine, decision), topology: topologyOf(plan, machine) };
+}
+
+/** The links as their traffic; of nodes only how much leaves them. */
+function communicationOf({ links, leaving, busiest }: Topology) {
+  return {
+    links: links.map(({ link: { name, bandwidth, latency }, given }) => ({
+      name,
+      bandwidth,
+      latency,
+      ...given,
+    })),
+    nodes: leaving.length,
+    leavingLeast: Math.min(...leaving),
+    leavingMost: Math.max(...leaving),
+    busiestNode: busiest.node,
+    ways: busiest.ways,
+  };
 }
 
 /** The same, of a prediction that is there already. */
-export function figuresOf({ plan, machine, decision }: ShownPlan, prediction: Prediction | undefined) {
+export function figuresOf({ plan, machine, decision }: ShownPlan, { prediction, topology }: Predicted) {
   const { purpose, model, schedule, predicted, roles } = summarize(plan);
   return {
     purpose,
     model,
     network: summarizeNetwork(plan.model),
+    ...blocksOf(plan),
     machine: {
       name: machine?.name ?? 'local',
       devices: schedule.devices,
@@ -39,6 +67,7 @@ export function figuresOf({ plan, machine, decision }: ShownPlan, prediction: Pr
     schedule,
     predicted: { ...predicted, ...prediction?.predicted },
     ...(prediction === undefined ? {} : { bound: prediction.bound }),
+    ...(topology === undefined ? {} : { communication: communicationOf(topology) }),
     ...(decision === undefined ? {} : { decision }),
     roles: roles.map(
       (role, index): RoleFigures =>

@@ -1,6 +1,6 @@
 /** A plan in numbers: what `--json` gives and the tables show. The keys are stable. */
 import { at, extents, length } from '../ir/box.ts';
-import { aliveAt, bytesByKind, type ContentKind, memoryOf } from '../ir/contents.ts';
+import { aliveAt, bytesByKind, type Content, type ContentKind, memoryOf } from '../ir/contents.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Plan, Role } from '../ir/plan.ts';
@@ -32,6 +32,8 @@ export type RoleSummary = {
     readonly instruction: number;
     readonly what: string;
     readonly bytes: Readonly<Record<ContentKind, number>>;
+    /** The largest of what is alive. */
+    readonly largest: readonly Content[];
   };
 };
 
@@ -109,14 +111,19 @@ function summarizeRole(plan: Plan, role: Role): RoleSummary {
   };
 }
 
+/** How many of the largest things are named. */
+const shownOfPeak = 8;
+
 function peakOf(plan: Plan, role: Role): RoleSummary['peak'] {
   const memory = memoryOf(plan, role);
   const instruction = Math.max(0, memory.indexOf(Math.max(...memory)));
   const one = role.instructions[instruction];
+  const alive = aliveAt(plan, role, instruction);
   return {
     instruction,
     what: one === undefined ? '' : instructionInWords(one),
-    bytes: bytesByKind(aliveAt(plan, role, instruction)),
+    bytes: bytesByKind(alive),
+    largest: alive.slice(0, shownOfPeak),
   };
 }
 

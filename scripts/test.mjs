@@ -25,6 +25,7 @@ const files = rooms
 
 const checks = [
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.'] },
+  { name: 'types of the report', args: ['node_modules/typescript/bin/tsc', '-p', 'cli/report/page'] },
   { name: 'format and lint', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'] },
 ];
 const jobs = [

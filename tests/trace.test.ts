@@ -1,8 +1,10 @@
 /** Traces of simulated steps: what Perfetto asks of the format, and the same figures as the plan's. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { linkKinds, topologyOf } from '../backends/simulator/link-traffic.ts';
 import { simulate } from '../backends/simulator/simulate.ts';
 import { type Trace, type TraceEvent, traceOf } from '../backends/simulator/trace.ts';
+import { trafficOf } from '../ir/traffic.ts';
 import { anyCases } from './support/law-cases.ts';
 import { roundMachine } from './support/machines.ts';
 
@@ -141,6 +143,23 @@ test("the peak reads back as the plan's, and the last slice ends within the step
     const last = Math.max(...ofPhase(trace, 'X').map(({ ts, dur }) => ts + dur));
     assert.ok(last <= 1e6 * simulation.stepSeconds + 1e-4);
     for (const one of ofPhase(trace, 'C')) assert.ok(one.ts <= 1e6 * simulation.stepSeconds + 1e-4);
+  }
+});
+
+test('messages by link add up to those of the plan', () => {
+  for (const { plan } of cases) {
+    const [topology, traffic] = [topologyOf(plan, roundMachine), trafficOf(plan)];
+    for (const kind of linkKinds) {
+      const sum = (of: 'messages' | 'bytes') =>
+        topology.links.reduce((total, { given }) => total + given[kind][of], 0);
+      assert.is(sum('messages'), traffic[kind].messages, kind);
+      assert.is(sum('bytes'), traffic[kind].bytes, kind);
+    }
+    const network = topology.links.find(({ link }) => link === roundMachine.network);
+    assert.is(
+      topology.leaving.reduce((sum, one) => sum + one, 0),
+      linkKinds.reduce((sum, kind) => sum + (network?.given[kind].bytes ?? 0), 0),
+    );
   }
 });
 

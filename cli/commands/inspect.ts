@@ -13,6 +13,8 @@ import { complain, type ExitCode, guarded, print, printJson } from '../command.t
 import { readMachine } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
 import { planJson, type ShownPlan } from '../plan-json.ts';
+import { readAssets } from '../report/assets.ts';
+import { reportOf } from '../report/report.ts';
 import { pageOf } from '../terminal.ts';
 import { writeText } from '../write-text.ts';
 
@@ -23,6 +25,7 @@ type Options = {
   readonly ir?: true;
   readonly json?: true;
   readonly trace?: string;
+  readonly html?: string;
 };
 
 export function registerInspect(program: Command): void {
@@ -36,6 +39,7 @@ export function registerInspect(program: Command): void {
       'predict on this machine, by name or .machine file (default: the one it was compiled for)',
     )
     .option('--roles', 'show every kind of device, also where they are many')
+    .option('--html <file>', 'write all of it as one page that needs nothing else, to be sent to others')
     .option('--trace <file>', 'write the predicted step as a trace, to be opened in https://ui.perfetto.dev')
     .option('--schedule', 'print the complete schedule, to be edited and given back')
     .option('--ir', 'print the whole plan as text')
@@ -51,8 +55,8 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   if (machine?.ok === false) return complain(machine.diagnostics);
   const { plan } = bundle.value;
   const shown = { plan, ...planningOf(folder), ...(machine === undefined ? {} : { machine: machine.value }) };
-  const written = writeTrace(shown, options.trace);
-  if (!written.ok) return complain(written.diagnostics);
+  const written = [writeTrace(shown, options.trace), writeReport(shown, options.html)];
+  for (const one of written) if (!one.ok) return complain(one.diagnostics);
   if (options.schedule) print(file(bundlePaths.schedule));
   else if (options.ir) print(file(bundlePaths.planText));
   else if (options.json) printJson(planJson(shown));
@@ -62,6 +66,9 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   }
   return 0;
 }
+
+const writeReport = (shown: ShownPlan, file: string | undefined): Result<void> =>
+  file === undefined ? success(undefined) : writeText(file, reportOf(shown, readAssets()));
 
 function writeTrace({ plan, machine }: ShownPlan, file: string | undefined): Result<void> {
   if (file === undefined) return success(undefined);

@@ -1,0 +1,35 @@
+/** What the scripts of the page find there: the library of the charts, and the data (`cli/report/time-data.ts`). */
+declare const uPlot: typeof import('uplot');
+
+type Plot = InstanceType<typeof uPlot>;
+type PlotOptions = import('uplot').Options;
+
+type TimedEvent = readonly [
+  lane: number,
+  from: number,
+  to: number,
+  came: number,
+  activity: string,
+  instruction: number,
+  title: number,
+  bytes: number,
+  reason: number,
+];
+
+type TimedRole = {
+  readonly name: string;
+  readonly devices: number;
+  readonly events: readonly TimedEvent[];
+  readonly moments: readonly number[];
+  readonly held: readonly number[];
+};
+
+type TimeData = {
+  readonly step: number;
+  readonly lanes: readonly string[];
+  readonly words: readonly string[];
+  readonly roles: readonly TimedRole[];
+};
+
+/** A lane of a role: a row of the time line. */
+type Row = { readonly role: number; readonly lane: number; readonly events: readonly TimedEvent[] };

@@ -1,0 +1,105 @@
+/** Tables and bars of what each kind of device does. */
+import type { Activity } from '../../backends/simulator/simulation.ts';
+import { contentKinds } from '../../ir/contents.ts';
+import { bindingWords } from '../decision-words.ts';
+import type { PlanJson, RoleFigures } from '../plan-json.ts';
+import { type Binding, bindings } from '../prediction.ts';
+import { activityTitles } from '../role-tables.ts';
+import { figuresIn, html, type Markup, named } from './markup.ts';
+import { type Column, table } from './table.ts';
+import { kindColour } from './tiles-drawing.ts';
+
+const sample = (index: number): Markup =>
+  html`<span class="sample" style="--kind:${kindColour(index)}"></span>`;
+
+const role: Column<RoleFigures> = {
+  title: 'kind',
+  cell: ({ name }, index) => html`${sample(index)}${named(name)}`,
+};
+
+const column = (figures: PlanJson) => {
+  const figure = figuresIn(figures, 'span');
+  return (title: string, what: string, show: Parameters<typeof figure>[1]): Column<RoleFigures> => ({
+    title,
+    numbers: true,
+    cell: (_, index) => figure(`roles.${index}.${what}`, show),
+  });
+};
+
+export function devicesTable(figures: PlanJson): Markup {
+  const of = column(figures);
+  return table(
+    'Kinds of devices',
+    [
+      role,
+      of('stage', 'stage', 'whole'),
+      of('devices', 'devices', 'whole'),
+      of('owns', 'owns', 'sizes'),
+      of('reads of the image', 'reads', 'sizes'),
+      of('margins', 'margins', 'margins'),
+      of('FLOP', 'flops', 'count'),
+      of('peak', 'peakBytes', 'bytes'),
+    ],
+    figures.roles,
+  );
+}
+
+export function timeTable(figures: PlanJson): Markup {
+  const of = column(figures);
+  const all = Object.keys(activityTitles) as Activity[];
+  const shown = all.filter((one) => figures.roles.some(({ seconds }) => (seconds?.[one] ?? 0) >= 5e-10));
+  return table(
+    'Seconds of a step by what they go to; messages only where no work hides them',
+    [role, ...shown.map((one) => of(activityTitles[one], `seconds.${one}`, 'seconds'))],
+    figures.roles,
+  );
+}
+
+export function peakTable(figures: PlanJson): Markup {
+  const of = column(figures);
+  const shown = contentKinds.filter((kind) => figures.roles.some(({ peak }) => peak.bytes[kind] > 0));
+  return table(
+    'What is in memory at the peak',
+    [
+      role,
+      of('peak', 'peakBytes', 'bytes'),
+      ...shown.map((kind) => of(kind, `peak.bytes.${kind}`, 'bytes')),
+      of('instruction', 'peak.instruction', 'whole'),
+      { title: 'which is', cell: ({ peak }) => named(peak.what) },
+    ],
+    figures.roles,
+  );
+}
+
+/** The largest things of the kind of device that needs most. */
+export function largestTable(figures: PlanJson): Markup {
+  const { roles, predicted } = figures;
+  const fullest = roles.findIndex(({ peakBytes }) => peakBytes === predicted.peakBytes);
+  const figure = figuresIn(figures, 'span');
+  const rows = roles[fullest]?.peak.largest ?? [];
+  return table<(typeof rows)[number]>(
+    'The largest of what is alive at the peak of the fullest device',
+    [
+      { title: 'name', cell: ({ name }) => named(name) },
+      { title: 'kind', cell: ({ kind }) => html`${kind}` },
+      {
+        title: 'bytes',
+        numbers: true,
+        cell: (_, index) => figure(`roles.${fullest}.peak.largest.${index}.bytes`, 'bytes'),
+      },
+    ],
+    rows,
+  );
+}
+
+/** One bar in parts, and what they are. */
+export function bindingBar(figures: PlanJson, binding: Readonly<Record<Binding, number>>): Markup {
+  const figure = figuresIn(figures, 'span');
+  const all = bindings.reduce((sum, one) => sum + binding[one], 0);
+  const shown = bindings
+    .filter((one) => binding[one] >= 0.001 * all)
+    .toSorted((a, b) => binding[b] - binding[a]);
+  return html`<div class="bar" role="img" aria-label="Parts of the step of the busiest device, as listed below">${shown.map((one) => html`<span class="part ${one}" style="flex-grow:${(1000 * binding[one]) / all}"></span>`)}</div>
+<ul class="legend">${shown.map((one) => html`<li><span class="sample ${one}"></span>${bindingWords[one]}: ${figure(`predicted.binding.${one}`, 'seconds')}</li>`)}</ul>
+`;
+}

@@ -1,0 +1,103 @@
+/** The time lines as the page draws them: whole nanoseconds, and every text once. */
+
+import { memoryCurve } from '../../backends/simulator/memory-curve.ts';
+import { lanes, type SimulatedRole, type Simulation } from '../../backends/simulator/simulation.ts';
+import { waitingInWords } from '../../backends/simulator/waiting.ts';
+import { at } from '../../ir/box.ts';
+import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import { instructionInWords } from '../../ir/text/instruction-words.ts';
+import { usesOf } from '../../ir/uses.ts';
+
+/**
+ * lane (index in `lanes`), from, to, came (before `from` where it waits for others to meet), kind of work, number of
+ * the instruction, its words, bytes, words why the lane stood still before (-1: it did not). Words are indices in `words`.
+ */
+export type TimedEvent = readonly [
+  lane: number,
+  from: number,
+  to: number,
+  came: number,
+  activity: string,
+  instruction: number,
+  title: number,
+  bytes: number,
+  reason: number,
+];
+
+export type TimedRole = {
+  readonly name: string;
+  readonly devices: number;
+  readonly events: readonly TimedEvent[];
+  /** Moments, and the bytes from each of them on. */
+  readonly moments: readonly number[];
+  readonly held: readonly number[];
+};
+
+export type TimeData = {
+  /** Nanoseconds. */
+  readonly step: number;
+  readonly lanes: readonly string[];
+  readonly words: readonly string[];
+  readonly roles: readonly TimedRole[];
+};
+
+/** Events that a page holds: what its size allows. */
+const most = 12_000;
+
+const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);
+
+/** Of the roles named in `chosen` as many as the page holds, at least one. */
+export function timeData(plan: Plan, simulation: Simulation, chosen: readonly string[]): TimeData {
+  const words = new Map<string, number>();
+  const word = (text: string): number => {
+    const known = words.get(text) ?? words.size;
+    words.set(text, known);
+    return known;
+  };
+  const roles: TimedRole[] = [];
+  let events = 0;
+  for (const [index, simulated] of simulation.roles.entries()) {
+    if (!chosen.includes(simulated.role)) continue;
+    events += simulated.events.length;
+    if (roles.length > 0 && events > most) break;
+    roles.push(timedRole(at(plan.roles, index), simulated, simulation.roles, word));
+  }
+  return { step: nanoseconds(simulation.stepSeconds), lanes, words: [...words.keys()], roles };
+}
+
+function timedRole(
+  role: Role,
+  simulated: SimulatedRole,
+  all: readonly SimulatedRole[],
+  word: (text: string) => number,
+): TimedRole {
+  const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
+  const curve = memoryCurve(simulated);
+  return {
+    name: simulated.role,
+    devices: simulated.devices,
+    events: simulated.events.map((event): TimedEvent => {
+      const instruction = at(role.instructions, event.instruction);
+      const reason = waitingInWords(role.instructions, all, event);
+      return [
+        lanes.indexOf(event.lane),
+        nanoseconds(event.from),
+        nanoseconds(event.to),
+        nanoseconds(event.meeting?.came ?? event.from),
+        event.activity,
+        event.instruction,
+        word(instructionInWords(instruction)),
+        event.meeting?.bytes ?? touched(instruction, bytes),
+        reason === undefined ? -1 : word(reason),
+      ];
+    }),
+    moments: curve.map(({ seconds }) => nanoseconds(seconds)),
+    held: curve.map((held) => held.bytes),
+  };
+}
+
+/** Bytes of the buffers that an instruction reads and writes. */
+function touched(instruction: Instruction, bytes: ReadonlyMap<string, number>): number {
+  const { reads, writes } = usesOf(instruction);
+  return [...new Set([...reads, ...writes])].reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+}

@@ -1,0 +1,137 @@
+/** The report of a plan: nothing but itself is needed, and every figure is that of `inspect --json`. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { simulate } from '../backends/simulator/simulate.ts';
+import type { SimulatedEvent } from '../backends/simulator/simulation.ts';
+import { planJson } from '../cli/plan-json.ts';
+import { readAssets } from '../cli/report/assets.ts';
+import { escaped, html, lookUp, type Show, shows } from '../cli/report/markup.ts';
+import { reportOf } from '../cli/report/report.ts';
+import type { TimeData } from '../cli/report/time-data.ts';
+import { at } from '../ir/box.ts';
+import { inStages, onGrid } from './support/inspected.ts';
+
+const assets = readAssets();
+
+const { plan: withoutMachine } = onGrid();
+
+const reports = Object.entries({
+  grid: onGrid(),
+  stages: inStages(),
+  'no machine': { plan: withoutMachine },
+}).map(([name, shown]) => ({
+  name,
+  shown,
+  page: reportOf(shown, assets),
+  // As the command line prints it.
+  json: JSON.parse(JSON.stringify(planJson(shown))),
+}));
+
+const unescaped = (text: string): string =>
+  text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
+
+const dataOf = (page: string, id: string): unknown => {
+  const [, text] =
+    new RegExp(`<script type="application/json" id="${id}-data">(.*?)</script>`, 's').exec(page) ?? [];
+  return text === undefined ? undefined : JSON.parse(text);
+};
+
+const figure = /<(span|tspan) data-key="([^"]+)" data-show="([^"]+)" data-value="([^"]+)">([^<]*)<\/\1>/g;
+
+const isShow = (word: string): word is Show => word in shows;
+
+test('every figure is that of --json at its key, and written as it says', () => {
+  for (const { name, page, json } of reports) {
+    let count = 0;
+    for (const [, , key = '', show = '', value = '', text = ''] of page.matchAll(figure)) {
+      assert.equal(JSON.parse(unescaped(value)), lookUp(json, key), `${name}: ${key}`);
+      if (!isShow(show)) throw new Error(`${show} is no way to write a figure`);
+      assert.is(unescaped(text), shows[show](lookUp(json, key)), `${name}: ${key}`);
+      count += 1;
+    }
+    assert.ok(count > 100, `${name}: ${count}`);
+  }
+});
+
+test('there are no other figures in what is read', () => {
+  for (const { name, page } of reports) {
+    const text = page
+      .replace(/<(script|style|head)\b.*?<\/\1>/gs, '')
+      .replace(figure, '')
+      .replace(/<code>.*?<\/code>/gs, '')
+      .replace(/<(\w+)[^>]*data-plain=""[^>]*>.*?<\/\1>/gs, '')
+      .replace(/<h1>.*?<\/h1>/s, '')
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/&#\d+;/g, '');
+    assert.not.match(text, /.{0,40}\d.{0,20}/, name);
+  }
+});
+
+test('the data in the page are those of --json', () => {
+  for (const { page, json } of reports) assert.equal(dataOf(page, 'plan'), json);
+});
+
+test('the time line has the events of the simulation, to the nanosecond', () => {
+  for (const { page, shown } of reports) {
+    const time = dataOf(page, 'time') as TimeData | undefined;
+    if (!('machine' in shown)) {
+      assert.is(time, undefined);
+      continue;
+    }
+    assert.ok(time !== undefined);
+    const { roles, stepSeconds } = simulate(shown.plan, shown.machine);
+    assert.is(time.step, Math.round(stepSeconds * 1e9));
+    for (const drawn of time.roles) {
+      const role = at(
+        roles,
+        roles.findIndex((one) => one.role === drawn.name),
+      );
+      assert.is(drawn.events.length, role.events.length);
+      for (const [index, [, from, to, came, activity, instruction]] of drawn.events.entries()) {
+        const event: SimulatedEvent = at(role.events, index);
+        const near = (a: number, b: number) => Math.abs(a - b * 1e9) <= 0.5 + 1e-6;
+        assert.ok(near(from, event.from) && near(to, event.to));
+        assert.ok(near(came, event.meeting?.came ?? event.from) && came <= from);
+        assert.equal([activity, instruction], [event.activity, event.instruction]);
+      }
+      assert.is(Math.max(...drawn.held), role.peakBytes);
+    }
+  }
+});
+
+test('it needs nothing from outside, and is small', () => {
+  for (const { name, page } of reports) {
+    assert.ok(Buffer.byteLength(page) < 2e6, name);
+    const markup = page.replace(/<script>.*?<\/script>/gs, '');
+    assert.not.match(markup, /\b(src|href)="(?!data:,|#)/, name);
+    assert.not.match(markup, /@import|url\((?!#|['"]?data:)/, name);
+    assert.not.match(
+      page.replace(/\/\*\*.*?\*\//gs, ''),
+      /\bfetch\(|XMLHttpRequest|import\(|navigator\.sendBeacon/,
+      name,
+    );
+  }
+});
+
+test('each section and drawing has a name for those who do not see it', () => {
+  for (const { page } of reports) {
+    const markup = page.replace(/<script>.*?<\/script>/gs, '');
+    for (const [tag] of markup.matchAll(/<(?:section|svg)\b[^>]*>/g))
+      assert.match(tag, /aria-label(?:ledby)?="[^"]+"/, tag);
+    for (const [, id = ''] of markup.matchAll(/aria-(?:labelledby|describedby)="([^"]+)"/g))
+      assert.ok(markup.includes(`id="${id}"`), id);
+    assert.match(page, /^<!doctype html>\n<html lang="en">/);
+  }
+});
+
+test('what is put into a page cannot break it', () => {
+  const hostile = '</script><img src=x onerror=alert(1)>&"\'';
+  assert.is(html`<b title="${hostile}">${hostile}</b>`.html.match(/</g)?.length, 2);
+  assert.is(unescaped(escaped(hostile)), hostile);
+  const { plan, machine } = onGrid();
+  const page = reportOf({ plan: { ...plan, model: { ...plan.model, name: hostile } }, machine }, assets);
+  assert.not.match(page, /<img/);
+  assert.is((dataOf(page, 'plan') as { model: { name: string } }).model.name, hostile);
+});
+
+test.run();
