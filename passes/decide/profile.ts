@@ -68,20 +68,37 @@ export function profileOf(model: Model): Profile {
       cells,
     );
   });
-  const of = (origin: number, from: number, to: number) =>
-    kernels.slice(from, to).filter((_, index) => at(program.origins, from + index) === origin);
+  const backward = byOrigin(kernels, program, forward, kernels.length);
+  const before = byOrigin(kernels, program, 0, forward);
   const firstUse = firstUses(model);
   const ops = model.ops.map((op, index): OpProfile => {
     const counted = countedBy(op, values);
     return {
       op,
       ...(counted === undefined ? {} : { counted }),
-      forward: of(index, 0, forward),
-      backward: of(index, forward, kernels.length),
+      forward: before.get(index) ?? [],
+      backward: backward.get(index) ?? [],
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
   return { model, ops, values, together: togetherIn(model), program };
+}
+
+/** The kernels between two places of the program by the op of the model that they belong to. */
+function byOrigin(
+  kernels: readonly Kernel[],
+  { origins }: Program,
+  from: number,
+  to: number,
+): Map<number, Kernel[]> {
+  const found = new Map<number, Kernel[]>();
+  kernels.slice(from, to).forEach((kernel, i) => {
+    const origin = at(origins, from + i);
+    const known = found.get(origin);
+    if (known === undefined) found.set(origin, [kernel]);
+    else known.push(kernel);
+  });
+  return found;
 }
 
 const togetherIn = (model: Model): number[] =>

@@ -35,6 +35,10 @@ export type Outcome = { readonly schedule: Schedule; readonly decision: Decision
  */
 const effort = { unstaged: 64, pipelines: 8, lowered: 16 } as const;
 
+/** Of a network of so many ops the pipelines that are cut: that takes longer the more ops there are. */
+const pipelinesFor = (ops: number): number =>
+  Math.max(2, Math.min(effort.pipelines, Math.round((300 * effort.pipelines) / ops)));
+
 /** A shape with its micro-batches and streams, and what the fastest of them takes at least. */
 type Bounded = {
   readonly ways: readonly { readonly shape: Shape; readonly bound: number }[];
@@ -159,7 +163,7 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
     .map((way) => ({ way, seconds: roughSeconds(context, way.shape) }))
     .sort((a, b) => a.seconds - b.seconds)
     .map(({ way }) => way);
-  const staged = priced(context, estimated, effort.pipelines, plain.best);
+  const staged = priced(context, estimated, pipelinesFor(context.situation.model.ops.length), plain.best);
   return {
     evaluated: [...plain.evaluated, ...staged.evaluated].sort((a, b) => a.seconds - b.seconds),
     open: Math.min(plain.open, staged.open),

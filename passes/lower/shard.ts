@@ -166,6 +166,8 @@ type Tile = {
   readonly model: Model;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
   readonly edges: ReadonlyMap<string, Edge>;
+  /** Values that are sums over whole samples, and who reads them. */
+  readonly sums: ReadonlyMap<string, Op>;
   /** Values through which a cotangent flows back to a parameter. */
   readonly flowing: ReadonlySet<string>;
   /** Devices in the grid, and in the grids of all replicas. */
@@ -195,6 +197,7 @@ function tileOf(
     model,
     globalTypes,
     edges: new Map(edgesOf(model, schedule).map((edge) => [edgeKey(edge.op, edge.operand), edge])),
+    sums: sumsIn(model),
     flowing: flowingValues(model),
     ...crowd(model, schedule),
     held(name) {
@@ -248,7 +251,7 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
     building.current = index;
     const fetched = op.inputs.map((_, operand) => fetch(building, tile, op, operand));
     if (definition(op).wholeExtent && meetsIn(tile, op).parts > 1) addStatistics(building, tile, op);
-    else if (isPartOfSums(model, op)) addSums(building, tile, op, fetched);
+    else if (tile.sums.has(op.output)) addSums(building, tile, op, fetched);
     else if (isPresent(tile.held(op.output))) addLocal(building, tile, op, fetched);
   }
   const used = new Set(building.ops.flatMap((op) => op.inputs));
@@ -266,9 +269,13 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
   };
 }
 
-/** Sums over a whole sample, of which a tile has a share. */
-const isPartOfSums = ({ ops: all }: Model, { output }: Op): boolean =>
-  all.some((reader) => definition(reader).needsSums === true && reader.inputs.includes(output));
+/** Sums over a whole sample, of which a tile has a share: by name the op that reads them. */
+const sumsIn = ({ ops: all }: Model): Map<string, Op> =>
+  new Map(
+    all
+      .filter((reader) => definition(reader).needsSums === true)
+      .flatMap((reader) => reader.inputs.map((name): [string, Op] => [name, reader])),
+  );
 
 function add(building: Building, op: Op): void {
   building.ops.push(op);
@@ -389,7 +396,7 @@ function addStatistics(building: Building, tile: Tile, op: Op): void {
 
 /** Sums over all tiles: those over the own cells, gathered from everybody, added up. */
 function addSums(building: Building, tile: Tile, op: Op, fetched: readonly (string | undefined)[]): void {
-  const reader = tile.model.ops.find(({ inputs }) => inputs.includes(op.output)) ?? op;
+  const reader = tile.sums.get(op.output) ?? op;
   const { over, parts } = meetsIn(tile, reader);
   if (parts === 1) {
     addLocal(building, tile, op, fetched);
