@@ -71,7 +71,8 @@ function report({ name, args }, { output, status, signal, seconds }) {
   const bad = Number.isNaN(total) ? 1 : Math.max(total - good, status === 0 ? 0 : 1);
   passed += Number.isNaN(good) ? 0 : good;
   failed += bad;
-  console.log(`${bad > 0 ? 'FAIL' : 'ok  '} ${name}  (${seconds.toFixed(1)} s)`);
+  const skipped = isTest && number('Skipped') > 0 ? `, ${number('Skipped')} skipped` : '';
+  console.log(`${bad > 0 ? 'FAIL' : 'ok  '} ${name}  (${seconds.toFixed(1)} s${skipped})`);
   if (bad > 0)
     console.log(output, signal ? `ended by ${signal} after ${limit / 60_000} minutes at most` : '');
 }

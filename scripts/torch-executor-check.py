@@ -69,6 +69,8 @@ def run_threads(plan, origins, feeds, weights):
         Device(plan, origins, rank, LocalCommunicator(rank, post), feeds, "f64", weights)
         for rank in range(rank_count(plan))
     ]
+    for device in devices:
+        device.keeps_gradients = True
     failures = []
 
     def work(device):
@@ -116,8 +118,8 @@ def run_torchrun(folder, plan, weights):
         tensors_file(f"{own}/weights.safetensors", weights)
         launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(world), "-m"]
         command = [sys.executable, "-m", *(launcher if world > 1 else []), "unetc_torch", folder]
-        command += ["--feeds", f"{folder}/feeds", "--weights", f"{own}/weights.safetensors"]
-        command += ["--dtype", "f64", "--dump", f"{own}/out.npz", "--timeout", "60"]
+        command += ["--feeds", f"{folder}/feeds", "--init", f"{own}/weights.safetensors"]
+        command += ["--steps", "1", "--dtype", "f64", "--dump", f"{own}/out.npz", "--timeout", "60"]
         subprocess.run(command, check=True, timeout=180, stdout=subprocess.DEVNULL)
         names = ["out.npz"] if world == 1 else [f"out.{rank}.npz" for rank in range(world)]
         parts = [dict(np.load(f"{own}/{name}", allow_pickle=False)) for name in names]
@@ -232,7 +234,8 @@ def main():
     report, draws, launched, kinds, undefined = Report(), 0, 0, set(), 0
     for case in sorted(os.listdir(given.folder)):
         folder = os.path.join(given.folder, case)
-        plan, origins = open_bundle(folder)
+        bundle = open_bundle(folder)
+        plan, origins = bundle.plan, bundle.origins
         with open(f"{folder}/truth.json", encoding="utf-8") as file:
             truth = json.load(file)
         shapes = {one["name"]: one["dims"] for one in plan["model"]["parameters"]}

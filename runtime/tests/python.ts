@@ -11,19 +11,25 @@ export const torchFolder = join(root, 'runtime/torch');
 
 const candidates = [process.env.UNETC_PYTHON ?? [], existsSync(own) ? own : [], 'python3'].flat();
 
-/** The first one that can import the modules. */
-const pythonWith = (modules: string): string | undefined =>
-  candidates.find((one) => spawnSync(one, ['-c', `import ${modules}`]).status === 0);
+const found = new Map<string, string | undefined>();
 
-/** A test that needs Python with some modules; without them it is skipped, and its name says so. */
+/** The first one that can import the modules; importing torch takes a while, so each is asked once. */
+function pythonWith(modules: string): string | undefined {
+  if (!found.has(modules))
+    found.set(
+      modules,
+      candidates.find((one) => spawnSync(one, ['-c', `import ${modules}`]).status === 0),
+    );
+  return found.get(modules);
+}
+
+/** A test that needs Python with some modules; without them it is skipped, and `npm test` says how many were. */
 export function pythonTest(
   modules: string,
   name: string,
   run: (python: string) => void | Promise<void>,
 ): void {
   const python = pythonWith(modules);
-  if (python === undefined)
-    test.skip(`${name} (skipped: no Python here imports ${modules}; UNETC_PYTHON may name one)`, () =>
-      undefined);
+  if (python === undefined) test.skip(name, () => undefined);
   else test(name, () => run(python));
 }

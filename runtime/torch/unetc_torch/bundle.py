@@ -3,13 +3,24 @@
 import hashlib
 import json
 import os
+from typing import Dict, NamedTuple
+
+from .errors import Refusal
 
 FORMAT = 2
 PLAN, ORIGINS, MANIFEST = "plan.json", "origins.json", "manifest.json"
 
 
-class BundleError(Exception):
-    """What is wrong with a bundle, for people."""
+class BundleError(Refusal):
+    """What is wrong with a bundle."""
+
+
+class Bundle(NamedTuple):
+    plan: Dict
+    #: For each spatial value where its tiles begin on each axis, the extent last.
+    origins: Dict
+    #: Hash of the model: what a checkpoint belongs to.
+    model: str
 
 
 def _inside(folder, name):
@@ -29,7 +40,7 @@ def _read(folder, name):
 
 
 def open_bundle(folder):
-    """The plan, and for each spatial value where its tiles begin on each axis, the extent last."""
+    """Reads all files of a bundle. Raises BundleError."""
     manifest = json.loads(_read(folder, MANIFEST))
     if manifest.get("format") != FORMAT:
         raise BundleError(f"bundle {folder} has format {manifest.get('format')}, this executor reads {FORMAT}")
@@ -42,4 +53,4 @@ def open_bundle(folder):
     missing = [name for name in (PLAN, ORIGINS) if name not in texts]
     if missing:
         raise BundleError(f"the manifest of {folder} does not name {', '.join(missing)}: compile it again")
-    return json.loads(texts[PLAN]), json.loads(texts[ORIGINS])
+    return Bundle(json.loads(texts[PLAN]), json.loads(texts[ORIGINS]), manifest.get("model", ""))

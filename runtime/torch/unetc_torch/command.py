@@ -4,23 +4,37 @@ One process for a plan of one device; else as many processes as the plan has dev
 """
 
 import argparse
-import datetime
-import json
 import os
 import sys
+import traceback
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
-from .bundle import BundleError, open_bundle
+from .bundle import open_bundle
 from .communicator import DistributedCommunicator, LocalCommunicator, LocalPost
+from .control import DistributedControl, LocalControl
 from .device import DTYPES, Device
-from .feeds import FeedError, Feeds
-from .interpreter import InstructionError, run_step
+from .errors import EndedElsewhere, Refusal, RunFailed
+from .feeds import Feeds
+from .launch import join
 from .ranks import all_groups, rank_count
-from .tensors import read_tensors
+from .states import fitting
+from .tensors import TensorError, read_tensors
+from .training import Training
 from .windows import Windows
+
+
+def count(text):
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
+    return int(text)
+
+
+def positive(text):
+    if count(text) == 0:
+        raise argparse.ArgumentTypeError("it has to be at least 1")
+    return int(text)
 
 
 def arguments(bundle):
@@ -33,24 +47,25 @@ def arguments(bundle):
     source.add_argument("--data", help="folder that `unetc stage` wrote: windows are drawn from its images")
     source.add_argument("--feeds", help="folder with INPUT.npy for each image and target: whole batches")
     parser.add_argument("--split", default="train", help="the part of the data to train on")
-    parser.add_argument("--weights", help="weights to begin with, safetensors; else those the seed gives")
-    parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--init", help="first weights, safetensors; else those the seed gives")
+    parser.add_argument("--steps", type=count, help="steps in all (default: what the model says)")
+    parser.add_argument("--checkpoint", help="folder for checkpoints; rank 0 reads and writes it")
+    parser.add_argument("--checkpoint-every", type=positive, default=50, help="steps between two checkpoints")
+    parser.add_argument("--keep", type=positive, default=3, help="how many checkpoints are kept")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest valid checkpoint")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
     parser.add_argument("--timeout", type=float, default=60, help="seconds that any wait for another rank may last")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--dump", help="npz file for losses, gradients and states; of several ranks out.RANK.npz")
     return parser.parse_args()
 
 
 def connect(plan, timeout):
-    """The communicator of this process; refuses a world that is not the plan's."""
-    world, needed = int(os.environ.get("WORLD_SIZE", "1")), rank_count(plan)
-    if world != needed:
-        raise BundleError(f"the plan is for {needed} devices, but {world} processes were started")
-    if world == 1:
-        return LocalCommunicator(0, LocalPost(timeout))
-    dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=timeout))
-    return DistributedCommunicator(all_groups(plan), timeout)
+    """What this process gives tensors and agrees with."""
+    join(rank_count(plan), timeout)
+    if rank_count(plan) == 1:
+        return LocalCommunicator(0, LocalPost(timeout)), LocalControl()
+    return DistributedCommunicator(all_groups(plan), timeout), DistributedControl(timeout)
 
 
 def results(device, losses):
@@ -71,31 +86,48 @@ def dump_path(path, rank, world):
     return path if world == 1 else f"{stem}.{rank}{ending}"
 
 
+def first_weights(file, plan):
+    if file is None:
+        return None
+    shapes = {one["name"]: one["dims"] for one in plan["model"]["parameters"]}
+    weights = [one for one in plan["states"] if one["slot"] == "weight"]
+    try:
+        return fitting(weights, shapes, read_tensors(file), file)
+    except TensorError as error:
+        raise Refusal(str(error)) from None
+
+
 def train(given):
     torch.set_num_threads(given.threads)
-    plan, origins = open_bundle(given.bundle)
+    bundle = open_bundle(given.bundle)
+    plan = bundle.plan
     feeds = Feeds(given.feeds, plan["model"]) if given.feeds else Windows(given.data, plan["model"], given.split)
-    weights = read_tensors(given.weights) if given.weights else None
-    communicator = connect(plan, given.timeout)
-    device = Device(plan, origins, communicator.rank, communicator, feeds, given.dtype, weights)
-    losses = []
-    for step in range(given.steps):
-        run_step(device, step)
-        losses.append(float("nan") if device.loss is None else device.loss)
-        if device.rank == 0:
-            print(json.dumps({"step": step, "loss": device.loss}), flush=True)
+    weights = first_weights(given.init, plan)
+    communicator, control = connect(plan, given.timeout)
+    device = Device(plan, bundle.origins, communicator.rank, communicator, feeds, given.dtype, weights)
+    device.keeps_gradients = given.dump is not None
+    training = Training(device, control, bundle, given)
+    training.run()
     if given.dump:
-        np.savez(dump_path(given.dump, device.rank, rank_count(plan)), **results(device, losses))
-    if dist.is_initialized():
-        dist.destroy_process_group()
+        np.savez(dump_path(given.dump, device.rank, rank_count(plan)), **results(device, training.losses))
+    control.end()
 
 
 def main(bundle=None):
     """Carries out `bundle`, or the one that the arguments name."""
     try:
         train(arguments(bundle))
-    except (BundleError, FeedError, InstructionError) as error:
-        print(f"unetc_torch: {error}", file=sys.stderr)
-        # Peers that wait for this rank end by their own timeouts; nothing here waits for them.
-        sys.stderr.flush()
-        os._exit(1)
+    except (Refusal, RunFailed) as error:
+        if not isinstance(error, EndedElsewhere):
+            print(f"unetc_torch: {error}", file=sys.stderr)
+        _leave(error.exit)
+    except Exception:
+        traceback.print_exc()
+        _leave(70)
+
+
+def _leave(code):
+    """At once: peers that wait for this rank end by their own timeouts, and nothing here waits for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -24,6 +24,8 @@ class Device:
         used = {one["segment"] for one in self.role["instructions"] if one["do"] == "run"}
         self.segments = {one["name"]: Segment(one) for one in plan["segments"] if one["name"] in used}
         self.alive = {}
+        #: For who compares: those of the last step stay.
+        self.keeps_gradients = False
         self.step, self.loss, self.gradients, self.confusion = 0, None, {}, {}
         self._start(weights or {})
 
@@ -39,6 +41,15 @@ class Device:
                 given = weights.get(parameter["name"])
                 values = initial_weights(parameter, self.plan["model"]["training"]["seed"]) if given is None else given
             self.write(state["buffer"], self.tensor(values))
+
+    @property
+    def numpy_type(self):
+        return np.float64 if self.like["dtype"] == torch.float64 else np.float32
+
+    def blank(self, state):
+        """An array of the shape and type of a state."""
+        dims = next(one["dims"] for one in self.plan["model"]["parameters"] if one["name"] == state["parameter"])
+        return np.zeros(dims, self.numpy_type)
 
     def tensor(self, values):
         return torch.from_numpy(np.array(values)).to(self.like["dtype"])

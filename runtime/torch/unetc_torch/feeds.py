@@ -4,9 +4,11 @@ import os
 
 import numpy as np
 
+from .errors import Refusal
 
-class FeedError(Exception):
-    """What is wrong with a feed, for people."""
+
+class FeedError(Refusal):
+    """What is wrong with a feed."""
 
 
 def open_array(path):

@@ -2,13 +2,14 @@
 
 import torch
 
+from .errors import RunFailed
 from .instructions import LOCAL
 from .meetings import MEETINGS
 
 INSTRUCTIONS = {**LOCAL, **MEETINGS}
 
 
-class InstructionError(Exception):
+class InstructionError(RunFailed):
     """Names the instruction at which a device failed."""
 
 
@@ -16,7 +17,7 @@ def run_step(device, step):
     device.step, device.loss, device.gradients, device.confusion = step, None, {}, {}
     with torch.no_grad():
         for index, one in enumerate(device.role["instructions"]):
-            if one["do"] in ("clip", "rate") and not device.gradients:
+            if device.keeps_gradients and one["do"] in ("clip", "rate") and not device.gradients:
                 device.gradients = _gradients(device)
             try:
                 INSTRUCTIONS[one["do"]](device, one)

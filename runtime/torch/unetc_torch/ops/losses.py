@@ -18,9 +18,9 @@ def classify(a, inputs, out):
 
 
 def _first_largest(x):
-    """The lowest channel wins a tie, which `argmax` does not promise."""
+    """The lowest channel wins a tie, which `argmax` does not promise, and wherever nothing is a number."""
     channel = torch.arange(x.shape[1], device=x.device).reshape((1, -1) + (1,) * (x.dim() - 2))
-    return torch.where(x == x.amax(1, keepdim=True), channel, x.shape[1]).amin(1, keepdim=True)
+    return torch.where(x == x.amax(1, keepdim=True), channel, x.shape[1]).amin(1, keepdim=True) % x.shape[1]
 
 
 def _labels(a, logits, target):
