@@ -5,10 +5,16 @@ import type { Schedule } from './schedule.ts';
 
 /** For each op of the model the chunk that it belongs to. */
 export function chunkOfOps(model: Model, { chunks }: Pick<Schedule, 'chunks'>): number[] {
+  // The first chunk begins with the model, wherever it says that it does.
+  const begins = new Map(
+    chunks
+      .map(({ from }, index) => [from, index] as const)
+      .slice(1)
+      .reverse(),
+  );
   let chunk = 0;
   return model.ops.map(({ output }) => {
-    const begins = chunks.findIndex(({ from }, index) => index > 0 && from === output);
-    if (begins > 0) chunk = begins;
+    chunk = begins.get(output) ?? chunk;
     return chunk;
   });
 }

@@ -5,7 +5,7 @@
  */
 import { at } from '../../ir/box.ts';
 import { type Model, trainedParameters } from '../../ir/model.ts';
-import type { Schedule } from '../../ir/schedule.ts';
+import { type Schedule, stagesOf } from '../../ir/schedule.ts';
 import { chunkOfOps, stageOfChunks } from '../../ir/stages.ts';
 import { product } from '../../ir/type.ts';
 
@@ -15,17 +15,31 @@ export type Bucket = { readonly parameters: readonly string[]; readonly until: n
 type Cutting = Pick<Schedule, 'chunks' | 'buckets' | 'strips'>;
 
 /**
- * The buckets of a stage, of about the same bytes each. It depends on nothing but model and schedule, so all
- * devices of the stage agree on it.
+ * The buckets of each stage, of about the same bytes each within a stage. They depend on nothing but model and
+ * schedule, so all devices of a stage agree on them.
  */
-export function bucketsOf(model: Model, schedule: Cutting, stage: number): Bucket[] {
-  const { buckets: wanted = 1 } = schedule;
-  const finished = finishedBy(model, schedule, stage);
+export function bucketsOfStages(model: Model, schedule: Cutting): Bucket[][] {
+  const stages = stageOfChunks(schedule);
   const bytes = new Map(model.parameters.map(({ name, dims }) => [name, 4 * product(dims)]));
-  const total = [...finished.keys()].reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+  const finished = finishedGradients(model, schedule);
+  return Array.from({ length: stagesOf(schedule) }, (_, stage) =>
+    inBuckets(
+      finished.filter(({ chunk }) => at(stages, chunk) === stage),
+      bytes,
+      schedule.buckets ?? 1,
+    ),
+  );
+}
+
+function inBuckets(
+  finished: readonly Finished[],
+  bytes: ReadonlyMap<string, number>,
+  wanted: number,
+): Bucket[] {
+  const total = finished.reduce((sum, { name }) => sum + (bytes.get(name) ?? 0), 0);
   const buckets: { parameters: string[]; until: number }[] = [];
   let before = 0;
-  for (const [name, until] of finished) {
+  for (const { name, until } of finished) {
     const last = buckets.at(-1);
     // What one op finishes stays together; a bucket ends where its share of the bytes is full.
     const isFull = last !== undefined && before >= (buckets.length * total) / wanted && last.until !== until;
@@ -39,34 +53,41 @@ export function bucketsOf(model: Model, schedule: Cutting, stage: number): Bucke
   return buckets;
 }
 
-/** By trained parameter of the stage the first op that reads it, which the backward pass comes to last; latest ops first. */
-function finishedBy(model: Model, schedule: Cutting, stage: number): Map<string, number> {
-  const stages = stageOfChunks(schedule);
+/** A trained parameter, the chunk that reads it, and the op with which the backward pass completes its gradient. */
+type Finished = { readonly name: string; readonly chunk: number; readonly until: number };
+
+/** The first op that reads a parameter is the one that the backward pass comes to last. Latest ops first. */
+function finishedGradients(model: Model, schedule: Cutting): Finished[] {
   const chunks = chunkOfOps(model, schedule);
-  const places = trainedParameters(model).map((name) => {
-    const first = model.ops.findIndex(({ inputs }) => inputs.includes(name));
-    return { name, first, until: beginOf(model, schedule, first) };
-  });
-  const own = places.filter(({ first }) => first >= 0 && at(stages, at(chunks, first)) === stage);
-  return new Map(own.sort((a, b) => b.until - a.until).map(({ name, until }) => [name, until]));
+  const firsts = new Map<string, number>();
+  for (const [index, { inputs }] of model.ops.entries())
+    for (const name of inputs) if (!firsts.has(name)) firsts.set(name, index);
+  const begin = beginOfStrips(model, schedule);
+  return trainedParameters(model)
+    .flatMap((name): Finished[] => {
+      const first = firsts.get(name);
+      return first === undefined ? [] : [{ name, chunk: at(chunks, first), until: begin(first) }];
+    })
+    .sort((a, b) => b.until - a.until);
 }
 
 /** Ops in strips go backward together: what one of them finishes is finished by the first. */
-function beginOf(model: Model, { strips }: Cutting, op: number): number {
-  const index = (name: string) => model.ops.findIndex(({ output }) => output === name);
-  const strip = strips.find(({ from, to }) => index(from) <= op && op <= index(to));
-  return strip === undefined ? op : index(strip.from);
+function beginOfStrips(model: Model, { strips }: Cutting): (op: number) => number {
+  const index = new Map(model.ops.map(({ output }, op) => [output, op]));
+  const ranges = strips.map(({ from, to }) => ({ from: index.get(from) ?? -1, to: index.get(to) ?? -1 }));
+  return (op) => ranges.find(({ from, to }) => from <= op && op <= to)?.from ?? op;
 }
 
 /** For each op of the model how many buckets of its stage are complete before the backward pass comes to it. */
-export function partOfOps(model: Model, schedule: Cutting): number[] {
+export function partOfOps(
+  model: Model,
+  schedule: Cutting,
+  buckets: readonly (readonly Bucket[])[],
+): number[] {
   const stages = stageOfChunks(schedule);
-  const chunks = chunkOfOps(model, schedule);
-  const buckets = [...new Set(stages)].map((stage) => [stage, bucketsOf(model, schedule, stage)] as const);
-  const byStage = new Map(buckets);
-  return model.ops.map((_, index) => {
-    const own = byStage.get(at(stages, at(chunks, index))) ?? [];
-    // The last bucket is complete when all is done.
-    return own.slice(0, -1).filter(({ until }) => until > index).length;
-  });
+  // The last bucket is complete when all is done.
+  const ends = buckets.map((own) => own.slice(0, -1).map(({ until }) => until));
+  return chunkOfOps(model, schedule).map(
+    (chunk, index) => at(ends, at(stages, chunk)).filter((until) => until > index).length,
+  );
 }

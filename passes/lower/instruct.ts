@@ -9,18 +9,21 @@
  */
 import { at } from '../../ir/box.ts';
 import { workspaceOf as valuesAlone } from '../../ir/liveness.ts';
-import type { Model, Training } from '../../ir/model.ts';
+import { type Model, resultsOf, type Training } from '../../ir/model.ts';
 import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan, Role, State } from '../../ir/plan.ts';
 import { type Schedule, stagesOf } from '../../ir/schedule.ts';
-import { chunkOfOps, stageOfChunks } from '../../ir/stages.ts';
+import { chunkOfOps, scoredOutputs, stageOfChunks } from '../../ir/stages.ts';
 import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
+import { type Bucket, bucketsOfStages, partOfOps } from './buckets.ts';
 import { slotsOf, stateName } from './optimizer.ts';
+import { ordered } from './order.ts';
 import { predictionRole } from './prediction.ts';
 import { Segments } from './segments.ts';
 import { type Share, trainingRole } from './step.ts';
+import { type Cutting, type Split, splitProgram } from './tasks.ts';
 
 export const instruct: Pass<'differentiated', 'plan'> = {
   name: 'instruct',
@@ -73,6 +76,9 @@ function trainingRoles(
 ): Role[] {
   const { model, schedule } = module;
   const stages = stageOfChunks(schedule);
+  const bucketsOf = bucketsOfStages(model, schedule);
+  const cutting = cuttingOf(module, bucketsOf);
+  const splits = new Map(module.programs.map((program) => [program, splitProgram(program, cutting)]));
   const shared = {
     ...module,
     training,
@@ -80,13 +86,33 @@ function trainingRoles(
     samples,
     states,
     stages,
-    chunkOf: chunkOfOps(model, schedule),
+    chunkOf: cutting.chunkOf,
+    orders: ordered(schedule.order, stages, schedule.microBatches, schedule.pace),
+    bucketsOf,
   };
   return Array.from({ length: stagesOf(schedule) }, (_, stage) => stage).flatMap((stage) =>
     combinations(module).map((classes) =>
-      trainingRole({ ...shared, stage, classes, shares: sharesOf(module, classes) }),
+      trainingRole({ ...shared, stage, classes, shares: sharesOf(module, splits, classes) }),
     ),
   );
+}
+
+function cuttingOf(
+  { model, schedule, gradients }: ModuleAt<'differentiated'>,
+  buckets: readonly (readonly Bucket[])[],
+): Cutting {
+  const chunkOf = chunkOfOps(model, schedule);
+  return {
+    chunkOf,
+    partOf: partOfOps(model, schedule, buckets),
+    drop: schedule.drop,
+    // Of all stages, so that each knows what the others need of it.
+    results: [
+      ...gradients.map(({ value }) => value),
+      ...resultsOf({ ...model, outputs: scoredOutputs(model) }),
+    ],
+    together: schedule.chunks.length <= 1,
+  };
 }
 
 /** All combinations of one class of each axis, row-major. */
@@ -99,6 +125,7 @@ const combinations = ({ axes }: Pick<Plan, 'axes'>): number[][] =>
 /** The tiles that a device works through, each with its program. */
 function sharesOf(
   { axes, schedule, programs }: ModuleAt<'differentiated'>,
+  splits: ReadonlyMap<Program, Split>,
   classes: readonly number[],
 ): Share[] {
   const { stream } = schedule;
@@ -107,7 +134,9 @@ function sharesOf(
     const part = tileIndices(stream, index);
     const kinds = axes.map((axis, i) => at(axis.tiles, at(places, i) * at(stream, i) + at(part, i)));
     const program = programs.find((one) => one.classes.join() === kinds.join());
-    if (program === undefined) throw new Error(`no program for tiles of classes ${kinds.join()}`);
-    return { part, program: program as Program };
+    const split = program && splits.get(program);
+    if (program === undefined || split === undefined)
+      throw new Error(`no program for tiles of classes ${kinds.join()}`);
+    return { part, program, split };
   });
 }

@@ -4,6 +4,8 @@ import type { Segment } from '../../ir/plan.ts';
 
 /** Segments by content: whoever runs the same graph on as many samples shares one. */
 export class Segments {
+  /** Micro-batches and stages run the same graph again and again: its content need not be told anew. */
+  private readonly byGraph = new Map<Graph, Segment>();
   private readonly byContent = new Map<string, Segment>();
   private readonly counts = new Map<string, number>();
   private readonly samples: number;
@@ -16,6 +18,12 @@ export class Segments {
   }
 
   named(stem: string, graph: Graph): Segment {
+    const known = this.byGraph.get(graph) ?? this.byItsContent(stem, graph);
+    this.byGraph.set(graph, known);
+    return known;
+  }
+
+  private byItsContent(stem: string, graph: Graph): Segment {
     const content = JSON.stringify(graph);
     const known = this.byContent.get(content);
     if (known !== undefined) return known;

@@ -1,21 +1,21 @@
 /** One step of training, as the instructions of one role. */
 import { at, volume } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
-import { resultsOf, type Training } from '../../ir/model.ts';
+import type { Training } from '../../ir/model.ts';
 import type { ModuleAt, Program } from '../../ir/module.ts';
 import type { Instruction, Role, State } from '../../ir/plan.ts';
 import { gridOf, stagesOf } from '../../ir/schedule.ts';
-import { type Belongings, belongings, scoredOutputs } from '../../ir/stages.ts';
+import { type Belongings, belongings } from '../../ir/stages.ts';
 import { array, product, type ValueType } from '../../ir/type.ts';
-import { type Bucket, bucketsOf, partOfOps } from './buckets.ts';
+import type { Bucket } from './buckets.ts';
 import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
-import { type Item, ordered } from './order.ts';
+import type { Item } from './order.ts';
 import { Script } from './script.ts';
 import type { Segments } from './segments.ts';
-import { type Split, splitProgram, type Task, type Work } from './tasks.ts';
+import { readsOf, type Split, type Task, type Work, writesOf } from './tasks.ts';
 
-/** A tile of the device, by its index among the device's tiles, and its program. */
-export type Share = { readonly part: readonly number[]; readonly program: Program };
+/** A tile of the device, by its index among the device's tiles, its program, and that in tasks. */
+export type Share = { readonly part: readonly number[]; readonly program: Program; readonly split: Split };
 
 export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gradients'> & {
   readonly training: Training;
@@ -25,6 +25,9 @@ export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gr
   /** Stage of each chunk, and chunk of each op of the model. */
   readonly stages: readonly number[];
   readonly chunkOf: readonly number[];
+  /** For each stage the order of its work, and the buckets of its gradients. */
+  readonly orders: readonly (readonly Item[])[];
+  readonly bucketsOf: readonly (readonly Bucket[])[];
   readonly stage: number;
   readonly classes: readonly number[];
   readonly shares: readonly Share[];
@@ -33,8 +36,6 @@ export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gr
 /** A role in the making. */
 type Step = Making & {
   readonly script: Script;
-  /** For each share its program in tasks. */
-  readonly splits: readonly Split[];
   /** What this stage has of the model. */
   readonly has: Belongings;
   /** Sums that are made of the parts of micro-batches and tiles. */
@@ -47,7 +48,7 @@ type Step = Making & {
 };
 
 export function trainingRole(making: Making): Role {
-  const { schedule, model, training, shares, stage, classes, stages, chunkOf } = making;
+  const { schedule, model, training, shares, stage, classes } = making;
   const has = belongings(model, schedule, stage);
   const gradients = making.gradients.filter(({ parameter }) => has.parameters.has(parameter));
   const sums = [
@@ -55,33 +56,19 @@ export function trainingRole(making: Making): Role {
     ...has.statistics.map(({ value }) => value),
     ...(has.loss ? [model.loss as string] : []),
   ];
-  const together = stages.length === 1;
-  const cutting = {
-    chunkOf,
-    partOf: partOfOps(model, schedule),
-    drop: schedule.drop,
-    // Of all stages, so that each knows what the others need of it.
-    results: [
-      ...making.gradients.map(({ value }) => value),
-      ...resultsOf({ ...model, outputs: scoredOutputs(model) }),
-    ],
-    together,
-  };
   const step: Step = {
     ...making,
     gradients,
     has,
     script: new Script(making.samples),
-    splits: shares.map(({ program }) => splitProgram(program, cutting)),
     summed: new Set(sums),
-    buckets: sumsInBuckets(bucketsOf(model, schedule, stage), gradients, sums),
+    buckets: sumsInBuckets(at(making.bucketsOf, stage), gradients, sums),
     reduced: { count: 0 },
     alone: schedule.microBatches * shares.length === 1,
   };
   declareStates(step);
   countDenominators(step);
-  for (const item of at(ordered(schedule.order, stages, schedule.microBatches, schedule.pace), stage))
-    workOn(step, item);
+  for (const item of at(making.orders, stage)) workOn(step, item);
   reduceBefore(step, step.buckets.length);
   update(step, training);
   const place = classes.join('_');
@@ -95,11 +82,11 @@ function sumsInBuckets(
   gradients: Making['gradients'],
   sums: readonly string[],
 ): string[][] {
+  const gradientOf = new Map(gradients.map(({ parameter, value }) => [parameter, value]));
   const bucketOf = new Map(
-    gradients.map(({ parameter, value }) => [
-      value,
-      buckets.findIndex(({ parameters }) => parameters.includes(parameter)),
-    ]),
+    buckets.flatMap(({ parameters }, index) =>
+      parameters.map((parameter) => [gradientOf.get(parameter), index] as const),
+    ),
   );
   const count = Math.max(1, buckets.length);
   return Array.from({ length: count }, (_, index) =>
@@ -190,7 +177,7 @@ function workOn(step: Step, { chunk, phase, micro }: Item): void {
   const together = step.stages.length === 1;
   // A program that is not cut is done both ways in its forward item.
   if (together && phase === 'backward') return;
-  for (const [share, split] of step.splits.entries()) {
+  for (const [share, { split }] of step.shares.entries()) {
     const works = split.works.filter((work) => work.chunk === chunk && (together || work.phase === phase));
     const scene = { micro, share, split, written: new Set<string>() };
     // No gradient gets another part after this one.
@@ -229,20 +216,13 @@ function bufferOf(
   );
 }
 
-const readsOf = (task: Task): readonly string[] =>
-  task.kind === 'meet' ? task.op.inputs : task.graph.inputs.map(({ name }) => name);
-
-const writesOf = (task: Task): readonly string[] =>
-  task.kind === 'meet' ? [task.op.output] : task.graph.outputs;
-
 /** Loads, draws and receives what a work needs and this device does not have yet. */
 function provide(step: Step, scene: Scene, work: Work): void {
-  const { script, model, splits } = step;
-  const { micro, share, split } = scene;
+  const { script, model } = step;
+  const { micro, split } = scene;
   const made = new Set(work.tasks.flatMap(writesOf));
   const sources = new Map(model.inputs.map((input) => [input.name, input.source.from]));
-  const needed =
-    work.phase === 'backward' ? work.tasks.flatMap(readsOf) : neededOf(step, at(splits, share), work);
+  const needed = work.phase === 'backward' ? work.tasks.flatMap(readsOf) : neededOf(split, work);
   for (const name of new Set(needed)) {
     const from = sources.get(name);
     const into = () => bufferOf(step, scene, name);
@@ -255,19 +235,15 @@ function provide(step: Step, scene: Scene, work: Work): void {
 }
 
 /** What the works of a chunk need in all: what a backward pass reads must come with the forward pass. */
-const neededOf = (_step: Step, split: Split, { chunk }: Work): string[] =>
+const neededOf = (split: Split, { chunk }: Work): string[] =>
   split.works.filter((work) => work.chunk === chunk).flatMap(({ tasks }) => tasks.flatMap(readsOf));
 
 /** Whether this stage has not loaded or drawn an input for this part before. */
 const isFirst = (step: Step, { micro, share }: Scene, name: string): boolean =>
   !step.script.writes(ofPart(step, name, micro, share));
 
-/** The work that gives a value. */
-const makerOf = (split: Split, name: string): Work | undefined =>
-  split.works.find(({ tasks }) => tasks.some((task) => writesOf(task).includes(name)));
-
 function receive(step: Step, scene: Scene, work: Work, name: string, split: Split): void {
-  const maker = makerOf(split, name);
+  const maker = split.makers.get(name);
   // A parameter, or a value that the backward pass makes later.
   if (maker === undefined || (work.phase === 'forward' && maker.phase === 'backward')) return;
   const stage = at(step.stages, maker.chunk);
@@ -342,8 +318,8 @@ function addUp(step: Step, { micro, share, split, written }: Scene): void {
 function giveAway(step: Step, scene: Scene, work: Work): void {
   const { micro, split } = scene;
   for (const name of work.tasks.flatMap(writesOf)) {
-    const readers = split.works.filter(({ tasks }) => tasks.some((task) => readsOf(task).includes(name)));
-    const stages = new Set(readers.map(({ chunk }) => at(step.stages, chunk)));
+    const readers = [...(split.readers.get(name) ?? [])];
+    const stages = new Set(readers.map((chunk) => at(step.stages, chunk)));
     for (const stage of [...stages].filter((one) => one !== step.stage).sort((a, b) => a - b))
       step.script.do({ do: 'send', name, micro, stage, from: bufferOf(step, scene, name) });
   }
@@ -371,12 +347,10 @@ function update(step: Step, training: Training): void {
   if (training.clip !== undefined) script.do({ do: 'clip', buffers: reduced, norm: training.clip });
   if (reduced.length + has.statistics.length > 0) {
     script.do({ do: 'rate', into: script.buffer(hyperName, hyperName, array([3])) });
-    const trained = model.parameters.filter(({ name }) =>
-      gradients.some(({ parameter }) => parameter === name),
-    );
     const byParameter = new Map(gradients.map(({ parameter, value }) => [parameter, value]));
-    const dims = (name: string) => model.parameters.find((one) => one.name === name)?.dims ?? [];
-    const statistics = has.statistics.map((one) => ({ ...one, dims: dims(one.parameter) }));
+    const trained = model.parameters.filter(({ name }) => byParameter.has(name));
+    const dims = new Map(model.parameters.map((parameter) => [parameter.name, parameter.dims]));
+    const statistics = has.statistics.map((one) => ({ ...one, dims: dims.get(one.parameter) ?? [] }));
     const gradientOf = (parameter: string) => byParameter.get(parameter) ?? '';
     const { graph } = updateGraph(training.optimizer, trained, gradientOf, statistics);
     const segment = segments.named('update', graph);

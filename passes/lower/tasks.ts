@@ -25,6 +25,9 @@ export type Work = {
 
 export type Split = {
   readonly works: readonly Work[];
+  /** The work that gives a value, and the chunks whose works read it. */
+  readonly makers: ReadonlyMap<string, Work>;
+  readonly readers: ReadonlyMap<string, ReadonlySet<number>>;
   /** Types of all values, those that are computed again included. */
   readonly types: ReadonlyMap<string, ValueType>;
 };
@@ -70,7 +73,29 @@ export function splitProgram(program: Program, cutting: Cutting): Split {
     if (last?.chunk === group.chunk && last.phase === group.phase) last.tasks.push(task);
     else works.push({ chunk: group.chunk, phase: group.phase, tasks: [task] });
   });
-  return { works, types };
+  return { works, makers: makersOf(works), readers: chunksOfReaders(works), types };
+}
+
+/** The values that a task needs, and those that it gives. */
+export const readsOf = (task: Task): readonly string[] =>
+  task.kind === 'meet' ? task.op.inputs : task.graph.inputs.map(({ name }) => name);
+
+export const writesOf = (task: Task): readonly string[] =>
+  task.kind === 'meet' ? [task.op.output] : task.graph.outputs;
+
+/** A value that several works give is that of the first. */
+const makersOf = (works: readonly Work[]): Map<string, Work> =>
+  new Map(
+    works
+      .toReversed()
+      .flatMap((work) => work.tasks.flatMap(writesOf).map((name): [string, Work] => [name, work])),
+  );
+
+function chunksOfReaders(works: readonly Work[]): Map<string, Set<number>> {
+  const readers = new Map<string, Set<number>>();
+  for (const { chunk, tasks } of works)
+    for (const name of tasks.flatMap(readsOf)) readers.set(name, (readers.get(name) ?? new Set()).add(chunk));
+  return readers;
 }
 
 /** The ops in their order, with those that are to be done again where they are needed. */
@@ -82,13 +107,13 @@ function withRecompute(
   const first = graph.ops
     .slice(0, forward)
     .map((op, i): Placed => ({ op, pass: 'forward', ...at(homes, i), part: 0 }));
-  const all = droppedOps(first, cutting.drop);
+  const byChunk = byChunkOf(droppedOps(first, cutting.drop));
   const redone = new Set<string>();
   const stripOf = new Map((strips ?? []).flatMap((run, strip) => indicesIn(run).map((i) => [i, strip])));
   const rest = graph.ops.slice(forward).flatMap((op, i): Placed[] => {
     const here = at(homes, forward + i);
     // What another chunk computes is kept here as it came.
-    const dropped = new Map([...all].filter(([, one]) => one.chunk === here.chunk));
+    const dropped = byChunk.get(here.chunk) ?? new Map<string, Placed>();
     const name = (value: string) => (dropped.has(value) ? again(value) : value);
     const strip = stripOf.get(forward + i);
     // A strip is done in one go: what it needs of the dropped comes before all of it.
@@ -152,6 +177,13 @@ function droppedOps(forward: readonly Placed[], drop: readonly string[]): Map<st
   return dropped;
 }
 
+function byChunkOf(placed: ReadonlyMap<string, Placed>): Map<number, Map<string, Placed>> {
+  const byChunk = new Map<number, Map<string, Placed>>();
+  for (const [name, one] of placed)
+    byChunk.set(one.chunk, (byChunk.get(one.chunk) ?? new Map<string, Placed>()).set(name, one));
+  return byChunk;
+}
+
 /** The ops that must be done again so that a value is there, each after those it reads of. */
 function chainOf(value: string, dropped: ReadonlyMap<string, Placed>, redone: Set<string>): Op[] {
   const op = dropped.get(value)?.op;
@@ -169,17 +201,19 @@ type OpGroup = {
   readonly phase: Work['phase'];
 };
 
-/** Ops that follow one another in one session. */
+const meets = ({ kind }: Op): boolean => ops[kind].meets === true;
+
+/** Ops that follow one another in one session; a meeting is alone. */
 function grouped(placed: readonly Placed[], { together }: Cutting): OpGroup[] {
   const groups: OpGroup[] = [];
   for (const { op, pass, chunk, part, strip } of placed) {
     const phase = together ? 'both' : pass === 'forward' ? 'forward' : 'backward';
     const last = groups.at(-1);
-    const meets = ops[op.kind].meets === true;
-    const alone = last === undefined || meets || last.ops.some(({ kind }) => ops[kind].meets === true);
+    const previous = last?.ops.at(-1);
+    const alone = previous === undefined || meets(op) || meets(previous);
     const again = last?.passes.has('recompute') !== (pass === 'recompute');
     const isElsewhere = last?.chunk !== chunk || last.part !== part || last.strip !== strip;
-    if (alone || again || isElsewhere || last.phase !== phase)
+    if (last === undefined || alone || again || isElsewhere || last.phase !== phase)
       groups.push({ ops: [op], passes: new Set([pass]), strip, chunk, part, phase });
     else {
       last.ops.push(op);
