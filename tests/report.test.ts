@@ -118,6 +118,8 @@ test('each section and drawing has a name for those who do not see it', () => {
     const markup = page.replace(/<script>.*?<\/script>/gs, '');
     for (const [tag] of markup.matchAll(/<(?:section|svg)\b[^>]*>/g))
       assert.match(tag, /aria-label(?:ledby)?="[^"]+"/, tag);
+    const ids = [...markup.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    assert.equal(ids, [...new Set(ids)]);
     for (const [, id = ''] of markup.matchAll(/aria-(?:labelledby|describedby)="([^"]+)"/g))
       assert.ok(markup.includes(`id="${id}"`), id);
     assert.match(page, /^<!doctype html>\n<html lang="en">/);

@@ -27,6 +27,32 @@ function memoryColumns(time) {
 
 const lineColours = ['forward', 'exchange', 'backward', 'update', 'load', 'all_reduce', 'step', 'other'];
 
+/**
+ * A mark where the fullest of all is fullest, with its name.
+ * @param {TimeData} time @param {Plot} chart
+ */
+function drawPeak(time, chart) {
+  const peaks = time.roles.map(({ held }) => Math.max(...held));
+  const most = Math.max(...peaks);
+  const role = time.roles[peaks.indexOf(most)];
+  const moment = role?.moments[role.held.indexOf(most)];
+  const { min, max } = chart.scales.x ?? {};
+  if (role === undefined || moment === undefined || moment < (min ?? 0) || moment > (max ?? 0)) return;
+  const { ctx } = chart;
+  const [x, y] = [chart.valToPos(moment, 'x', true), chart.valToPos(most, 'y', true)];
+  ctx.save();
+  ctx.fillStyle = colour('text');
+  ctx.beginPath();
+  ctx.arc(x, y, 3.5 * devicePixelRatio, 0, 2 * Math.PI);
+  ctx.fill();
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  const right = x > chart.bbox.left + chart.bbox.width / 2;
+  ctx.textAlign = right ? 'right' : 'left';
+  const beside = (right ? -9 : 9) * devicePixelRatio;
+  ctx.fillText(`peak of ${role.name}: ${showBytes(most)}`, x + beside, y - 6 * devicePixelRatio);
+  ctx.restore();
+}
+
 /** @param {HTMLElement} place @param {TimeData} time */
 export function drawMemory(place, time) {
   const style = chartStyle();
@@ -36,7 +62,7 @@ export function drawMemory(place, time) {
     width: style.width,
     height: 260,
     cursor: { drag: { x: true, y: false }, sync: { key: 'time', setSeries: false } },
-    scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+    scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.14)] } },
     series: [
       { label: 'time', value: (_, moment) => (moment == null ? '–' : showTime(moment)) },
       ...time.roles.map((role, index) => ({
@@ -58,7 +84,7 @@ export function drawMemory(place, time) {
         values: (_, splits) => splits.map((one) => showBytes(one)),
       },
     ],
-    hooks: { setScale: [follow] },
+    hooks: { draw: [(chart) => drawPeak(time, chart)], setScale: [follow] },
   };
   const chart = new uPlot(options, memoryColumns(time), place);
   charts.add(chart);
