@@ -90,7 +90,7 @@ function blockDrawing(figures: Drawn, block: Block, index: number, { x, y }: Pla
   return html`<g class="block" style="--stage:${stageColour(block.stage)}">
 <title data-plain="">${block.name}: ${block.ops.join(', ')}</title>
 <rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" rx="5"/>
-${line(0, html`<tspan data-plain="">${shortened(block.name)}</tspan>`, 'title')}${line(1, html`${figure(`${key}.channels`, 'whole')} ch, ${figure(`${key}.size`, 'sizes')}`)}${line(2, html`${figure(`${key}.flops`, 'flop')}, ${figure(`${key}.activationBytes`, 'bytes')}`)}${block.tile === undefined ? undefined : line(3, html`tile ${figure(`${key}.tile.holds`, 'sizes')}`)}${marginsDrawing(block, x + box.width - 44, y + 48)}${line(4, marks(figures, block, index), 'marks')}<rect x="${x}" y="${y + box.height - 5}" width="${Math.max(1, (box.width * block.flops) / most).toFixed(1)}" height="5" rx="2" class="work"/>
+${line(0, html`<tspan data-plain="">${shortened(block.name)}</tspan>`, 'title')}${line(1, html`${figure(`${key}.channels`, 'whole')} ch, ${figure(`${key}.size`, 'sizes')}`)}${line(2, html`${figure(`${key}.flops`, 'flop')}, ${figure(`${key}.activationBytes`, 'bytes')}`)}${block.tile === undefined ? undefined : line(3, html`tile ${figure(`${key}.tile.holds`, 'sizes')}`)}${marginsDrawing(block, x + box.width - 44, y + 51)}${line(4, marks(figures, block, index), 'marks')}<rect x="${x}" y="${y + box.height - 5}" width="${Math.max(1, (box.width * block.flops) / most).toFixed(1)}" height="5" rx="2" class="work"/>
 </g>
 `;
 }
@@ -111,7 +111,7 @@ function marks(figures: Drawn, block: Block, index: number): Markup {
 /** The tile and its margins to scale: hatched where they are computed, dotted where neighbours give some of them. */
 function marginsDrawing({ tile, exchanges }: Block, x: number, y: number): Markup | undefined {
   if (tile === undefined || tile.margins.flat().every((one) => one === 0)) return undefined;
-  const size = 36;
+  const size = 34;
   const [rows = 1, columns = rows] = tile.holds.slice(-2);
   const scale = size / Math.max(rows, columns);
   const [top = [0, 0], left = top] = tile.margins.slice(-2);
