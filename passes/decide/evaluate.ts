@@ -204,38 +204,29 @@ export function roughSeconds({ situation }: Context, shape: Shape): number {
   return ((microBatches + fillShare * (stages - 1)) * work + updateSeconds) / stages + sums;
 }
 
+/** Networks of more ops are cut for fewer points of the curve: each cut takes long. */
+const largeNetwork = 1000;
+
 /** Points of the curve that a pipeline is tried with: close together where little is computed again. */
-function tried(curve: readonly RecomputePoint[]): RecomputePoint[] {
+function tried({ curve, situation }: Context): RecomputePoint[] {
   const last = curve.length - 1;
-  const indices = [0, ...Array.from({ length: 8 }, (_, i) => Math.round(2 ** (i / 2)) - 1), last >> 1, last];
+  const close = Array.from({ length: 8 }, (_, i) => Math.round(2 ** (i / 2)) - 1);
+  const few = situation.model.ops.length > largeNetwork ? close.slice(-1) : close;
+  const indices = [0, ...few, last >> 1, last];
   return [...new Set(indices.map((index) => Math.min(index, last)))].map((index) => at(curve, index));
 }
 
-/**
- * The first point that fits is the fastest but for what the order makes of it, so the next is tried, too. What fits
- * with some recompute fits with more: the first is found by halving.
- */
+/** The first point that fits is the fastest but for what the order makes of it: the next is tried, too. */
 function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
-  const { situation, curve } = context;
-  const order = situation.pins.order ?? '1f1b';
-  const points = tried(curve);
-  const known = new Map<number, Evaluated | undefined>();
-  const found = (index: number): Evaluated | undefined => {
-    const point = points[index];
-    if (point === undefined) return undefined;
-    if (!known.has(index)) known.set(index, pipelined(context, shape, halo, { point, order, memory }));
-    return known.get(index);
-  };
-  let [low, high] = [0, points.length - 1];
-  if (found(low) === undefined && found(high) === undefined) return undefined;
-  while (low < high && found(low) === undefined) {
-    const middle = Math.floor((low + high) / 2);
-    if (middle > low && found(middle) !== undefined) high = middle;
-    else if (middle > low) low = middle;
-    else low = high;
+  const order = context.situation.pins.order ?? '1f1b';
+  let best: Evaluated | undefined;
+  for (const point of tried(context)) {
+    const found = pipelined(context, shape, halo, { point, order, memory });
+    if (found === undefined) continue;
+    if (best !== undefined && found.seconds >= best.seconds) return best;
+    best = found;
   }
-  const [first, next] = [found(low), found(low + 1)];
-  return next !== undefined && (first === undefined || next.seconds < first.seconds) ? next : first;
+  return best;
 }
 
 type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly memory: number };
