@@ -36,6 +36,14 @@ const byteTensor = (values: readonly number[], dims: readonly number[]): Tensor 
   data: Uint8Array.from(values),
 });
 
+/** What nodes read, those inside loops included. */
+const inputsOf = (nodes: readonly Node[]): string[] =>
+  nodes.flatMap(({ inputs, attributes }) => {
+    const { body } = attributes;
+    const inside = typeof body === 'object' && 'nodes' in body ? inputsOf(body.nodes) : [];
+    return [...inputs, ...inside];
+  });
+
 export class Builder {
   #nodes: Node[] = [];
   readonly #constants = new Map<string, Tensor & { readonly name: string }>();
@@ -52,8 +60,10 @@ export class Builder {
     return this.#nodes;
   }
 
+  /** Those that some node reads: ONNX Runtime warns of others when it loads the file. */
   get constants(): readonly (Tensor & { readonly name: string })[] {
-    return [...this.#constants.values()];
+    const used = new Set(inputsOf(this.#nodes));
+    return [...this.#constants.values()].filter(({ name }) => used.has(name));
   }
 
   /** Emits one op by `formula`, whose result gets the name `output`. */
