@@ -97,6 +97,19 @@ test('a bundle for a machine that a launcher starts holds the executor for it, a
   ]);
 });
 
+test('a launcher is one that we know, and what it cannot do is said', () => {
+  const run = ['run', 'dots.plan', '--data', '.', '--launcher'];
+  expectRefusal([...run, 'sge'], 2, [/`--launcher sge`: expected local, torchrun, slurm, lsf/]);
+  expectRefusal([...run, 'slurm', '--validation', 'train'], 2, [
+    /`--validation train`: expected no --launcher/,
+  ]);
+  expectRefusal([...run, 'lsf', '--python', 'x', '--checkpoint', 'none', '--stage', 'plain'], 3, [
+    /submission-failed\]: `bsub` did not take .*job\.lsf/,
+  ]);
+  assert.ok(existsSync(inFolder('plain/data.json')));
+  expectRefusal([...run, 'torchrun', '--python', 'no-python', '--checkpoint', 'none'], 1, [/torch-missing/]);
+});
+
 // The first device fell over "143070 places for 4 x 251 x 190 pixels".
 test('predict refuses an image of other channels before anything starts', () => {
   for (const [image, channels] of [

@@ -54,7 +54,9 @@ const last = (checkpoints: string): Buffer => {
 
 pythonTest('torch', 'two ranks, one rank, and processes of this machine train alike', async (python) => {
   const steps = ['--steps', '12'];
-  const ofTwo = lossesOf(await runTorch(python, { bundle: two, ranks: 2, args: withData(...steps) }));
+  const ofTwo = await lossesHere(
+    `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${inFolder('two')}`,
+  );
   const ofOne = lossesOf(await runTorch(python, { bundle: one, ranks: 1, args: withData(...steps) }));
   const here = await lossesHere(`${two} --steps 12 --checkpoint ${inFolder('alike')}`);
   expectClose(ofTwo, here);
@@ -126,7 +128,7 @@ pythonTest('torch', 'SIGTERM ends after the step with a checkpoint', async (pyth
 pythonTest('torch', 'a world that is not the size of the plan is refused', async (python) => {
   const { status, stderr } = await runTorch(python, { bundle: two, ranks: 1, args: withData() });
   assert.is(status, 1);
-  assert.match(stderr, /the plan is for 2 devices, but 1 process/);
+  assert.match(stderr, /the plan is for 2 processes, one a device, but 1 was started/);
 });
 
 pythonTest('torch', 'a loss that is not finite stops the run and names what it spoilt', async (python) => {

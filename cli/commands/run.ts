@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import { type Launcher, launchers } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
-import { checkData } from '../../runtime/data/check-data.ts';
-import { needsOf, servingFault, windowsFeed } from '../../runtime/feed-of.ts';
+import { windowsFeed } from '../../runtime/feed-of.ts';
 import { meanIou, scoreOf } from '../../runtime/metrics.ts';
 import { type Sample, writeCurve } from '../../runtime/pictures/curve.ts';
 import { type StepResult, type TrainEvent, type TrainOptions, train } from '../../runtime/train.ts';
@@ -12,30 +12,28 @@ import { readWeights, type Weights } from '../../runtime/weights.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { readSource, wholeNumber } from '../inputs.ts';
 import { createProgressLine } from '../progress-line.ts';
-import { checkpointFolder, openDataHere } from '../run-inputs.ts';
+import { checkpointFolder } from '../run-inputs.ts';
+import { type LaunchOptions, runLaunched } from '../run-launched.ts';
 import { prepareValidation, type Validating, type ValidationOptions } from '../run-validation.ts';
+import { trainingData } from '../staged-data.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 
-type Options = ValidationOptions & {
-  readonly data: string;
-  readonly split: string;
-  readonly steps?: string;
-  readonly init?: string;
-  readonly initNames?: string;
-  readonly checkpoint?: string;
-  readonly checkpointEvery: string;
-  readonly keep: string;
-  readonly resume?: true;
-  readonly timeout: string;
-  readonly curve?: string;
-  readonly json?: true;
-};
+type Options = ValidationOptions &
+  LaunchOptions & {
+    readonly curve?: string;
+    readonly launcher: string;
+  };
+
+/** How long a device of this machine may stand still where nobody says. */
+const TIMEOUT = '300';
 
 export function registerRun(program: Command): void {
   program
     .command('run')
     .summary('train')
-    .description('Trains the network of a bundle on this machine, one process a device.')
+    .description(
+      'Trains the network of a bundle on this machine, one process a device; or starts it with PyTorch through a launcher.',
+    )
     .argument('<bundle>', 'a folder that `unetc compile` wrote')
     .requiredOption('--data <folder>', 'images/ and labels/, or a data.json')
     .option('--split <name>', 'the part of the data to train on', 'train')
@@ -48,13 +46,38 @@ export function registerRun(program: Command): void {
     .option('--validation <split>', 'score that part of the data between steps, and keep the best weights')
     .option('--validate-every <n>', 'steps between two scores (default: 50)')
     .option('--resume', 'go on from the newest valid checkpoint')
-    .option('--timeout <seconds>', 'how long a device may stand still while another waits for it', '300')
+    .option(
+      '--timeout <seconds>',
+      'how long a device may stand still while another waits for it (default: 300; with a launcher 60)',
+    )
     .option('--curve <file>', 'draw the loss curve into a PNG file')
     .option('--json', 'print one JSON line a step')
+    .option('--launcher <name>', `what starts the devices: ${launchers.join(', ')}`, 'local')
+    .option('--dry-run', 'with a launcher: only write the job script, or print the command')
+    .option('--preamble <file>', 'lines of shell for the job script: modules, account, time limit')
+    .option('--job <file>', 'where the job script goes (default: job.slurm or job.lsf in the bundle)')
+    .option(
+      '--stage <folder>',
+      'where the data goes as plain arrays, if it is not (default: data/ in the bundle)',
+    )
+    .option('--python <program>', 'the Python with torch and numpy, as the nodes call it (default: python3)')
+    .option('--per-node <n>', "ranks of a node (default: the machine's; without a machine all)")
+    .option('--cores <n>', 'cores of a rank')
+    .option('--cpu', 'no GPUs, whatever the machine has')
     .action(guarded(runTraining));
 }
 
+const isLauncher = (name: string): name is Launcher => launchers.some((one) => one === name);
+
 async function runTraining(folder: string, options: Options): Promise<ExitCode> {
+  const { launcher } = options;
+  const expected = launchers.join(', ');
+  if (!isLauncher(launcher))
+    return complain([diagnose(fault('wrong-option', { option: '--launcher', value: launcher, expected }))]);
+  return launcher === 'local' ? runHere(folder, options) : runLaunched(launcher, folder, options);
+}
+
+async function runHere(folder: string, options: Options): Promise<ExitCode> {
   const prepared = await prepare(folder, options);
   if (!prepared.ok) return complain(prepared.diagnostics);
   const { bundle, training, validating } = prepared.value;
@@ -114,21 +137,17 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
   if (!every.ok) return every;
   const keep = wholeNumber('--keep', options.keep);
   if (!keep.ok) return keep;
-  const timeout = wholeNumber('--timeout', options.timeout);
+  const timeout = wholeNumber('--timeout', options.timeout ?? TIMEOUT);
   if (!timeout.ok) return timeout;
-  const unserved = servingFault(plan.model);
-  if (unserved !== undefined) return failure(diagnose(unserved));
-  const data = await openDataHere(options.data, plan.model);
+  const data = await trainingData(bundle.value, options.data, options.split);
   if (!data.ok) return data;
-  const checked = checkData(data.value, options.split, needsOf(plan.model));
-  if (!checked.ok) return checked;
   const validating = prepareValidation(bundle.value, data.value, options);
   if (!validating.ok) return validating;
   const init = readInit(plan.model, options);
   if (init?.ok === false) return init;
   if (init !== undefined && init.warnings.length > 0) complain(init.warnings);
   const training: TrainOptions = {
-    feed: windowsFeed(plan, checked.value, options.split),
+    feed: windowsFeed(plan, data.value, options.split),
     ...(steps === undefined ? {} : { steps: steps.value }),
     ...(init === undefined ? {} : { init: init.value }),
     timeoutSeconds: timeout.value,

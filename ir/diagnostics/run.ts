@@ -100,6 +100,27 @@ export const runDiagnostics = {
       'A plan for a cluster is carried out by PyTorch, which needs no compiled segments, so the bundle is written without them.',
     example: 'unetc run with a bundle that was compiled with --machine summit',
   },
+  'torch-missing': {
+    exit: 1,
+    message: '`{python}` cannot import torch and numpy',
+    hint: '`python3 -m venv torch && torch/bin/pip install torch numpy`, and name it: --python torch/bin/python',
+    explain: 'Plans for launchers are carried out by PyTorch; `unetc doctor` shows what is there.',
+    example: 'unetc run BUNDLE --data scenes --launcher torchrun',
+  },
+  'ranks-failed': {
+    message: 'the ranks ended before the training did; what they said is above',
+    hint: 'run again with --resume to go on from the last checkpoint',
+    explain:
+      'torchrun starts all ranks again when one of them fails, a few times; each time the run goes on from its last checkpoint.',
+    example: 'a rank for which there is no memory',
+  },
+  'submission-failed': {
+    exit: 3,
+    message: '`{program}` did not take the job script `{script}`: {reason}',
+    hint: 'submit the script by hand where that program is: `{program} < {script}`',
+    explain: 'Slurm and LSF take jobs on their login nodes only.',
+    example: 'unetc run BUNDLE --data scenes --launcher slurm   // on a laptop',
+  },
   'bundle-missing': {
     message: '`{path}` is not a bundle: {reason}',
     hint: 'write one with `unetc compile MODEL -o DIR`',

@@ -5,7 +5,7 @@
  * The plan is not in it: a run may resume with another number of devices.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Diagnostic,
@@ -127,6 +127,12 @@ function list(directory: string): { readonly file: string; readonly step: number
       return step === undefined ? [] : [{ file: join(directory, name), step: Number(step) }];
     })
     .sort((a, b) => b.step - a.step);
+}
+
+/** Some checkpoint of a directory, whole or not, if it has any. */
+export function checkpointFound(directory: string): string | undefined {
+  const best = bestFile(directory);
+  return list(directory)[0]?.file ?? (existsSync(best) ? best : undefined);
 }
 
 /**

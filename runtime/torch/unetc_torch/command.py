@@ -17,7 +17,7 @@ from .control import DistributedControl, LocalControl
 from .device import DTYPES, Device
 from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
-from .launch import join
+from .launch import join, place
 from .ranks import all_groups, rank_count
 from .states import fitting
 from .tensors import TensorError, read_tensors
@@ -62,8 +62,9 @@ def arguments(bundle):
 
 def connect(plan, timeout):
     """What this process gives tensors and agrees with."""
-    join(rank_count(plan), timeout)
-    if rank_count(plan) == 1:
+    here = place(rank_count(plan))
+    join(here, timeout)
+    if here.world == 1:
         return LocalCommunicator(0, LocalPost(timeout)), LocalControl()
     return DistributedCommunicator(all_groups(plan), timeout), DistributedControl(timeout)
 

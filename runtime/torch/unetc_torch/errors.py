@@ -15,3 +15,7 @@ class RunFailed(Exception):
 
 class EndedElsewhere(RunFailed):
     """Another rank says why."""
+
+    def __init__(self, code=3):
+        super().__init__("another rank says why")
+        self.exit = code

@@ -2,8 +2,8 @@
 
 import datetime
 import os
-
-import torch.distributed as dist
+import re
+from typing import NamedTuple, Optional
 
 from .errors import Refusal
 
@@ -11,35 +11,91 @@ from .errors import Refusal
 RESTARTS = ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"]
 
 
+class Rule(NamedTuple):
+    """Variables of a launcher: those of one that started this process are all there."""
+
+    launcher: str
+    rank: str
+    #: None: this launcher does not say, and the plan's size is taken.
+    size: Optional[str]
+    local: str
+
+
+RULES = [
+    Rule("torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    # Not SLURM_NTASKS: a batch script has that, too, and is no rank.
+    Rule("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),
+    Rule("jsrun", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "JSM_NAMESPACE_LOCAL_RANK"),
+    Rule("mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+    Rule("a PMIx server", "PMIX_RANK", None, "PMIX_RANK"),
+]
+
+
+class Place(NamedTuple):
+    launcher: Optional[str]
+    rank: int
+    world: int
+    #: Among the processes of this node.
+    local: int
+
+
 def restarts():
-    return max(int(os.environ.get(name) or 0) for name in RESTARTS)
+    return max(_number(name, "0") for name in RESTARTS)
 
 
-def number(name):
-    return int(os.environ[name])
+def _number(name, default=None):
+    text = os.environ.get(name) or default
+    if text is None:
+        raise Refusal(f"{name} is not set: see the job scripts of `unetc run --launcher`")
+    if not text.isdigit():
+        raise Refusal(f"{name} is {text!r}, no number")
+    return int(text)
 
 
-def join(needed, timeout):
-    """Joins the others with Gloo, if there are any; refuses a world that is not the plan's. The rank."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world != needed:
-        raise Refusal(f"the plan is for {needed} devices, but {world} processes were started")
-    if world == 1:
-        return 0
-    options = {} if _has_own_store() else {"store": _shared_store(timeout)}
-    dist.init_process_group(
-        "gloo", rank=number("RANK"), world_size=world, timeout=datetime.timedelta(seconds=timeout), **options
-    )
-    return number("RANK")
+def place(needed):
+    """Refuses a world that is not of the plan's size."""
+    rule = next((one for one in RULES if all(name in os.environ for name in one[1:] if name)), None)
+    if rule is None:
+        found = Place(None, 0, 1, 0)
+    else:
+        world = _number(rule.size) if rule.size else needed
+        found = Place(rule.launcher, _number(rule.rank), world, _number(rule.local))
+    if found.world != needed:
+        how = f"{found.launcher} started {found.world}" if found.launcher else "1 was started, without a launcher"
+        raise Refusal(f"the plan is for {needed} processes, one a device, but {how}")
+    if found.rank >= found.world:
+        raise Refusal(f"{rule.rank} is {found.rank}, and there are {found.world} processes")
+    return found
 
 
-def _has_own_store():
-    """torchrun of one node keeps its store over restarts, and with it the addresses of processes that are gone."""
+def head_address():
+    """Host and port at which the processes meet."""
+    host = os.environ.get("MASTER_ADDR") or _first_host(os.environ.get("SLURM_STEP_NODELIST", ""))
+    if not host:
+        raise Refusal("MASTER_ADDR is not set: the node of rank 0, as the job scripts of `unetc run --launcher` set it")
+    if "MASTER_PORT" in os.environ or "SLURM_JOB_ID" not in os.environ:
+        return host, _number("MASTER_PORT")
+    return host, 20000 + _number("SLURM_JOB_ID") % 20000
+
+
+def _first_host(nodes):
+    """Of a list as Slurm writes it: `a[03-05,7],b` begins with `a03`."""
+    found = re.match(r"([^,\[]*)(?:\[([^,\-\]]*)[^\]]*\])?([^,]*)", nodes)
+    return "".join(part or "" for part in found.groups())
+
+
+def join(here, timeout):
+    """Joins the others with Gloo, if there are any."""
+    if here.world == 1:
+        return
+    import torch.distributed as dist
+
+    wait = datetime.timedelta(seconds=timeout)
+    host, port = head_address()
+    # Agents of torchrun have the store; else rank 0 has it.
     agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    return not agent or os.environ.get("LOCAL_WORLD_SIZE") != os.environ.get("WORLD_SIZE")
-
-
-def _shared_store(timeout):
-    seconds = datetime.timedelta(seconds=timeout)
-    store = dist.TCPStore(os.environ["MASTER_ADDR"], number("MASTER_PORT"), is_master=False, timeout=seconds)
-    return dist.PrefixStore(f"unetc/{restarts()}", store)
+    store = dist.TCPStore(host, port, here.world, is_master=not agent and here.rank == 0, timeout=wait)
+    if agent and os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):
+        # On one node torchrun keeps its store over restarts, and with it the addresses of processes that are gone.
+        store = dist.PrefixStore(f"unetc/{restarts()}", store)
+    dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.world, timeout=wait)

@@ -41,8 +41,9 @@ class Training:
                 result = work()
             except (Refusal, RunFailed) as error:
                 problem = error
-        if self.control.sum([float(problem is not None)], patient=True)[0]:
-            raise problem or EndedElsewhere("rank 0 says why")
+        (code,) = self.control.sum([problem.exit if problem else 0], patient=True)
+        if code:
+            raise problem or EndedElsewhere(int(code))
         return result
 
     def _find(self):
@@ -103,14 +104,14 @@ class Training:
             self._refuse(step)
         seconds = time.monotonic() - began
         # All who have the loss have the same one, and rank 0 may not be among them.
-        record = {"step": step, "loss": losses / holders if loss is None else loss, "seconds": seconds}
+        record = {"step": step, "total": self.total, "loss": losses / holders if loss is None else loss, "seconds": seconds}
         self.tell({**record, "samplesPerSecond": self.batch / seconds, "metrics": self.tables.scores(counts)})
         return asked > 0
 
     def _refuse(self, step):
         arrays = gather(self.device, self.control)
         if self.control.rank != 0:
-            raise EndedElsewhere("rank 0 says why")
+            raise EndedElsewhere()
         spoilt = first_not_finite(arrays)
         what = "all weights are finite" if spoilt is None else f"{spoilt} is not finite after it"
         raise RunFailed(f"the loss of step {step} is not finite; {what}; {self._last_good()}")
