@@ -41,7 +41,7 @@ const written: { readonly [K in Instruction['do']]?: ContentKind } = {
 export function contentsOf(plan: Plan, role: Role): ReadonlyMap<string, ContentKind> {
   const gradients = gradientsOf(role);
   const slots = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot]));
-  const meaning = meaningsOf(plan, role);
+  const meaning = meaningsOf(plan)(role);
   const kindOf = ({ name, value, birth }: Buffer): ContentKind => {
     const slot = slots.get(name);
     if (slot !== undefined) return slot === 'weight' ? 'weights' : 'optimizer';

@@ -6,7 +6,7 @@ import { groupSize } from './ranks.ts';
 import { stagesOf } from './schedule.ts';
 import { chunkOfOps, stageOfChunks } from './stages.ts';
 import { product } from './type.ts';
-import { meaningsOf } from './verify/names.ts';
+import { type Meaning, meaningsOf } from './verify/names.ts';
 
 /** Messages and their bytes, of all devices in one step. A message to several devices counts once for each. */
 export type Traffic = { readonly messages: number; readonly bytes: number };
@@ -36,7 +36,8 @@ const times = ({ messages, bytes }: Traffic, count: number): Traffic => ({
 export function trafficOf(plan: Plan): Readonly<Record<TrafficKind, Traffic>> {
   const roles = plan.purpose === 'predict' ? [] : plan.roles;
   const readers = stagesReading(plan);
-  const senders = roles.map((role) => senderOf(plan, role, readers));
+  const meaningOf = meaningsOf(plan);
+  const senders = roles.map((role) => senderOf(plan, role, readers, meaningOf(role)));
   const of = (kind: TrafficKind): Traffic =>
     senders.reduce((sum, sender) => {
       const devices = plan.schedule.replicas * placesWith(plan, sender.role);
@@ -65,8 +66,7 @@ type Sender = {
   readonly isSkip: (name: string, stage: number) => boolean;
 };
 
-function senderOf(plan: Plan, role: Role, readers: ReadonlyMap<string, number>): Sender {
-  const meaning = meaningsOf(plan, role);
+function senderOf(plan: Plan, role: Role, readers: ReadonlyMap<string, number>, meaning: Meaning): Sender {
   return {
     plan,
     role,

@@ -57,5 +57,8 @@ export const bytesOf = (type: ValueType, samples: number): number =>
 /** Equal but for where the box lies. */
 export function sameSize(a: ValueType, b: ValueType): boolean {
   if (a.element !== b.element || a.kind !== b.kind) return false;
-  return JSON.stringify(dimsOf(a, 1)) === JSON.stringify(dimsOf(b, 1));
+  return sameDims(dimsOf(a, 1), dimsOf(b, 1));
 }
+
+export const sameDims = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((size, index) => size === b[index]);

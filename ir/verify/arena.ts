@@ -1,15 +1,22 @@
 /** Places in the arena: aligned, inside it, and never shared by two buffers that are alive together. */
+import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Buffer, Plan, Role } from '../plan.ts';
+import type { Buffer, Role } from '../plan.ts';
+import type { IndexedPlan, RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
 
 const alignment = 64;
 
-export function verifyArena(plan: Plan, role: Role): Diagnostic[] {
+export const verifyArena: RoleCheck =
+  ({ segments }) =>
+  ({ role }) => [...overlapFaults(role), ...outsideFaults(role), ...peakFaults(segments, role)];
+
+function overlapFaults(role: Role): Diagnostic[] {
   const byOffset = [...role.buffers].sort((a, b) => a.offset - b.offset);
-  const overlaps = byOffset.flatMap((a, i) => {
+  return byOffset.flatMap((a, i) => {
     const faults: Diagnostic[] = [];
-    for (const b of byOffset.slice(i + 1)) {
+    for (let j = i + 1; j < byOffset.length; j++) {
+      const b = at(byOffset, j);
       if (b.offset >= a.offset + a.bytes) break;
       if (a.birth <= b.death && b.birth <= a.death)
         faults.push(
@@ -20,35 +27,43 @@ export function verifyArena(plan: Plan, role: Role): Diagnostic[] {
     }
     return faults;
   });
-  const outside = role.buffers.filter(
-    ({ offset, bytes }) => offset < 0 || offset % alignment !== 0 || offset + bytes > role.arenaBytes,
-  );
-  return [
-    ...overlaps,
-    ...outside.map(({ name, offset }) =>
-      wrong(placeOfBuffer(role, name), name, `offset ${offset}`, 'an aligned place inside the arena'),
-    ),
-    ...peakFaults(plan, role),
-  ];
 }
+
+const outsideFaults = (role: Role): Diagnostic[] =>
+  role.buffers
+    .filter(({ offset, bytes }) => offset < 0 || offset % alignment !== 0 || offset + bytes > role.arenaBytes)
+    .map(({ name, offset }) =>
+      wrong(placeOfBuffer(role, name), name, `offset ${offset}`, 'an aligned place inside the arena'),
+    );
 
 const laterOf = (a: Buffer, b: Buffer): string => (a.birth > b.birth ? a.name : b.name);
 
 const wrong = (place: string, buffer: string, found: string, expected: string): Diagnostic =>
   diagnose(fault('wrong-buffer', { place, buffer, found, expected }));
 
-const aliveAt = (buffers: readonly Buffer[], index: number): number =>
-  buffers.reduce(
-    (bytes, { birth, death, bytes: size }) => (birth <= index && index <= death ? bytes + size : bytes),
-    0,
-  );
+/** Bytes of the buffers that are alive at each instruction. */
+function aliveBytes(buffers: readonly Buffer[], instructions: number): Float64Array {
+  const change = new Float64Array(instructions + 1);
+  for (const { birth, death, bytes } of buffers) {
+    const from = Math.max(0, birth);
+    const to = Math.min(death + 1, instructions);
+    if (from >= to) continue;
+    change[from] = (change[from] ?? 0) + bytes;
+    change[to] = (change[to] ?? 0) - bytes;
+  }
+  let alive = 0;
+  return change.map((bytes) => {
+    alive += bytes;
+    return alive;
+  });
+}
 
 /** The stated peak is that of the busiest instruction, its segment's workspace included. */
-function peakFaults(plan: Plan, role: Role): Diagnostic[] {
-  const workspace = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
+function peakFaults(segments: IndexedPlan['segments'], role: Role): Diagnostic[] {
+  const alive = aliveBytes(role.buffers, role.instructions.length);
   const needs = role.instructions.map((instruction, index) => {
-    const extra = instruction.do === 'run' ? (workspace.get(instruction.segment) ?? 0) : 0;
-    return aliveAt(role.buffers, index) + extra;
+    const extra = instruction.do === 'run' ? (segments.get(instruction.segment)?.workspace ?? 0) : 0;
+    return (alive[index] ?? 0) + extra;
   });
   const peak = Math.max(0, ...needs);
   if (peak === role.peakBytes) return [];

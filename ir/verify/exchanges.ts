@@ -6,56 +6,82 @@ import { at, type Box, intersect, isEmpty, sameBox, shiftBox, volume } from '../
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../intervals.ts';
 import type { Piece } from '../ops/attributes.ts';
-import type { Instruction, Plan, Role } from '../plan.ts';
+import type { Buffer, Instruction, Plan } from '../plan.ts';
 import { neighbour, roleIndexAt, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
+import type { ValueType } from '../type.ts';
+import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
-import { type Meaning, meaningsOf } from './names.ts';
 import { seatsOfRole } from './seats.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
-type Site = { readonly role: Role; readonly index: number; readonly it: Exchange };
+type Site = { readonly one: IndexedRole; readonly index: number; readonly it: Exchange };
 
-const wrong = ({ role, index }: Site, why: string): Diagnostic =>
-  diagnose(fault('wrong-exchange', { place: placeOf(role, index), why }));
+const wrong = ({ one, index }: Site, why: string): Diagnostic =>
+  diagnose(fault('wrong-exchange', { place: placeOf(one.role, index), why }));
 
-const sitesOf = (role: Role): Site[] =>
-  role.instructions.flatMap((it, index) => (it.do === 'exchange' ? [{ role, index, it }] : []));
+const sitesOf = (one: IndexedRole): Site[] =>
+  one.role.instructions.flatMap((it, index) => (it.do === 'exchange' ? [{ one, index, it }] : []));
 
-export function verifyExchanges(plan: Plan): Diagnostic[] {
-  if (plan.roles.every((role) => sitesOf(role).length === 0)) return [];
-  const owners = ownership(plan.model, plan.schedule.cuts);
-  return plan.roles.flatMap((role) => {
-    const meaning = meaningsOf(plan, role);
+/** The exchanges of a role, all and by name and micro-batch. */
+type Exchanging = {
+  readonly one: IndexedRole;
+  readonly sites: readonly Site[];
+  readonly named: ReadonlyMap<string, readonly Site[]>;
+};
+
+const nameOf = ({ name, micro }: Pick<Exchange, 'name' | 'micro'>): string => `${name} #${micro}`;
+
+function exchangingOf(one: IndexedRole): Exchanging {
+  const sites = sitesOf(one);
+  const named = new Map<string, Site[]>();
+  for (const site of sites) named.set(nameOf(site.it), [...(named.get(nameOf(site.it)) ?? []), site]);
+  return { one, sites, named };
+}
+
+type Context = {
+  readonly plan: Plan;
+  readonly types: ReadonlyMap<string, ValueType>;
+  readonly owners: Ownership;
+  /** In the order of the roles. */
+  readonly all: readonly Exchanging[];
+};
+
+export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
+  const all = roles.map(exchangingOf);
+  if (all.every(({ sites }) => sites.length === 0)) return [];
+  const context = {
+    plan,
+    all,
+    types: modelTypes(plan.model),
+    owners: ownership(plan.model, plan.schedule.cuts),
+  };
+  return all.flatMap((here) => {
+    const seats = seatsOfRole(plan, here.one.role);
     return [
-      ...sitesOf(role).flatMap((site) => {
+      ...here.sites.flatMap((site) => {
         // Of what is no map of so many axes the cells cannot be compared.
-        if (!hasCells(plan, site)) return [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
-        const seats = seatsOfRole(plan, role);
-        return [
-          ...boxFaults(meaning, site),
-          ...seats.flatMap((seat) => peerFaults(plan, owners, site, seat)),
-        ];
+        if (!hasCells(context, site)) return [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
+        return [...boxFaults(site), ...seats.flatMap((seat) => peerFaults(context, site, seat))];
       }),
-      ...returnFaults(role),
+      ...returnFaults(here),
     ];
   });
 }
 
 /** Whether the value is a map of the model, and all that is said of its cells is of as many axes. */
-function hasCells({ model }: Plan, site: Site): boolean {
+function hasCells({ plan: { model }, types }: Context, site: Site): boolean {
   const { value, from, into, keeps, sends, receives } = site.it;
   const held = [from, into].flatMap((name) => bufferOf(site, name)?.box ?? []);
   const axes = [keeps, ...[...sends, ...receives].flatMap(({ offset, box }) => [offset, box])];
   return (
-    isSpatial(modelTypes(model).get(value)) &&
+    isSpatial(types.get(value)) &&
     held.length % model.rank === 0 &&
     axes.every((one) => one === undefined || one.length === model.rank)
   );
 }
 
-const bufferOf = ({ role }: Site, name: string | undefined) =>
-  role.buffers.find((buffer) => buffer.name === name);
+const bufferOf = ({ one }: Site, name: string | undefined): Buffer | undefined => one.buffers.get(name ?? '');
 
 const inside = (part: Box, whole: Box): boolean =>
   part.every((r, axis) => r.from >= at(whole, axis).from && r.to <= at(whole, axis).to);
@@ -63,7 +89,7 @@ const inside = (part: Box, whole: Box): boolean =>
 const meet = (a: Box, b: Box): boolean => a.every((r, axis) => !isEmpty(intersect(r, at(b, axis))));
 
 /** What is kept and sent is held; what is kept and fetched fills the target, each cell once on the way there. */
-function boxFaults(meaning: Meaning, site: Site): Diagnostic[] {
+function boxFaults(site: Site): Diagnostic[] {
   const { from, into, keeps, sends, receives, back, value } = site.it;
   const held = bufferOf(site, from)?.box ?? [];
   const target = bufferOf(site, into)?.box ?? [];
@@ -80,7 +106,7 @@ function boxFaults(meaning: Meaning, site: Site): Diagnostic[] {
   const [source] = [bufferOf(site, from)];
   if (!back && source !== undefined && source.value !== value)
     faults.push(wrong(site, `\`${from}\` does not hold \`${value}\``));
-  if (back && source !== undefined && meaning(source.value) !== undefined)
+  if (back && source !== undefined && site.one.meaning(source.value) !== undefined)
     faults.push(wrong(site, `\`${from}\` holds \`${source.value}\`, not shares of a cotangent`));
   if (back || into === undefined) return faults;
   const cells = taken.reduce((sum, box) => sum + volume(box), 0);
@@ -91,7 +117,7 @@ function boxFaults(meaning: Meaning, site: Site): Diagnostic[] {
 }
 
 /** Each piece has its other end: the same cells, in the exchange of that name of the neighbour, who owns what it gives. */
-function peerFaults(plan: Plan, owners: Ownership, site: Site, seat: Seat): Diagnostic[] {
+function peerFaults({ plan, owners, all }: Context, site: Site, seat: Seat): Diagnostic[] {
   const { it } = site;
   const global = (at_: Seat, box: Box): Box =>
     shiftBox(
@@ -100,10 +126,10 @@ function peerFaults(plan: Plan, owners: Ownership, site: Site, seat: Seat): Diag
     );
   const check = (piece: Piece, other: 'sends' | 'receives'): Diagnostic[] => {
     const peer = neighbour(plan, seat, piece.offset);
-    const role = peer && plan.roles[roleIndexAt(plan, peer)];
-    if (peer === undefined || role === undefined)
+    const there = peer && all[roleIndexAt(plan, peer)];
+    if (peer === undefined || there === undefined)
       return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
-    const twins = sitesOf(role).filter(({ it: one }) => one.name === it.name && one.micro === it.micro);
+    const twins = there.named.get(nameOf(it)) ?? [];
     const cells = global(seat, piece.box);
     const back = piece.offset.map((steps) => 0 - steps);
     const ends = twins.flatMap(({ it: one }) =>
@@ -119,7 +145,7 @@ function peerFaults(plan: Plan, owners: Ownership, site: Site, seat: Seat): Diag
     const balanced = twins.length === 1 && count(at(twins, 0).it[other]) === mine.length;
     return twins.length === 1 && ends.length === 1 && balanced
       ? []
-      : [wrong(site, `${role.name} has no other end for the cells ${show(piece.box)}`)];
+      : [wrong(site, `${there.one.role.name} has no other end for the cells ${show(piece.box)}`)];
   };
   const owned = it.receives.flatMap((piece) => {
     if (it.back) return [];
@@ -140,15 +166,14 @@ function peerFaults(plan: Plan, owners: Ownership, site: Site, seat: Seat): Diag
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 
 /** Shares go back once, after the margins came, the same pieces the other way. */
-function returnFaults(role: Role): Diagnostic[] {
-  const all = sitesOf(role);
-  return all
+function returnFaults({ one: role, sites, named }: Exchanging): Diagnostic[] {
+  return sites
     .filter(({ it }) => it.back)
     .flatMap((site) => {
       const { it } = site;
-      const out = all.filter(
-        ({ it: one }) => !one.back && one.micro === it.micro && it.name.startsWith(`${one.name}~`),
-      );
+      const out = stemsOf(it.name)
+        .flatMap((name) => named.get(nameOf({ name, micro: it.micro })) ?? [])
+        .filter(({ it: one }) => !one.back);
       const forth = out.find(
         ({ it: one, index }) =>
           index < site.index &&
@@ -161,10 +186,13 @@ function returnFaults(role: Role): Diagnostic[] {
     });
 }
 
+/** What stands before each `~` of a name. */
+const stemsOf = (name: string): string[] => [...name.matchAll(/~/g)].map(({ index }) => name.slice(0, index));
+
 /** The way back is of the same value, from the cells that were made to those that were read. */
-function mirrors(role: Role, forth: Exchange, back: Exchange): boolean {
+function mirrors({ buffers }: IndexedRole, forth: Exchange, back: Exchange): boolean {
   const held = (name: string | undefined) => {
-    const { box, dims } = role.buffers.find((buffer) => buffer.name === name) ?? {};
+    const { box, dims } = buffers.get(name ?? '') ?? {};
     return JSON.stringify([box, dims]);
   };
   return (
@@ -176,9 +204,9 @@ function mirrors(role: Role, forth: Exchange, back: Exchange): boolean {
 }
 
 /** By name and micro-batch: whether an exchange of a role has its way back, for whoever counts them. */
-export const returned = (role: Role): ReadonlySet<string> =>
+export const returned = (one: IndexedRole): ReadonlySet<string> =>
   new Set(
-    sitesOf(role)
+    sitesOf(one)
       .filter(({ it }) => it.back)
       .map(({ it }) => `${it.name.replace(/~back\d+$/, '')} #${it.micro}`),
   );

@@ -4,15 +4,16 @@
  */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Op } from '../graph.ts';
+import type { Graph, Op } from '../graph.ts';
 import type { Group, OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
-import type { Buffer, Plan, Role } from '../plan.ts';
+import type { Buffer, Instruction, Plan } from '../plan.ts';
 import { placesOf } from '../ranks.ts';
 import { product } from '../type.ts';
+import type { IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf } from './lives.ts';
-import { type Meaning, meaningsOf } from './names.ts';
+import type { Meaning } from './names.ts';
 
 const definition = (op: Op): OpDefinition<OpKind> => ops[op.kind] as OpDefinition<OpKind>;
 
@@ -21,56 +22,73 @@ const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-
 /** Who has a share in a statistic: how many devices of which group, and how many samples of one device. */
 type Sharers = { readonly over: Group; readonly parts: number; readonly samples: number };
 
-/** The sums that a loss divides are those of its reader's samples; moments are those of their own. */
-function sharersOf(plan: Plan, op: Op): Sharers | undefined {
-  const { model, samples, schedule } = plan;
-  const isRead = (one: Op) => definition(one).needsSums === true && one.inputs.includes(op.output);
-  const of = definition(op).wholeExtent === true ? op : model.ops.find(isRead);
-  if (of === undefined) return undefined;
-  const together = definition(of).together?.(of.attrs as OpAttributes[OpKind]) ?? 1;
-  const places = product(placesOf(plan));
-  return together > samples
-    ? { over: 'stage', parts: places * schedule.replicas, samples }
-    : { over: 'grid', parts: places, samples: together };
-}
+/** A statistic of the model that devices have shares in. */
+type Shared = { readonly op: Op; readonly sharers: Sharers };
 
-export function verifyGathers(plan: Plan, role: Role): Diagnostic[] {
-  if (plan.purpose === 'predict') return [];
-  const shared = new Map(
-    plan.model.ops.flatMap((op) => {
-      const sharers = sharersOf(plan, op);
-      return sharers === undefined ? [] : [[op.output, { op, sharers }] as const];
+/** By name. The sums that a loss divides are those of its reader's samples; moments are those of their own. */
+function sharedStatistics({ model, samples, schedule, axes }: Plan): Map<string, Shared> {
+  const places = product(placesOf({ axes }));
+  const sharersOf = (of: Op): Sharers => {
+    const together = definition(of).together?.(of.attrs as OpAttributes[OpKind]) ?? 1;
+    return together > samples
+      ? { over: 'stage', parts: places * schedule.replicas, samples }
+      : { over: 'grid', parts: places, samples: together };
+  };
+  const readers = new Map<string, Op>();
+  for (const op of model.ops.filter((one) => definition(one).needsSums === true))
+    for (const name of op.inputs) if (!readers.has(name)) readers.set(name, op);
+  return new Map(
+    model.ops.flatMap((op): [string, Shared][] => {
+      const of = definition(op).wholeExtent === true ? op : readers.get(op.output);
+      return of === undefined ? [] : [[op.output, { op, sharers: sharersOf(of) }]];
     }),
   );
-  if (shared.size === 0) return [];
-  const meaning = meaningsOf(plan, role);
-  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-  return role.instructions.flatMap((one, index) => {
-    const place = placeOf(role, index);
-    if (one.do === 'all_gather' || one.do === 'reduce_scatter') {
-      const [from, into] = [buffers.get(one.from), buffers.get(one.into)];
-      const [part, all] = one.do === 'all_gather' ? [from, into] : [into, from];
-      const known = shared.get(/^(.*)~parts(~|$)/.exec(into?.value ?? '')?.[1] ?? '');
-      return known === undefined ||
-        !fits(known.op, known.sharers, one.over, part, all, one.do === 'all_gather', meaning)
-        ? [wrong(place, 'it is not what all who have a share in one statistic give each other')]
-        : [];
-    }
-    if (one.do !== 'run' || one.why === 'update') return [];
-    const graph = plan.segments.find(({ name }) => name === one.segment)?.graph;
-    return (graph?.ops ?? []).flatMap((op) => {
-      const known = shared.get(op.output.replace(/~part$/, ''));
-      if (known === undefined) return [];
-      const why = statisticFault(op, known.op, known.sharers);
-      return why === undefined ? [] : [wrong(place, `\`${op.output}\` ${why}`)];
-    });
-  });
 }
+
+export const verifyGathers: RoleCheck = ({ plan, segments }) => {
+  const shared = sharedStatistics(plan);
+  if (plan.purpose === 'predict' || shared.size === 0) return () => [];
+  const inSegments = new Map(
+    [...segments].map(([name, { graph }]) => [name, statisticFaults(graph, shared)]),
+  );
+  return (one) =>
+    one.role.instructions.flatMap((it, index) => {
+      const place = () => placeOf(one.role, index);
+      if (it.do === 'all_gather' || it.do === 'reduce_scatter')
+        return isShared(one, it, shared)
+          ? []
+          : [wrong(place(), 'it is not what all who have a share in one statistic give each other')];
+      if (it.do !== 'run' || it.why === 'update') return [];
+      return (inSegments.get(it.segment) ?? []).map((why) => wrong(place(), why));
+    });
+};
+
+type Gathering = Extract<Instruction, { do: 'all_gather' | 'reduce_scatter' }>;
+
+function isShared(
+  { buffers, meaning }: IndexedRole,
+  { do: how, over, from, into }: Gathering,
+  shared: ReadonlyMap<string, Shared>,
+): boolean {
+  const [part, all] = how === 'all_gather' ? [from, into] : [into, from];
+  const known = shared.get(/^(.*)~parts(~|$)/.exec(buffers.get(into)?.value ?? '')?.[1] ?? '');
+  return (
+    known !== undefined &&
+    fits(known, over, buffers.get(part), buffers.get(all), how === 'all_gather', meaning)
+  );
+}
+
+/** What is wrong with the statistics that a graph makes, in words. */
+const statisticFaults = ({ ops: all }: Graph, shared: ReadonlyMap<string, Shared>): string[] =>
+  all.flatMap((op) => {
+    const known = shared.get(op.output.replace(/~part$/, ''));
+    const why = known && statisticFault(op, known.op, known.sharers);
+    return why === undefined ? [] : [`\`${op.output}\` ${why}`];
+  });
 
 /** Everybody of the group gives one part, of the statistic at hand. */
 function fits(
-  op: Op,
-  { over, parts }: Sharers,
+  { op, sharers: { over, parts } }: Shared,
   found: Group,
   part: Buffer | undefined,
   all: Buffer | undefined,

@@ -2,14 +2,13 @@
  * Lives of buffers: each is written before it is read, not used after it is freed, freed by the end of the
  * step unless it is state, and fits the segments that read and write it.
  */
-import { at } from '../box.ts';
+import { at, type Box, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { typesOf } from '../graph.ts';
-import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
-import { belongings } from '../stages.ts';
+import type { Buffer, Instruction, Role } from '../plan.ts';
 import { instructionInWords } from '../text/instruction-words.ts';
-import { bytesOf, dimsOf, product, type ValueType } from '../type.ts';
+import { bytesOf, dimsOf, product, sameDims, type ValueType } from '../type.ts';
 import { usesOf } from '../uses.ts';
+import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 
 export const placeOf = (role: Role, index: number): string =>
   `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
@@ -30,12 +29,18 @@ export function placeOfLast(role: Role, chosen: (one: Instruction) => boolean): 
   return last < 0 ? role.name : placeOf(role, last);
 }
 
-export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
+export const verifyLives: RoleCheck = (index) => {
+  const parameters = new Set(index.plan.model.parameters.map(({ name }) => name));
+  return (role) => lifeFaults({ ...index, parameters }, role);
+};
+
+type Known = IndexedPlan & { readonly parameters: ReadonlySet<string> };
+
+function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Diagnostic[] {
+  const { plan } = known;
   const faults: Diagnostic[] = [];
-  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-  const { parameters } = belongings(plan.model, plan.schedule, role.stage);
   const persistent = new Set(
-    plan.states.filter(({ parameter }) => parameters.has(parameter)).map(({ buffer }) => buffer),
+    plan.states.filter(({ parameter }) => has.parameters.has(parameter)).map(({ buffer }) => buffer),
   );
   const alive = new Set(persistent);
   const born = new Map<string, number>();
@@ -48,22 +53,22 @@ export function verifyLives(plan: Plan, role: Role): Diagnostic[] {
     if (value === undefined) faults.push(notAlive(role.name, state, 'the plan keeps and the role lacks'));
   }
   role.instructions.forEach((instruction, index) => {
-    const place = placeOf(role, index);
-    const { reads, writes, frees } = usesOf(instruction);
+    const place = () => placeOf(role, index);
+    const { reads, writes, frees } = at(uses, index);
     for (const name of [...reads, ...frees])
       if (!alive.has(name))
-        faults.push(notAlive(place, name, born.has(name) ? 'was freed' : 'was not written'));
+        faults.push(notAlive(place(), name, born.has(name) ? 'was freed' : 'was not written'));
     for (const name of writes) {
-      if (!buffers.has(name)) faults.push(notAlive(place, name, 'is not declared'));
+      if (!buffers.has(name)) faults.push(notAlive(place(), name, 'is not declared'));
       if (!alive.has(name)) born.set(name, index);
       alive.add(name);
     }
     for (const name of [...reads, ...writes, ...frees]) last.set(name, index);
     for (const name of frees) {
       alive.delete(name);
-      if (persistent.has(name)) faults.push(notAlive(place, name, 'lives from step to step'));
+      if (persistent.has(name)) faults.push(notAlive(place(), name, 'lives from step to step'));
     }
-    faults.push(...segmentFaults(plan, instruction, buffers, place));
+    faults.push(...segmentFaults(known, instruction, buffers, place));
   });
   for (const name of alive)
     if (!persistent.has(name))
@@ -88,69 +93,70 @@ function statedFaults(
 ): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const size = product(dims) * (element === 'f32' ? 4 : 1);
-  const place = placeOfBuffer(role, name);
-  if (bytes !== size) faults.push(wrongBuffer(place, name, `${bytes} bytes`, `${size}`));
+  const wrong = (found: string, expected: string) =>
+    faults.push(wrongBuffer(placeOfBuffer(role, name), name, found, expected));
+  if (bytes !== size) wrong(`${bytes} bytes`, `${size}`);
   const [from, to] = persistent.has(name)
     ? [-1, role.instructions.length]
     : [born.get(name) ?? birth, last.get(name) ?? death];
-  if (birth !== from || death !== to)
-    faults.push(wrongBuffer(place, name, `a life from ${birth} to ${death}`, `from ${from} to ${to}`));
+  if (birth !== from || death !== to) wrong(`a life from ${birth} to ${death}`, `from ${from} to ${to}`);
   return faults;
 }
 
 /** A `run` gives each value of its segment's signature a buffer that fits. */
 function segmentFaults(
-  plan: Plan,
+  { segments, states, parameters }: Known,
   instruction: Instruction,
   buffers: ReadonlyMap<string, Buffer>,
-  place: string,
+  place: () => string,
 ): Diagnostic[] {
   if (instruction.do !== 'run') return [];
-  const segment = plan.segments.find(({ name }) => name === instruction.segment);
-  if (segment === undefined) return [notAlive(place, instruction.segment, 'is not a segment of the plan')];
+  const segment = segments.get(instruction.segment);
+  if (segment === undefined) return [notAlive(place(), instruction.segment, 'is not a segment of the plan')];
   const { inputs, outputs } = segment.graph;
   if (inputs.length !== instruction.reads.length || outputs.length !== instruction.writes.length)
     return [
       wrongBuffer(
-        place,
+        place(),
         segment.name,
         'another number of operands',
         `${inputs.length} and ${outputs.length}`,
       ),
     ];
-  const types = typesOf(segment.graph);
-  const isState = (name: string) => plan.states.some(({ buffer }) => buffer === name);
-  // What an optimizer keeps beside a weight is of the same value.
-  const parameters = new Set(plan.model.parameters.map(({ name }) => name));
   const bound: [string, string][] = [
     ...inputs.map(({ name }, i): [string, string] => [name, at(instruction.reads, i)]),
     ...outputs.map((name, i): [string, string] => [name, at(instruction.writes, i)]),
   ];
   return bound.flatMap(([value, name], operand) => {
     const buffer = buffers.get(name);
-    const type = types.get(value);
+    const type = segment.types.get(value);
     if (buffer === undefined || type === undefined) return [];
-    // An update gives its results new names; all else is bound by the name of the value.
+    // An update gives its results new names; all else is bound by the name of the value. What an optimizer keeps
+    // beside a weight is of the same value.
     const named =
       instruction.why === 'update'
-        ? operand >= inputs.length || (buffer.name === value && (isState(name) || buffer.value === value))
+        ? operand >= inputs.length || (buffer.name === value && (states.has(name) || buffer.value === value))
         : buffer.value === value && (!parameters.has(value) || name === value);
     return [
-      ...(named ? [] : [wrongBuffer(place, name, `the value ${buffer.value}`, value)]),
+      ...(named ? [] : [wrongBuffer(place(), name, `the value ${buffer.value}`, value)]),
       ...bufferFaults(place, buffer, type, segment.samples),
     ];
   });
 }
 
-function bufferFaults(place: string, buffer: Buffer, type: ValueType, samples: number): Diagnostic[] {
+const sameCells = (a: Box | undefined, b: Box | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : sameBox(a, b);
+
+function bufferFaults(place: () => string, buffer: Buffer, type: ValueType, samples: number): Diagnostic[] {
   const dims = dimsOf(type, samples);
-  const box = type.kind === 'map' && type.box.length > 0 ? JSON.stringify(type.box) : undefined;
+  const box = type.kind === 'map' && type.box.length > 0 ? type.box : undefined;
   const same =
-    buffer.dims.join() === dims.join() &&
+    sameDims(buffer.dims, dims) &&
     buffer.element === type.element &&
     buffer.bytes === bytesOf(type, samples) &&
-    (buffer.box === undefined ? undefined : JSON.stringify(buffer.box)) === box;
+    sameCells(buffer.box, box);
+  const cells = box === undefined ? '' : JSON.stringify(box);
   return same
     ? []
-    : [wrongBuffer(place, buffer.name, `[${buffer.dims.join(', ')}]`, `[${dims.join(', ')}] ${box ?? ''}`)];
+    : [wrongBuffer(place(), buffer.name, `[${buffer.dims.join(', ')}]`, `[${dims.join(', ')}] ${cells}`)];
 }

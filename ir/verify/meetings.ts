@@ -5,16 +5,17 @@
 import { alg, Graph as Digraph } from '@dagrejs/graphlib';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { flowingValues } from '../flow.ts';
-import type { Instruction, Plan, Role } from '../plan.ts';
+import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
 import { returned } from './exchanges.ts';
+import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-meeting', { place, why }));
 
-export const verifyMeetings = (plan: Plan): Diagnostic[] => [
+export const verifyMeetings = ({ plan, roles }: IndexedPlan): Diagnostic[] => [
   ...groupFaults(plan),
-  ...plan.roles.flatMap((role) => messageFaults(plan, role)),
-  ...plan.roles.flatMap((role) => wayBackFaults(plan, role)),
+  ...messageFaults(roles),
+  ...wayBackFaults(plan, roles),
   ...cycleFaults(plan),
 ];
 
@@ -41,10 +42,11 @@ const groupMeetings = (role: Role): { readonly name: string; readonly index: num
 
 /** All devices of a stage meet in the same groups in the same order; else they would wait for each other for ever. */
 function groupFaults({ roles }: Plan): Diagnostic[] {
+  const meetings = new Map(roles.map((role) => [role, groupMeetings(role)]));
   return roles.flatMap((role) => {
     const first = roles.find(({ stage }) => stage === role.stage);
-    const expected = first === undefined ? [] : groupMeetings(first);
-    const found = groupMeetings(role);
+    const expected = (first && meetings.get(first)) ?? [];
+    const found = meetings.get(role) ?? [];
     const length = Math.max(found.length, expected.length);
     const index = Array.from({ length }, (_, i) => i).find((i) => found[i]?.name !== expected[i]?.name);
     if (index === undefined) return [];
@@ -54,61 +56,86 @@ function groupFaults({ roles }: Plan): Diagnostic[] {
   });
 }
 
+type Message = Extract<Instruction, { do: 'send' | 'receive' }>;
+
+const isMessage = (one: Instruction): one is Message => one.do === 'send' || one.do === 'receive';
+
+/** What the two ends of a message agree on, seen from the device at the end `how`. */
+const messageName = (how: Message['do'], { name, micro }: Message, stage: number): string =>
+  `${how} ${name} #${micro}, stage ${stage}`;
+
+/** The messages of a role by name. */
+function messagesOf({ role }: IndexedRole): Map<string, Message[]> {
+  const messages = new Map<string, Message[]>();
+  for (const one of role.instructions.filter(isMessage)) {
+    const name = messageName(one.do, one, one.stage);
+    messages.set(name, [...(messages.get(name) ?? []), one]);
+  }
+  return messages;
+}
+
 /** What is sent to another stage is received there, by the role of the same place, into an equal buffer; and back. */
-function messageFaults(plan: Plan, role: Role): Diagnostic[] {
-  const bufferIn = (of: Role, name: string) => of.buffers.find((buffer) => buffer.name === name);
-  return role.instructions.flatMap((one, index) => {
-    if (one.do !== 'send' && one.do !== 'receive') return [];
-    const peer = plan.roles.find(
-      ({ stage, classes }) => stage === one.stage && classes.join() === role.classes.join(),
-    );
-    const other = one.do === 'send' ? 'receive' : 'send';
-    const ends = (peer?.instructions ?? []).flatMap((end) =>
-      end.do === other && end.name === one.name && end.micro === one.micro && end.stage === role.stage
-        ? [end]
-        : [],
-    );
-    const twins = role.instructions.filter(
-      (twin) =>
-        twin.do === one.do && twin.name === one.name && twin.micro === one.micro && twin.stage === one.stage,
-    );
-    const place = placeOf(role, index);
-    if (peer === undefined || ends.length !== 1 || twins.length !== 1)
-      return [wrong(place, `it has no single other end in stage ${one.stage}`)];
-    const mine = bufferIn(role, one.do === 'send' ? one.from : one.into);
-    const [end] = ends;
-    const theirs = end && bufferIn(peer, end.do === 'send' ? end.from : end.into);
-    const key = (buffer: typeof mine) =>
-      JSON.stringify([buffer?.value, buffer?.dims, buffer?.box, buffer?.element]);
-    const named = mine?.value === one.name;
-    return key(mine) === key(theirs) && named ? [] : [wrong(place, 'the two ends do not hold the same')];
-  });
+function messageFaults(roles: readonly IndexedRole[]): Diagnostic[] {
+  const seat = (stage: number, { classes }: Role) => `${stage}: ${classes.join()}`;
+  // Of several roles of one seat the first counts.
+  const bySeat = new Map(roles.toReversed().map((one) => [seat(one.role.stage, one.role), one]));
+  const messages = new Map(roles.map((one) => [one, messagesOf(one)]));
+  return roles.flatMap((one) =>
+    one.role.instructions.flatMap((it, index) => {
+      if (!isMessage(it)) return [];
+      const peer = bySeat.get(seat(it.stage, one.role));
+      const other = it.do === 'send' ? 'receive' : 'send';
+      const ends = (peer && messages.get(peer)?.get(messageName(other, it, one.role.stage))) ?? [];
+      const twins = messages.get(one)?.get(messageName(it.do, it, it.stage)) ?? [];
+      const [end] = ends;
+      if (peer === undefined || end === undefined || ends.length !== 1 || twins.length !== 1)
+        return [wrong(placeOf(one.role, index), `it has no single other end in stage ${it.stage}`)];
+      return agree(it, heldAt(one, it), heldAt(peer, end))
+        ? []
+        : [wrong(placeOf(one.role, index), 'the two ends do not hold the same')];
+    }),
+  );
+}
+
+const heldAt = ({ buffers }: IndexedRole, it: Message): Buffer | undefined =>
+  buffers.get(it.do === 'send' ? it.from : it.into);
+
+function agree({ name }: Message, mine: Buffer | undefined, theirs: Buffer | undefined): boolean {
+  const key = (buffer: Buffer | undefined) =>
+    JSON.stringify([buffer?.value, buffer?.dims, buffer?.box, buffer?.element]);
+  return mine?.value === name && key(mine) === key(theirs);
 }
 
 /** Where a cotangent flows through a meeting, the devices meet again on the way back. */
-function wayBackFaults(plan: Plan, role: Role): Diagnostic[] {
-  const flows = flowingValues(plan.model);
-  const back = returned(role);
-  const scattered = new Set(
-    role.instructions.flatMap((one) =>
-      one.do === 'reduce_scatter' ? [`${one.micro} ${heldIn(role, one.into)}`] : [],
-    ),
-  );
-  return role.instructions.flatMap((one, index) => {
-    if (one.do === 'exchange' && !one.back && flows.has(one.value) && !back.has(`${one.name} #${one.micro}`))
-      return [wrong(placeOf(role, index), 'the shares of what it fetches never go home')];
-    if (one.do !== 'all_gather') return [];
-    const statistic = heldIn(role, one.into).replace(/~parts$/, '');
-    const source = plan.model.ops.find(({ output }) => output === statistic)?.inputs[0] ?? '';
-    const wanted =
-      flows.has(source) &&
-      ![...scattered].some((name) => name.startsWith(`${one.micro} ${statistic}~parts~`));
-    return wanted ? [wrong(placeOf(role, index), 'the shares of what it gathers never go home')] : [];
+function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnostic[] {
+  const flows = flowingValues(model);
+  const sources = new Map(model.ops.map(({ output, inputs }) => [output, inputs[0] ?? '']));
+  return roles.flatMap((one) => {
+    const { role, buffers } = one;
+    const held = (name: string) => buffers.get(name)?.value ?? '';
+    const back = returned(one);
+    const scattered = new Set(
+      role.instructions.flatMap((it) => {
+        if (it.do !== 'reduce_scatter') return [];
+        const [, statistic] = /^(.*?)~parts~/.exec(held(it.into)) ?? [];
+        return statistic === undefined ? [] : [`${it.micro} ${statistic}`];
+      }),
+    );
+    const wayBack = (it: Instruction): string | undefined => {
+      if (it.do === 'exchange' && !it.back && flows.has(it.value) && !back.has(`${it.name} #${it.micro}`))
+        return 'the shares of what it fetches never go home';
+      if (it.do !== 'all_gather') return undefined;
+      const statistic = held(it.into).replace(/~parts$/, '');
+      return flows.has(sources.get(statistic) ?? '') && !scattered.has(`${it.micro} ${statistic}`)
+        ? 'the shares of what it gathers never go home'
+        : undefined;
+    };
+    return role.instructions.flatMap((it, index) => {
+      const why = wayBack(it);
+      return why === undefined ? [] : [wrong(placeOf(role, index), why)];
+    });
   });
 }
-
-const heldIn = (role: Role, buffer: string): string =>
-  role.buffers.find(({ name }) => name === buffer)?.value ?? '';
 
 /** The moments in which a device may have to wait, as nodes; `waitsFor` another moment. */
 function moment(

@@ -19,11 +19,21 @@ export const segmentsOf = (plan: Plan, role: Role): Segment[] => {
 };
 
 /** A value is what the model calls so, a piece cut from one, what was fetched of one, or any of these once more. */
-export function meaningsOf(plan: Plan, role: Role): Meaning {
+export function meaningsOf(plan: Plan): (role: Role) => Meaning {
   const known = new Set(modelTypes(plan.model).keys());
+  const byPlace = new Map<string, Meaning>();
+  return ({ classes }) => {
+    const place = classes.join();
+    const meaning = byPlace.get(place) ?? meaningAt(plan, known, place);
+    byPlace.set(place, meaning);
+    return meaning;
+  };
+}
+
+/** What one stage cuts out, another stage of the same place may read. */
+function meaningAt(plan: Plan, known: ReadonlySet<string>, place: string): Meaning {
   const sources = new Map<string, string>();
-  // What one stage cuts out, another stage of the same place may read.
-  const stages = plan.roles.filter(({ classes }) => classes.join() === role.classes.join());
+  const stages = plan.roles.filter(({ classes }) => classes.join() === place);
   for (const { graph } of stages.flatMap((one) => segmentsOf(plan, one)))
     for (const op of graph.ops) if (op.kind === 'crop') sources.set(op.output, at(op.inputs, 0));
   for (const one of stages.flatMap(({ instructions }) => instructions))

@@ -11,6 +11,7 @@ import { verifyArena } from './arena.ts';
 import { verifyExchanges } from './exchanges.ts';
 import { verifyGathers } from './gathers.ts';
 import { verifyGraph } from './graph.ts';
+import { indexed, type RoleCheck } from './indexed.ts';
 import { placeOf, verifyLives } from './lives.ts';
 import { verifyMeetings } from './meetings.ts';
 import { verifyModel } from './model.ts';
@@ -31,30 +32,34 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
   ];
   // Without a sound model and grid there is nothing to hold the roles against.
   if (basis.length > 0) return basis;
+  const index = indexed(plan);
+  const places = placesOfSegments(plan);
+  const checks = [...roleChecks, ...(allocated ? [verifyArena] : [])].map((check) => check(index));
   return [
-    ...plan.segments.flatMap(({ graph, name }) => verifyGraph(graph, placeOfSegment(plan, name))),
-    ...plan.roles.flatMap((role) => [
-      ...verifyLives(plan, role),
-      ...verifySteps(plan, role),
-      ...verifyReductions(plan, role),
-      ...verifyGathers(plan, role),
-      ...(plan.purpose === 'train' ? verifyStages(plan, role) : []),
-      ...verifyStrips(plan, role),
-      ...(allocated ? verifyArena(plan, role) : []),
-    ]),
-    ...verifyRegions(plan),
-    ...verifyExchanges(plan),
-    ...(plan.purpose === 'train' ? verifyMeetings(plan) : []),
+    ...plan.segments.flatMap(({ graph, name }) => verifyGraph(graph, places.get(name) ?? name)),
+    ...index.roles.flatMap((role) => checks.flatMap((check) => check(role))),
+    ...verifyRegions(index),
+    ...verifyExchanges(index),
+    ...(plan.purpose === 'train' ? verifyMeetings(index) : []),
   ];
 }
 
-/** The first instruction that runs a segment. */
-function placeOfSegment({ roles }: Plan, segment: string): string {
-  for (const role of roles) {
-    const index = role.instructions.findIndex((one) => one.do === 'run' && one.segment === segment);
-    if (index >= 0) return placeOf(role, index);
-  }
-  return segment;
+const roleChecks: readonly RoleCheck[] = [
+  verifyLives,
+  verifySteps,
+  verifyReductions,
+  verifyGathers,
+  verifyStages,
+  verifyStrips,
+];
+
+/** The first instruction that runs each segment. */
+function placesOfSegments({ roles }: Plan): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const role of roles)
+    for (const [index, one] of role.instructions.entries())
+      if (one.do === 'run' && !places.has(one.segment)) places.set(one.segment, placeOf(role, index));
+  return places;
 }
 
 /** Purpose, samples and states are those that follow from the model and the schedule. */

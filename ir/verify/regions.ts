@@ -5,64 +5,66 @@
  */
 import { at, type Box, extents, sameBox, shiftBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { type Graph, type Op, typesOf } from '../graph.ts';
+import type { Op } from '../graph.ts';
 import { extentOf, insideImage, isSpatial, modelTypes, regionOf } from '../intervals.ts';
 import type { OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
-import type { Plan, Role } from '../plan.ts';
+import type { Plan } from '../plan.ts';
 import { placesOf, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
+import type { IndexedPlan, IndexedRole, IndexedSegment } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
-import { carriedOut, type Meaning, meaningsOf } from './names.ts';
+import { carriedOut, type Meaning } from './names.ts';
 import { seatsOfRole } from './seats.ts';
 
 type Context = {
   readonly plan: Plan;
+  readonly segments: IndexedPlan['segments'];
   readonly modelOp: (output: string) => Op | undefined;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
   readonly owners: Ownership;
 };
 
-export function verifyRegions(plan: Plan): Diagnostic[] {
+export function verifyRegions({ plan, segments, roles }: IndexedPlan): Diagnostic[] {
   const { model, schedule } = plan;
   const context: Context = {
     plan,
+    segments,
     modelOp: carriedOut(model),
     globalTypes: modelTypes(model),
     owners: ownership(model, schedule.cuts),
   };
-  return plan.roles.flatMap((role) => {
-    const meaning = meaningsOf(plan, role);
-    return seatsOfRole(plan, role).flatMap((seat) => [
-      ...graphsOf(plan, role).flatMap(({ graph, part, index }) =>
-        graphFaults(context, placeOf(role, index), graph, meaning, tileAt(plan, seat.place, part)),
+  return roles.flatMap((one) => {
+    const running = graphsOf(context, one);
+    return seatsOfRole(plan, one.role).flatMap((seat) => [
+      ...running.flatMap(({ segment, part, index }) =>
+        graphFaults(context, placeOf(one.role, index), segment, one.meaning, tileAt(plan, seat.place, part)),
       ),
-      ...ownedFaults(context, role, seat),
+      ...ownedFaults(context, one, seat),
     ]);
   });
 }
 
 /** A graph, the tile of the device that it runs for, and the first instruction that runs it. */
 type Running = {
-  readonly graph: Graph;
+  readonly segment: IndexedSegment;
   readonly part: readonly number[] | undefined;
   readonly index: number;
 };
 
 /** Each graph that a role runs, once for each tile of the device. */
-function graphsOf(plan: Plan, role: Role): Running[] {
-  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+function graphsOf({ segments }: Context, { role, buffers }: IndexedRole): Running[] {
   const found = new Map<string, Running>();
   for (const [index, one] of role.instructions.entries()) {
     if (one.do !== 'run' || one.why === 'update') continue;
     const part = [...one.reads, ...one.writes]
       .map((name) => buffers.get(name)?.part)
       .find((of) => of !== undefined);
-    const graph = plan.segments.find(({ name }) => name === one.segment)?.graph;
+    const segment = segments.get(one.segment);
     const key = `${one.segment} ${part}`;
-    if (graph !== undefined && !found.has(key)) found.set(key, { graph, part, index });
+    if (segment !== undefined && !found.has(key)) found.set(key, { segment, part, index });
   }
   return [...found.values()];
 }
@@ -72,12 +74,11 @@ const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}
 function graphFaults(
   context: Context,
   instruction: string,
-  graph: Graph,
+  { graph, types: local }: IndexedSegment,
   globalName: Meaning,
   tile: readonly number[],
 ): Diagnostic[] {
   const place = `${instruction} at tile ${tile.join(',')}`;
-  const local = typesOf(graph);
   /** Global cells of a local value: its box moved to where the tile's part begins. */
   const cellsOf = (name: string): Box | undefined => {
     const type = local.get(name);
@@ -216,7 +217,7 @@ function attributeFaults(
 /** Labels, predictions and what is stored cover exactly the cells that the tile owns. */
 function ownedFaults(
   { plan, globalTypes, owners }: Context,
-  role: Role,
+  { role, buffers }: IndexedRole,
   { place: seat }: Seat,
 ): Diagnostic[] {
   const names = role.instructions.flatMap((i) => {
@@ -225,7 +226,7 @@ function ownedFaults(
     return i.do === 'count' ? [i.from] : [];
   });
   return [...new Set(names)].flatMap((name) => {
-    const buffer = role.buffers.find((candidate) => candidate.name === name);
+    const buffer = buffers.get(name);
     if (buffer?.box === undefined || !globalTypes.has(buffer.value)) return [];
     const tile = tileAt(plan, seat, buffer.part);
     const held = shiftBox(

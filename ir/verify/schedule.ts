@@ -157,12 +157,10 @@ function paceFaults({ chunks, pace, order }: Schedule): Diagnostic[] {
 function sharedFaults(model: Model, schedule: Schedule): Diagnostic[] {
   const chunks = chunkOfOps(model, schedule);
   const stages = stageOfChunks(schedule);
-  return model.parameters.flatMap(({ name }) => {
-    const readers = new Set(
-      model.ops.flatMap(({ inputs }, index) =>
-        inputs.includes(name) ? [at(stages, at(chunks, index))] : [],
-      ),
-    );
+  const byParameter = new Map(model.parameters.map(({ name }) => [name, new Set<number>()]));
+  for (const [index, { inputs }] of model.ops.entries())
+    for (const name of inputs) byParameter.get(name)?.add(at(stages, at(chunks, index)));
+  return [...byParameter].flatMap(([name, readers]) => {
     return readers.size > 1 ? [wrong(`\`${name}\` is read in the stages ${[...readers].join(' and ')}`)] : [];
   });
 }

@@ -5,13 +5,13 @@
  */
 import { at, type Box, isEmpty, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { type Graph, typesOf } from '../graph.ts';
 import { trainedParameters } from '../model.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
 import { readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
-import { usesOf } from '../uses.ts';
+import type { Value } from '../type.ts';
+import type { IndexedPlan, IndexedRole, IndexedSegment, RoleCheck } from './indexed.ts';
 import { placeOf } from './lives.ts';
-import { type Meaning, meaningsOf } from './names.ts';
+import type { Meaning } from './names.ts';
 
 type Adding = Extract<Instruction, { do: 'paste' | 'accumulate' }>;
 
@@ -20,9 +20,8 @@ const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-
 const isAdding = (it: Instruction): it is Adding => it.do === 'paste' || it.do === 'accumulate';
 
 /** Buffers in which the shares of strips are added up. */
-export function stripSums(role: Role): ReadonlySet<string> {
-  const values = new Map(role.buffers.map(({ name, value }) => [name, value]));
-  const isShare = (name: string) => readStripName(values.get(name) ?? '')?.kind === 'share';
+export function stripSums({ role, buffers }: IndexedRole): ReadonlySet<string> {
+  const isShare = (name: string) => readStripName(buffers.get(name)?.value ?? '')?.kind === 'share';
   return new Set(role.instructions.flatMap((it) => (isAdding(it) && isShare(it.from) ? [it.into] : [])));
 }
 
@@ -31,55 +30,71 @@ type Site = {
   readonly index: number;
   readonly place: string;
   readonly it: Extract<Instruction, { do: 'run' }>;
-  readonly graph: Graph;
+  readonly segment: IndexedSegment;
   readonly strips: number;
   readonly strip: number;
 };
 
-export function verifyStrips(plan: Plan, role: Role): Diagnostic[] {
-  const { sites, faults } = sitesOf(plan, role);
-  const meaning = meaningsOf(plan, role);
+export const verifyStrips: RoleCheck = ({ plan, segments }) => {
+  const names = new Map([...segments.values()].map((one) => [one.name, stripNames(one)]));
+  return (one) => {
+    const { sites, faults } = sitesOf(segments, names, one.role);
+    return [...faults, ...siteFaults(plan, one, sites), ...sumFaults(one)];
+  };
+};
+
+function siteFaults(plan: Plan, one: IndexedRole, sites: readonly Site[]): Diagnostic[] {
+  const { meaning } = one;
+  const added = addedFrom(one.role);
   const groups = new Map<string, Site[]>();
   for (const site of sites) {
-    const key = `${site.strips} ${site.it.micro} ${partOf(role, site.it)}`;
+    const key = `${site.strips} ${site.it.micro} ${partOf(one, site.it)}`;
     groups.set(key, [...(groups.get(key) ?? []), site]);
   }
   return [
-    ...faults,
     ...[...groups.values()].flatMap((group) => [
       ...countFaults(plan, group),
       ...rowFaults(plan, group, meaning),
-      ...shareFaults(plan, role, group),
+      ...shareFaults(plan, one, group, added),
     ]),
     ...sites.flatMap((site) => labelFaults(plan, site, meaning)),
-    ...sumFaults(role),
   ];
 }
 
-const bufferNamed = (role: Role, name: string | undefined): Buffer | undefined =>
-  role.buffers.find((buffer) => buffer.name === name);
+/** By buffer the instructions that add it to another. */
+function addedFrom({ instructions }: Role): Map<string, { readonly index: number; readonly it: Adding }[]> {
+  const added = new Map<string, { index: number; it: Adding }[]>();
+  for (const [index, it] of instructions.entries())
+    if (isAdding(it)) added.set(it.from, [...(added.get(it.from) ?? []), { index, it }]);
+  return added;
+}
 
-const partOf = (role: Role, { reads, writes }: Site['it']): string =>
-  [...reads, ...writes].flatMap((name) => bufferNamed(role, name)?.part ?? []).join();
+const partOf = ({ buffers }: IndexedRole, { reads, writes }: Site['it']): string =>
+  [...reads, ...writes].flatMap((name) => buffers.get(name)?.part ?? []).join();
+
+/** The names of strips among the results of a segment. */
+const stripNames = ({ graph }: IndexedSegment): StripName[] =>
+  graph.ops.flatMap(({ output }) => readStripName(output) ?? []);
 
 /** The runs that have names of a strip in them; a run has those of one strip at most. */
-function sitesOf(plan: Plan, role: Role): { readonly sites: Site[]; readonly faults: Diagnostic[] } {
+function sitesOf(
+  segments: IndexedPlan['segments'],
+  stripsIn: ReadonlyMap<string, readonly StripName[]>,
+  role: Role,
+): { readonly sites: Site[]; readonly faults: Diagnostic[] } {
   const sites: Site[] = [];
   const faults: Diagnostic[] = [];
   role.instructions.forEach((it, index) => {
-    const graph = it.do === 'run' && plan.segments.find(({ name }) => name === it.segment)?.graph;
-    if (!graph || it.do !== 'run') return;
-    const names = graph.ops.flatMap(({ output }): StripName[] => {
-      const found = readStripName(output);
-      return found === undefined ? [] : [found];
-    });
+    if (it.do !== 'run') return;
+    const segment = segments.get(it.segment);
+    const names = stripsIn.get(it.segment) ?? [];
     const [first] = names;
-    if (first === undefined) return;
+    if (segment === undefined || first === undefined) return;
     const { strips, strip } = first;
     const place = placeOf(role, index);
     if (names.some((one) => one.strips !== strips || one.strip !== strip))
       faults.push(wrong(place, 'it does ops of several strips'));
-    sites.push({ index, place, it, graph, strips, strip });
+    sites.push({ index, place, it, segment, strips, strip });
   });
   return { sites, faults };
 }
@@ -100,7 +115,7 @@ function rowFaults(plan: Plan, group: readonly Site[], meaning: Meaning): Diagno
     plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
   );
   const shared = (name: string) => meaning(name) === undefined || targets.has(meaning(name) ?? '');
-  const names = new Set(group.flatMap(({ graph }) => graph.inputs.map(({ name }) => name)).filter(shared));
+  const names = new Set(group.flatMap(({ segment }) => namesOf(segment.graph.inputs)).filter(shared));
   return [...names].flatMap((name) =>
     unevenSites(group, name).map(({ place }) =>
       wrong(place, `the strips do not go once through every row of \`${name}\``),
@@ -110,7 +125,7 @@ function rowFaults(plan: Plan, group: readonly Site[], meaning: Meaning): Diagno
 
 /** Strips that do not begin in the row in which the one before ends, and those; the first and the last row count too. */
 function unevenSites(group: readonly Site[], name: string): Site[] {
-  const whole = group.flatMap(({ graph }) => boxIn(graph, name) ?? [])[0];
+  const whole = group.flatMap(({ segment }) => boxIn(segment, name) ?? [])[0];
   const rows = whole?.[0];
   if (whole === undefined || rows === undefined) return [];
   const read = group.flatMap((site) => rowsRead(site, name).map((box) => ({ site, box, rows: at(box, 0) })));
@@ -125,15 +140,18 @@ function unevenSites(group: readonly Site[], name: string): Site[] {
   return faulty;
 }
 
-const boxIn = (graph: Graph, name: string): [Box] | undefined => {
-  const type = typesOf(graph).get(name);
+const namesOf = (values: readonly Value[]): string[] => values.map(({ name }) => name);
+
+const boxIn = ({ types }: IndexedSegment, name: string): [Box] | undefined => {
+  const type = types.get(name);
   return type?.kind === 'map' && type.box.length > 0 ? [type.box] : undefined;
 };
 
 /** The cells that a strip reads of what it is given: its rows, or all where it cuts none out. */
-function rowsRead({ graph, strips, strip }: Site, name: string): Box[] {
+function rowsRead({ segment, strips, strip }: Site, name: string): Box[] {
+  const { graph } = segment;
   const rows = graph.ops.find(({ output }) => output === rowsOf(name, { strips, strip }));
-  const [whole] = boxIn(graph, name) ?? [];
+  const [whole] = boxIn(segment, name) ?? [];
   if (whole === undefined) return [];
   if (rows === undefined) return [whole];
   if (rows.kind !== 'crop') return [];
@@ -147,42 +165,50 @@ function rowsRead({ graph, strips, strip }: Site, name: string): Box[] {
 }
 
 /** Each strip gives a share of the same values, of the rows that it reads of them, and each share is added once. */
-function shareFaults(plan: Plan, role: Role, group: readonly Site[]): Diagnostic[] {
+function shareFaults(
+  plan: Plan,
+  one: IndexedRole,
+  group: readonly Site[],
+  addedFrom: ReadonlyMap<string, readonly { readonly index: number; readonly it: Adding }[]>,
+): Diagnostic[] {
   const trained = new Set(trainedParameters(plan.model));
   const values = new Set(
-    group.flatMap(({ graph }) => [
+    group.flatMap(({ segment: { graph } }) => [
       ...graph.outputs.flatMap((name) => readStripName(name)?.value ?? []),
-      ...graph.inputs.map(({ name }) => name).filter((name) => trained.has(name)),
+      ...namesOf(graph.inputs).filter((name) => trained.has(name)),
     ]),
   );
   return [...values].flatMap((value) => {
     const sums = new Set<string>();
     const faults = group.flatMap((site): Diagnostic[] => {
       const name = shareOf(value, site);
-      const buffer = site.it.writes[site.graph.outputs.indexOf(name)];
+      const buffer = site.it.writes[site.segment.graph.outputs.indexOf(name)];
       if (buffer === undefined)
         return [wrong(site.place, `it gives no share of the cotangent of \`${value}\``)];
-      const added = role.instructions.flatMap((it, index) =>
-        isAdding(it) && it.from === buffer && index > site.index ? [it] : [],
-      );
-      for (const { into } of added) sums.add(into);
+      const added = (addedFrom.get(buffer) ?? []).filter(({ index }) => index > site.index);
+      for (const { it } of added) sums.add(it.into);
       // A share of what only went through, such as an operand of a sum, needs no rows of the value.
       const [read] = rowsRead(site, value);
-      const [box] = boxIn(site.graph, name) ?? [];
+      const [box] = boxIn(site.segment, name) ?? [];
       const fits = read === undefined || (box !== undefined && sameBox(read, box));
       return [
         ...(added.length === 1 ? [] : [wrong(site.place, `\`${name}\` is added ${added.length} times`)]),
         ...(fits ? [] : [wrong(site.place, `\`${name}\` does not cover the rows that are read`)]),
       ];
     });
-    return [...faults, ...(faults.length > 0 ? [] : intoFaults(role, at(group, 0), value, [...sums]))];
+    return [...faults, ...(faults.length > 0 ? [] : intoFaults(one, at(group, 0), value, [...sums]))];
   });
 }
 
 /** All shares of a value go into one sum, which is that value's and covers all that there is of it. */
-function intoFaults(role: Role, { it, graph, place, strips }: Site, value: string, sums: readonly string[]) {
-  const sum = bufferNamed(role, sums[0]);
-  const given = bufferNamed(role, it.reads[graph.inputs.findIndex(({ name }) => name === value)]);
+function intoFaults(
+  { buffers }: IndexedRole,
+  { it, segment, place, strips }: Site,
+  value: string,
+  sums: readonly string[],
+) {
+  const sum = buffers.get(sums[0] ?? '');
+  const given = buffers.get(it.reads[namesOf(segment.graph.inputs).indexOf(value)] ?? '');
   const named = sum?.value === `${value}~grad` || sum?.value === `${value}~sum${strips}`;
   const key = (buffer: Buffer | undefined) => JSON.stringify([buffer?.box, buffer?.part]);
   const fits = given === undefined || key(sum) === key(given);
@@ -192,14 +218,14 @@ function intoFaults(role: Role, { it, graph, place, strips }: Site, value: strin
 }
 
 /** Labels are held against what is predicted of the same cells. */
-function labelFaults({ model }: Plan, { graph, place }: Site, meaning: Meaning): Diagnostic[] {
+function labelFaults({ model }: Plan, { segment, place }: Site, meaning: Meaning): Diagnostic[] {
   const targets = new Set(
     model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
   );
-  return graph.ops.flatMap((op) => {
+  return segment.graph.ops.flatMap((op) => {
     if (op.kind === 'crop' || !op.inputs.some((name) => targets.has(meaning(name) ?? ''))) return [];
     const boxes = op.inputs.flatMap((name) =>
-      meaning(name) === undefined ? [] : (boxIn(graph, name) ?? []),
+      meaning(name) === undefined ? [] : (boxIn(segment, name) ?? []),
     );
     return boxes.every((box) => sameBox(box, at(boxes, 0)))
       ? []
@@ -208,25 +234,26 @@ function labelFaults({ model }: Plan, { graph, place }: Site, meaning: Meaning):
 }
 
 /** The first share clears the sum, no other does, nothing else writes it, and nobody reads it before the last. */
-function sumFaults(role: Role): Diagnostic[] {
-  const sums = stripSums(role);
+function sumFaults(one: IndexedRole): Diagnostic[] {
+  const { role, buffers, uses } = one;
+  const sums = stripSums(one);
   const added = new Map<string, number>();
   const used = new Set<string>();
   const faults: Diagnostic[] = [];
   role.instructions.forEach((it, index) => {
-    const place = placeOf(role, index);
+    const blame = (why: string) => faults.push(wrong(placeOf(role, index), why));
     if (isAdding(it) && sums.has(it.into)) {
       const before = added.get(it.into) ?? 0;
       added.set(it.into, before + 1);
       if (it.first !== (before === 0))
-        faults.push(wrong(place, it.first ? 'what was summed before is lost' : 'the sum is not cleared'));
-      if (used.has(it.into)) faults.push(wrong(place, `\`${it.into}\` was used before its last share came`));
-      if (!fits(it, bufferNamed(role, it.from), bufferNamed(role, it.into)))
-        faults.push(wrong(place, `\`${it.from}\` has no place in \`${it.into}\``));
+        blame(it.first ? 'what was summed before is lost' : 'the sum is not cleared');
+      if (used.has(it.into)) blame(`\`${it.into}\` was used before its last share came`);
+      if (!fits(it, buffers.get(it.from), buffers.get(it.into)))
+        blame(`\`${it.from}\` has no place in \`${it.into}\``);
       return;
     }
-    if (it.do === 'paste') faults.push(wrong(place, 'no strip has a share there'));
-    const { reads, writes, frees } = usesOf(it);
+    if (it.do === 'paste') blame('no strip has a share there');
+    const { reads, writes, frees } = at(uses, index);
     for (const name of [...reads, ...writes]) if (sums.has(name)) used.add(name);
     for (const name of frees) {
       used.delete(name);
