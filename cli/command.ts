@@ -23,6 +23,7 @@ export function complain(
   sources: ReadonlyMap<string, string> = new Map(),
   code: ExitCode = 1,
 ): ExitCode {
+  if (diagnostics.length === 0) return 0;
   note(renderDiagnostics(diagnostics, sources));
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length === 0) return 0;

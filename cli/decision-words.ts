@@ -6,6 +6,10 @@ import type { PlanJson } from './plan-json.ts';
 import { many } from './plan-tables.ts';
 import { type Binding, bindings } from './prediction.ts';
 
+/** Of samples a second. */
+export const showRate = (rate: number): string =>
+  rate < 1000 ? rate.toPrecision(3) : Math.round(rate).toLocaleString('en-US');
+
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 export const partWords: { readonly [P in keyof Parts]: string } = {
@@ -70,7 +74,7 @@ export function decisionInWords({ schedule, predicted, bound, decision }: Shown)
   )
     return [];
   return [
-    `Predicted: ${showSeconds(stepSeconds)} a step, ${samplesPerSecond.toPrecision(3)} samples/s, efficiency ${percent(efficiency)} of ${many(decision?.available ?? schedule.devices, 'device')}.`,
+    `Predicted: ${showSeconds(stepSeconds)} a step, ${showRate(samplesPerSecond)} samples/s, efficiency ${percent(efficiency)} of ${many(decision?.available ?? schedule.devices, 'device')}.`,
     `No schedule is faster than ${showSeconds(bound.any)} (gap ${percent(bound.gap)})${bound.class === undefined ? '' : `; none that was searched than ${showSeconds(bound.class)}`}.`,
     ...(binding === undefined ? [] : [bindingInWords(binding)]),
     ...(decision === undefined ? [] : choiceInWords(decision)),

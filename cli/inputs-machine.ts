@@ -42,3 +42,10 @@ export function readMachine(nameOrFile: string): Result<Machine> {
   const source = readSource(file.value);
   return source.ok ? readMachineText(source.value, file.value) : source;
 }
+
+/** The text of a machine that was given as a file, for diagnostics that point into it. */
+export function machineText(nameOrFile: string | undefined): [string, string][] {
+  const file = nameOrFile === undefined ? undefined : machineFile(nameOrFile);
+  const text = file?.ok ? readSource(file.value) : undefined;
+  return file?.ok && text?.ok ? [[file.value, text.value]] : [];
+}

@@ -45,7 +45,7 @@ test('what is pinned comes before the schedule file; a pinned grid opens its cut
 test('a pin that is no decision is named', () => {
   assert.match(
     String(pinsOf({ pin: ['replicas=2', 'tiles=two'] })),
-    /`--pin tiles=two`: expected a decision/,
+    /`--pin tiles=two`: expected something like tiles=2x3 .*found `two`/,
   );
   assert.match(String(pinsOf({ pin: ['tile=2x2'] })), /KEY one of .*tiles/);
 });

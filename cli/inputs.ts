@@ -1,28 +1,71 @@
 /** What commands are given: texts, decisions, sizes. Each reader gives a value or diagnostics. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { join, parse } from 'node:path';
+import { bundlePaths } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Pins } from '../ir/schedule.ts';
+import { nearestWord } from '../ir/suggest.ts';
 import { readText } from '../ir/text/cursor.ts';
 import { decisionWords, readSchedule } from '../ir/text/schedule.ts';
 import { parseBytes } from '../ir/units.ts';
 import { reasonOf } from '../runtime/files/reason.ts';
 
-const wrongOption = (option: string, value: string, expected: string): Result<never> =>
-  failure(diagnose(fault('wrong-option', { option, value, expected })));
+const wrongOption = (option: string, value: string, expected: string, near?: string): Result<never> =>
+  failure(
+    diagnose(fault('wrong-option', { option, value, expected }), {
+      hint: near && `did you mean \`${near}\`?`,
+    }),
+  );
+
+/** One value of each decision, as `--pin` takes it. */
+const decisionExamples: Readonly<Record<string, string>> = {
+  devices: '6',
+  memory: '4294967296, in bytes, or rather --memory 4GiB',
+  replicas: '2',
+  micro_batches: '4',
+  order: '1f1b',
+  tiles: '2x3',
+  stream: '2x2',
+  slices: '0,16,32',
+  rows: '0,104,256',
+  columns: '0,128,256',
+  halo: 'overlap, or "exchange 2 before unet.encode[2].conv[0]"',
+  coarsen: '"2 x 2 from level 3"',
+  stages: '2',
+  buckets: '4',
+  drop: 'unet.encode[0].relu[0]',
+  strips: '"4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]"',
+};
 
 export function readSource(file: string): Result<string> {
   try {
     return success(readFileSync(file, 'utf8'));
   } catch (error) {
     const missing = !existsSync(file);
+    const near = missing ? nearestFile(file) : undefined;
     return failure(
       diagnose(
         missing
           ? fault('file-missing', { file })
           : fault('file-unreadable', { file, reason: reasonOf(error) }),
+        existsSync(join(file, bundlePaths.manifest))
+          ? { hint: `it is a bundle: \`unetc inspect ${file}\` shows what is in it` }
+          : { hint: near && `did you mean \`${near}\`?` },
       ),
     );
+  }
+}
+
+/** The file of the same folder that was probably meant. */
+function nearestFile(file: string): string | undefined {
+  try {
+    const { dir, base } = parse(file);
+    const near = nearestWord(base, readdirSync(dir === '' ? '.' : dir));
+    return near && join(dir, near);
+  } catch {
+    // No such folder: nothing is near.
+    return undefined;
   }
 }
 
@@ -85,12 +128,22 @@ function readPinned(pin: readonly string[]): Result<Pins> {
 function readPin(given: string): Result<string> {
   const [key = '', ...rest] = given.split('=');
   if (!decisionWords.includes(key) || rest.length !== 1)
-    return wrongOption('--pin', given, `KEY=VALUE, KEY one of ${decisionWords.join(', ')}`);
+    return wrongOption(
+      '--pin',
+      given,
+      `KEY=VALUE, KEY one of ${decisionWords.join(', ')}`,
+      rest.length === 1 ? nearestWord(key, decisionWords) : undefined,
+    );
   const line = `${key} ${rest.join('').replaceAll(',', ' ')}`;
   const read = readText(`schedule pinned\n${line}`, `--pin ${given}`, readSchedule);
   if (read.ok) return success(line);
   const said = read.diagnostics.map(({ message }) => message).join('; ');
-  return wrongOption('--pin', given, `a decision of a schedule: ${said}`);
+  const example = decisionExamples[key];
+  return wrongOption(
+    '--pin',
+    given,
+    `${example === undefined ? 'a decision of a schedule' : `something like ${key}=${example}`} (${said})`,
+  );
 }
 
 /** A grid that is pinned leaves the cuts of a schedule open again, and the other way round. */

@@ -1,7 +1,15 @@
 /** The machine that a plan is for, and the devices that follow from it. */
-import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import {
+  type Diagnostic,
+  diagnose,
+  failure,
+  fault,
+  type Result,
+  success,
+} from '../ir/diagnostics/diagnostic.ts';
 import { type Machine, machineDevices } from '../ir/machine.ts';
 import type { Pins } from '../ir/schedule.ts';
+import { showBytes } from '../ir/units.ts';
 import { memoryOfThisMachine } from './inputs.ts';
 import { readMachine } from './inputs-machine.ts';
 
@@ -16,6 +24,38 @@ export function machineFor(name: string | undefined, pins: Pins): Result<Chosen>
   }
   const read = readMachine(name);
   if (!read.ok) return read;
-  const devices = pins.devices ?? machineDevices(read.value);
-  return success({ machine: read.value, pins: { ...pins, devices } });
+  const machine = read.value;
+  const enough = hasDevices(machine, `\`--devices ${pins.devices}\``, pins.devices ?? 1, fewer(machine));
+  if (!enough.ok) return enough;
+  return success(
+    { machine, pins: { ...pins, devices: pins.devices ?? machineDevices(machine) } },
+    memoryWarnings(machine, pins),
+  );
+}
+
+const fewer = (machine: Machine): string =>
+  `leave \`--devices\` out to use up to all ${machineDevices(machine).toLocaleString('en-US')}`;
+
+/** Errors: `too-few-devices`. */
+export function hasDevices(machine: Machine, what: string, devices: number, remedy: string): Result<void> {
+  const has = machineDevices(machine);
+  if (devices <= has) return success(undefined);
+  const count = (number: number) => number.toLocaleString('en-US');
+  return failure(
+    diagnose(
+      fault('too-few-devices', {
+        what,
+        devices: count(devices),
+        machine: machine.name,
+        has: count(has),
+        remedy,
+      }),
+    ),
+  );
+}
+
+function memoryWarnings({ name, device }: Machine, { memory = 0 }: Pins): Diagnostic[] {
+  const has = device.memory - device.reserve;
+  if (memory <= has) return [];
+  return [diagnose(fault('memory-beyond', { given: showBytes(memory), machine: name, has: showBytes(has) }))];
 }

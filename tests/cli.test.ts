@@ -83,7 +83,7 @@ test('what does not fit is refused with what is missing, and what needs most of 
   );
   assert.is(status, 1);
   assert.match(stderr, /does-not-fit.*2 devices fits 1\.00 MiB.*needs [\d.]+ MiB, [\d.]+ [KM]iB too much/);
-  assert.match(stderr, /hint: most of it is `\S+`, [\d.]+ [KM]iB/);
+  assert.match(stderr, /hint: the largest part is `\S+`, [\d.]+ [KM]iB/);
 });
 
 test('opt runs passes, text to text, and all of them end where compile ends', async () => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumber } from '../inputs.ts';
+import { machineText } from '../inputs-machine.ts';
 import { compactInspection } from '../inspection.ts';
 import { machineFor } from '../machine-for.ts';
 import { planJson } from '../plan-json.ts';
@@ -58,7 +59,11 @@ function textOf(schedule: string | undefined): [string, string][] {
 async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const source = readSource(file);
   if (!source.ok) return complain(source.diagnostics);
-  const sources = new Map([[file, source.value], ...textOf(options.schedule)]);
+  const sources = new Map([
+    [file, source.value],
+    ...textOf(options.schedule),
+    ...machineText(options.machine),
+  ]);
   const [sets, pins] = [readSets(options.set), readPins(options)];
   if (!sets.ok || !pins.ok)
     return complain([...(sets.ok ? [] : sets.diagnostics), ...(pins.ok ? [] : pins.diagnostics)], sources);
@@ -68,7 +73,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   if (!machine.ok) return complain(machine.diagnostics, sources);
   const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });
   if (!model.ok) return complain(model.diagnostics, sources);
-  complain(model.warnings, sources);
+  complain([...machine.warnings, ...model.warnings], sources);
   const began = performance.now();
   const decided = decide(model.value, machine.value.pins, machine.value.machine);
   if (!decided.ok) return complain(decided.diagnostics, sources);

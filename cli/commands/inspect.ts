@@ -7,11 +7,13 @@ import { bundlePaths } from '../../ir/bundle.ts';
 import type { Decision } from '../../ir/decision.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../../ir/machine.ts';
+import type { Plan } from '../../ir/plan.ts';
 import { readMachine as readMachineText } from '../../ir/text/machine.ts';
 import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
-import { readMachine } from '../inputs-machine.ts';
+import { machineText, readMachine } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
+import { hasDevices } from '../machine-for.ts';
 import { planJson, type ShownPlan } from '../plan-json.ts';
 import { readAssets } from '../report/assets.ts';
 import { reportOf } from '../report/report.ts';
@@ -52,8 +54,10 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   if (!bundle.ok) return complain(bundle.diagnostics);
   const file = (path: string) => readFileSync(join(folder, path), 'utf8').trimEnd();
   const machine = options.machine === undefined ? undefined : readMachine(options.machine);
-  if (machine?.ok === false) return complain(machine.diagnostics);
+  if (machine?.ok === false) return complain(machine.diagnostics, new Map(machineText(options.machine)));
   const { plan } = bundle.value;
+  const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
+  if (!enough.ok) return complain(enough.diagnostics);
   const shown = { plan, ...planningOf(folder), ...(machine === undefined ? {} : { machine: machine.value }) };
   const written = [writeTrace(shown, options.trace), writeReport(shown, options.html)];
   for (const one of written) if (!one.ok) return complain(one.diagnostics);
@@ -66,6 +70,14 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   }
   return 0;
 }
+
+const onMachine = (plan: Plan, machine: Machine): Result<void> =>
+  hasDevices(
+    machine,
+    `the plan \`${plan.name}\``,
+    plan.schedule.devices,
+    'compile the model for that machine: `unetc compile MODEL --machine NAME`',
+  );
 
 const writeReport = (shown: ShownPlan, file: string | undefined): Result<void> =>
   file === undefined ? success(undefined) : writeText(file, reportOf(shown, readAssets()));

@@ -1,5 +1,6 @@
 /** HTML that cannot be broken by what is put into it, and figures that say which key of `--json` they are. */
 import { showBytes, showCount, showSeconds } from '../../ir/units.ts';
+import { showRate } from '../decision-words.ts';
 
 /** Text that is HTML already. */
 export type Markup = { readonly html: string };
@@ -32,7 +33,7 @@ export const shows = {
   flop: (value: unknown) => `${showCount(Number(value))}FLOP`,
   count: (value: unknown) => showCount(Number(value)),
   whole: (value: unknown) => Number(value).toLocaleString('en-US'),
-  digits: (value: unknown) => Number(value).toPrecision(3),
+  samples: (value: unknown) => showRate(Number(value)),
   percent: (value: unknown) => `${(100 * Number(value)).toFixed(Math.abs(Number(value)) < 0.1 ? 1 : 0)} %`,
   sizes: (value: unknown) => (value as readonly number[]).join(' × '),
   list: (value: unknown) => (value as readonly number[]).join(', '),

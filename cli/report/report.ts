@@ -112,7 +112,7 @@ function header(figures: PlanJson): Markup {
       : 'It predicts.'
   }</p>
 <dl class="cards">
-${predicted.stepSeconds === undefined ? undefined : html`${card('a step', figure('predicted.stepSeconds', 'seconds'))}${card('samples a second', figure('predicted.samplesPerSecond', 'digits'))}${card('efficiency', figure('predicted.efficiency', 'percent'))}`}${card(
+${predicted.stepSeconds === undefined ? undefined : html`${card('a step', figure('predicted.stepSeconds', 'seconds'))}${card('samples a second', figure('predicted.samplesPerSecond', 'samples'))}${card('efficiency', figure('predicted.efficiency', 'percent'))}`}${card(
   'memory of the fullest device',
   machine.memoryBytes === undefined
     ? figure('predicted.peakBytes', 'bytes')

@@ -16,15 +16,30 @@ export const machineDiagnostics = {
       'Without a machine a plan has no times: they follow from the speed of its devices and links. `unetc inspect BUNDLE --machine NAME` predicts how the plan would do there; `unetc compile MODEL --machine NAME` also chooses the schedule for it.',
     example: 'unetc inspect coastline.plan --trace trace.json',
   },
+  'too-few-devices': {
+    message: '{what} needs {devices} devices, and `{machine}` has {has}',
+    hint: '{remedy}',
+    explain:
+      'A plan runs on devices of its own. More than the machine has cannot be asked for; fewer can, and where fewer are faster fewer are used.',
+    example: 'unetc compile coastline.unet --machine p40 --devices 16   // p40 has 8',
+  },
+  'memory-beyond': {
+    severity: 'warning',
+    message: '`--memory {given}` is more than a device of `{machine}` has for a plan: {has}',
+    hint: 'the plan is made for the {has}; the figure is in the description of the machine, `memory` less `reserve`',
+    explain:
+      'With a machine, `--memory` can only take some of it away: a plan that needs more than there is could not run there.',
+    example: 'unetc compile coastline.unet --machine p40 --memory 100GiB',
+  },
   'nothing-to-time': {
     message: '{what} shows a step of training, and `{plan}` is a plan to {purpose}',
     explain: 'Only steps of training are timed so far. The figures of memory are there for every plan.',
     example: 'unetc inspect --trace, with a plan that `predict` wrote',
   },
   'machine-word': {
-    message: '`{word}` says nothing about {place}',
+    message: '{place} knows no `{word}`',
     hint: 'it has: {known}',
-    explain: 'A description of a machine has its own words in each block, and this is none of them.',
+    explain: 'A description of a machine has its own words in each place, and this is none of them.',
     example: 'node 6 x v100 { memroy 16 GiB }',
   },
   'number-without-unit': {

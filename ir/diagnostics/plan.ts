@@ -113,7 +113,7 @@ export const planDiagnostics = {
   'does-not-fit': {
     message:
       'no schedule for {devices} fits {memory} a device: the smallest found needs {needed}, {missing} too much',
-    hint: 'most of it is {binding}; more devices, a smaller batch, or more memory a device (`--memory`) would help',
+    hint: 'the largest part is {binding}; more devices, a smaller batch, or more memory a device (`--memory`) would help',
     explain:
       'The default tries more micro-batches, then more tiles. Even the smallest part of the work is larger than the memory of a device.',
     example: 'unetc compile classic.unet --memory 64MiB',

@@ -54,7 +54,8 @@ export const noLink = ({ bandwidth }: Device): Link => ({
 function needed(reading: Reading, place: string, head: Token): number {
   const amount = reading.figures.get(place);
   if (amount === undefined && !reading.tokens.has(place)) {
-    const { token, ...found } = missing(reading, place);
+    const { token, statement, ...found } = missing(reading, place);
+    if ([statement, found.word].some((word) => reading.broken.has(word))) return Number.NaN;
     note(reading, fault('figure-missing', found), token ?? head);
   }
   return amount ?? Number.NaN;
@@ -65,8 +66,14 @@ function missing({ tokens }: Reading, figure: string) {
   const statement = owner === 'device' ? 'node' : owner;
   const token = tokens.get(statement);
   return token === undefined || rest.length === 0
-    ? { place: 'the machine', word: statement === 'between' ? 'link NAME [..]-[..]' : statement, token }
+    ? {
+        statement,
+        place: 'the machine',
+        word: statement === 'between' ? 'link NAME [..]-[..]' : statement,
+        token,
+      }
     : {
+        statement,
         place: statement === 'between' ? 'the link between groups' : `\`${statement}\``,
         word: rest.join(' '),
         token,

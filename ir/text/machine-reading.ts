@@ -17,6 +17,8 @@ export type Reading = {
   readonly provenance: Map<string, Provenance>;
   /** Where each place was first given. */
   readonly tokens: Map<string, Token>;
+  /** Statements that could not be read to their end, and words that others were probably meant to be. */
+  readonly broken: Set<string>;
 };
 
 export type Figure = {
@@ -37,6 +39,7 @@ export const beginReading = (text: string, file: string): Reading => ({
   groups: new Map(),
   provenance: new Map(),
   tokens: new Map(),
+  broken: new Set(),
 });
 
 /** Faults that are found, not only the first; a text with more is something else. */
@@ -52,20 +55,30 @@ export function note({ diagnostics, file }: Reading, found: Fault, token: Token)
 
 /** Runs a reader of one statement; a fault is noted, and reading goes on behind the statement. */
 function attempt(reading: Reading, depth: number, read: () => void): void {
+  const word = reading.cursor.peek().text;
   try {
     read();
     endOfStatement(reading.cursor);
   } catch (error) {
     if (!(error instanceof TextFault)) throw error;
+    reading.broken.add(word);
     note(reading, error.fault, error.token);
     reading.cursor.recover(depth);
   }
 }
 
 function endOfStatement(cursor: Cursor): void {
-  const { kind, text, line } = cursor.peek();
-  if (kind !== 'end' && text !== ';' && text !== '}' && line === cursor.previous().line)
-    cursor.fail('the end of the line');
+  const token = cursor.peek();
+  const { kind, text, line } = token;
+  if (kind === 'end' || text === ';' || text === '}' || line !== cursor.previous().line) return;
+  const near = nearestWord(text, provenances);
+  throw new TextFault(
+    {
+      ...fault('text-unexpected', { found: text, expected: 'the end of the line' }),
+      hint: near && `did you mean \`${near}\`?`,
+    },
+    token,
+  );
 }
 
 /** What may stand in a block, by its first word. The reader is given the token of that word. */
@@ -89,7 +102,11 @@ export function readStatements(reading: Reading, place: string, words: Words, cl
 function readStatement(reading: Reading, place: string, words: Words): void {
   const token = reading.cursor.next();
   const read = Object.hasOwn(words, token.text) ? words[token.text] : undefined;
-  if (read === undefined) throw new TextFault(unknownWord(token.text, place, Object.keys(words)), token);
+  if (read === undefined) {
+    const meant = nearestWord(token.text, Object.keys(words));
+    if (meant !== undefined) reading.broken.add(meant);
+    throw new TextFault(unknownWord(token.text, place, Object.keys(words)), token);
+  }
   read(reading, token);
 }
 
@@ -150,9 +167,18 @@ export function readQuantity(cursor: Cursor, word: string, figure: Figure): numb
     ? readWithUnit(cursor, word, number, dimension)
     : readPlain(cursor, word, number, dimension);
   const why = impossible(amount, figure);
-  if (why !== undefined) throw new TextFault(fault('figure-impossible', { word, why }), token);
+  if (why !== undefined)
+    throw new TextFault(
+      { ...fault('figure-impossible', { word, why }), hint: percentHint(amount, figure) },
+      token,
+    );
   return amount;
 }
+
+const percentHint = (amount: number, { dimension }: Figure): string | undefined =>
+  dimension === 'share' && amount >= 10 && amount <= 100
+    ? `did you mean ${amount / 100}? Shares are no percentages`
+    : undefined;
 
 function impossible(
   amount: number,

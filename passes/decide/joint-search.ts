@@ -9,6 +9,7 @@ import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Pins } from '../../ir/schedule.ts';
 import { planOf } from './first-fit.ts';
+import { gridFault } from './pinned-faults.ts';
 import { type Outcome, search } from './search.ts';
 import { type HaloStrategy, situationOf } from './situation.ts';
 
@@ -34,6 +35,8 @@ export function jointlyDecided(
   pins: Pins,
   { workspaceOf, strategy }: Searching = {},
 ): Outcome | Fault | undefined {
+  const wrong = gridFault(model, pins);
+  if (wrong !== undefined) return wrong;
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
   return search(situationOf(model, machine, pins, strategy), (schedule) =>
     planOf(model, schedule, workspaceOf),

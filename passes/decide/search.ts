@@ -8,13 +8,14 @@
  */
 import { at } from '../../ir/box.ts';
 import type { Alternative, Decision } from '../../ir/decision.ts';
-import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { kernelSeconds } from '../../ir/kernels.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
 import { doesNotFit, peakOf } from './fits.ts';
+import { noSchedule } from './pinned-faults.ts';
 import { recomputeCurve } from './recompute.ts';
 import {
   devicesIn,
@@ -271,7 +272,7 @@ function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
   });
   const smallest = plans.sort((a, b) => peakOf(a) - peakOf(b))[0];
   return smallest === undefined
-    ? fault('wrong-schedule', { why: 'no schedule keeps to what is pinned' })
+    ? noSchedule(situation.model, situation.pins)
     : doesNotFit(smallest, situation.memory);
 }
 
