@@ -45,11 +45,11 @@ export type Block = {
   readonly tile?: TileOfBlock;
 };
 
-/** Bytes of what one block gives another, for one sample. */
+/** What one block gives another, and its bytes for one sample. */
 export type Between = {
   readonly from: number;
   readonly to: number;
-  readonly value: string;
+  readonly values: readonly string[];
   readonly bytes: number;
 };
 
@@ -200,12 +200,23 @@ function extraWork(ops: readonly Op[], global: ReadonlyMap<string, ValueType>, l
 function betweenRuns(runs: readonly Run[], types: ReadonlyMap<string, ValueType>): Between[] {
   const maker = new Map(runs.flatMap(({ ops }, index) => ops.map(({ output }) => [output, index] as const)));
   return runs.flatMap(({ ops }, to) => {
-    const values = [...new Set(ops.flatMap(({ inputs }) => inputs))];
-    return values.flatMap((value) => {
-      const [from, type] = [maker.get(value), types.get(value)];
-      return from === undefined || from === to || type === undefined
-        ? []
-        : [{ from, to, value, bytes: bytesOf(type, 1) }];
-    });
+    const values = [...new Set(ops.flatMap(({ inputs }) => inputs))].filter((value) => types.has(value));
+    const makers = [...new Set(values.flatMap((value) => maker.get(value) ?? []))];
+    return makers
+      .filter((from) => from !== to)
+      .map((from) => {
+        const given = values.filter((value) => maker.get(value) === from);
+        return {
+          from,
+          to,
+          values: given,
+          bytes: given.reduce((sum, value) => sum + bytesIn(types, value), 0),
+        };
+      });
   });
+}
+
+function bytesIn(types: ReadonlyMap<string, ValueType>, value: string): number {
+  const type = types.get(value);
+  return type === undefined ? 0 : bytesOf(type, 1);
 }

@@ -8,7 +8,7 @@ import { table } from './table.ts';
 
 /** In units of the drawing. */
 const box = { width: 162, height: 92, right: 134, beside: 194, down: 130 };
-const edge = { left: 70, top: 34 };
+const edge = { left: 70, top: 48 };
 
 type Place = { readonly x: number; readonly y: number };
 
@@ -21,7 +21,7 @@ export function networkDrawing(figures: Drawn): Markup {
   const height = Math.max(...places.map(({ y }) => y)) + box.height + 24;
   const levels = [...new Set(blocks.map(({ level }) => level))];
   return html`<div class="wide" tabindex="0" role="region" aria-label="Drawing of the network">
-<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="drawing-title">
+<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="--least:${(0.8 * width).toFixed(0)}px" role="img" aria-labelledby="drawing-title">
 <title id="drawing-title">The network: each box is a run of operations on one level; levels go down, the order of the work goes to the right. The table below says the same.</title>
 <defs>
 <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" class="tip"/></marker>
@@ -46,17 +46,28 @@ function placesOf(blocks: readonly Block[]): Place[] {
   });
 }
 
-function wayDrawing(figures: Drawn, { from, to }: Between, index: number, places: readonly Place[]): Markup {
+function wayDrawing(figures: Drawn, way: Between, index: number, places: readonly Place[]): Markup {
   const figure = figuresIn(figures, 'tspan');
-  const [a, b] = [at(places, from), at(places, to)];
-  const [start, end] = [
-    { x: a.x + box.width, y: a.y + box.height / 2 },
-    { x: b.x, y: b.y + box.height / 2 },
-  ];
-  const next = Math.abs(to - from) === 1;
-  const [path, label] = next ? besideWay(a, b) : skipWay(start, end);
-  return html`<g class="${next ? 'way' : 'way skip'}"><path d="${path}" marker-end="url(#arrow)"/><text x="${label.x}" y="${label.y}">${figure(`between.${index}.bytes`, 'bytes')}</text></g>
+  const [a, b] = [at(places, way.from), at(places, way.to)];
+  const next = Math.abs(way.to - way.from) === 1;
+  const between = places.slice(Math.min(way.from, way.to) + 1, Math.max(way.from, way.to));
+  const [path, label] = next
+    ? besideWay(a, b)
+    : a.y === b.y && between.some(({ y }) => y === a.y)
+      ? wayAbove(a, b, between.length)
+      : skipWay({ x: a.x + box.width, y: a.y + box.height / 2 }, { x: b.x, y: b.y + box.height / 2 });
+  return html`<g class="${next ? 'way' : 'way skip'}"><title data-plain="">${way.values.join(', ')}</title><path d="${path}" marker-end="url(#arrow)"/><text x="${label.x}" y="${label.y}">${figure(`between.${index}.bytes`, 'bytes')}</text></g>
 `;
+}
+
+/** Over what stands between on the same level; further ones higher. */
+function wayAbove(a: Place, b: Place, between: number): [string, Place] {
+  const [from, to] = [a.x + box.width - 20, b.x + 20];
+  const top = a.y - Math.min(30, 14 + 2 * between);
+  return [
+    `M${from} ${a.y}C${from + 30} ${top} ${from + 40} ${top} ${from + 60} ${top}H${to - 60}C${to - 40} ${top} ${to - 30} ${top} ${to} ${b.y}`,
+    { x: (from + to) / 2 - 20, y: top - 3 },
+  ];
 }
 
 /** To the next block: down or up around the corner, straight where it is on the same level. */

@@ -14,7 +14,7 @@ export const workWords = /** @type {Record<string, string>} */ ({
   recompute: 'computed again',
   strip: 'strips',
   update: 'update',
-  other: 'other work',
+  other: 'adding up, counting',
   load: 'loading',
   exchange: 'margins',
   gather: 'statistics',
