@@ -23,12 +23,12 @@ import numpy as np
 import torch
 
 from unetc_torch.bundle import open_bundle
-from unetc_torch.communicator import LocalCommunicator, LocalPost
 from unetc_torch.device import Device
 from unetc_torch.draw import corner_shares, dropout_mask, initial_weights
 from unetc_torch.feeds import Feeds
 from unetc_torch.interpreter import run_step
-from unetc_torch.ranks import rank_count
+from unetc_torch.local import LocalCommunicator, LocalPost
+from unetc_torch.ranks import rank_count, seat_of
 
 LIMIT = 1e-10
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -66,7 +66,7 @@ def agree(kind, parts):
 def run_threads(plan, origins, feeds, weights):
     post = LocalPost(60)
     devices = [
-        Device(plan, origins, rank, LocalCommunicator(rank, post), feeds, "f64", weights)
+        Device(plan, origins, rank, LocalCommunicator(plan, seat_of(plan, rank), rank, post), feeds, "f64", weights)
         for rank in range(rank_count(plan))
     ]
     for device in devices:

@@ -47,6 +47,22 @@ function expectClose(found: readonly number[], right: readonly number[]): void {
     assert.ok(Math.abs((found[step] ?? 0) - loss) < 1e-4, `step ${step}: ${found[step]}, not ${loss}`);
 }
 
+/** A line a step, in the words of the simulator; the lane that computes does one thing after another. */
+function expectTimeLines(text: string, steps: number): void {
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.is(lines.length, steps);
+  for (const { stepSeconds, events } of lines) {
+    const computed: { from: number; to: number; activity: string }[] = events.filter(
+      ({ lane }: { lane: string }) => lane === 'compute',
+    );
+    assert.ok(computed.some(({ activity }) => activity === 'step'));
+    assert.ok(computed.every(({ from, to }, i) => from >= (computed[i - 1]?.to ?? 0) && to <= stepSeconds));
+  }
+}
+
 const last = (checkpoints: string): Buffer => {
   const name = readdirSync(checkpoints).sort().at(-1) ?? '';
   return readFileSync(join(checkpoints, name));
@@ -57,11 +73,14 @@ pythonTest('torch', 'two ranks, one rank, and processes of this machine train al
   const ofTwo = await lossesHere(
     `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${inFolder('two')}`,
   );
-  const ofOne = lossesOf(await runTorch(python, { bundle: one, ranks: 1, args: withData(...steps) }));
+  const profile = inFolder('profile.jsonl');
+  const args = withData(...steps, '--profile', profile);
+  const ofOne = lossesOf(await runTorch(python, { bundle: one, ranks: 1, args }));
   const here = await lossesHere(`${two} --steps 12 --checkpoint ${inFolder('alike')}`);
   expectClose(ofTwo, here);
   expectClose(ofOne, here);
   assert.ok((here.at(-1) ?? 1) < (here[0] ?? 0));
+  expectTimeLines(readFileSync(profile, 'utf8'), 12);
 });
 
 pythonTest(

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from .bundle import open_bundle
-from .communicator import DistributedCommunicator, LocalCommunicator, LocalPost
+from .communicator import DistributedCommunicator
 from .control import DistributedControl, LocalControl
 from .device import DTYPES, Device
 from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
 from .launch import join, place
-from .ranks import all_groups, rank_count
+from .local import LocalCommunicator, LocalPost
+from .profile import Profile
+from .ranks import rank_count, seat_of
 from .states import fitting
 from .tensors import TensorError, read_tensors
 from .training import Training
@@ -54,37 +56,53 @@ def arguments(bundle):
     parser.add_argument("--keep", type=positive, default=3, help="how many checkpoints are kept")
     parser.add_argument("--resume", action="store_true", help="go on from the newest valid checkpoint")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
+    parser.add_argument("--profile", help="file for a time line of each step; of several ranks out.RANK.ending")
     parser.add_argument("--timeout", type=float, default=60, help="seconds that any wait for another rank may last")
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--dump", help="npz file for losses, gradients and states; of several ranks out.RANK.npz")
     return parser.parse_args()
 
 
-def connect(plan, timeout):
-    """What this process gives tensors and agrees with."""
-    here = place(rank_count(plan))
-    join(here, timeout)
+def connect(plan, here, where, timeout):
+    """What this process gives tensors, and what it agrees with."""
     if here.world == 1:
-        return LocalCommunicator(0, LocalPost(timeout)), LocalControl()
-    return DistributedCommunicator(all_groups(plan), timeout), DistributedControl(timeout)
+        return LocalCommunicator(plan, seat_of(plan, 0), 0, LocalPost(timeout)), LocalControl()
+    join(here, where, timeout)
+    seat = seat_of(plan, here.rank)
+    return DistributedCommunicator(plan, seat, timeout, torch.device(where)), DistributedControl(timeout)
+
+
+def device_of(name, here):
+    """`cpu`, or one of the GPUs of this node; a launcher may show each process only its own."""
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise Refusal("--device cuda: this PyTorch sees no GPU here")
+    # Rounding as the plan means it, and the same in every run.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    where = f"cuda:{here.local % torch.cuda.device_count()}"
+    torch.cuda.set_device(where)
+    return where
 
 
 def results(device, losses):
     return {
         "loss": np.array(losses, dtype=np.float64),
-        **{f"gradient/{name}": value.numpy() for name, value in device.gradients.items()},
-        **{f"confusion/{name}": value.numpy() for name, value in device.confusion.items()},
+        **{f"gradient/{name}": value.cpu().numpy() for name, value in device.gradients.items()},
+        **{f"confusion/{name}": value.cpu().numpy() for name, value in device.confusion.items()},
         **{
-            f"state/{one['buffer']}": device.read(one["buffer"]).numpy()
+            f"state/{one['buffer']}": device.read(one["buffer"]).cpu().numpy()
             for one in device.plan["states"]
             if one["buffer"] in device.buffers
         },
     }
 
 
-def dump_path(path, rank, world):
+def own_path(path, here):
     stem, ending = os.path.splitext(path)
-    return path if world == 1 else f"{stem}.{rank}{ending}"
+    return path if here.world == 1 else f"{stem}.{here.rank}{ending}"
 
 
 def first_weights(file, plan):
@@ -104,13 +122,17 @@ def train(given):
     plan = bundle.plan
     feeds = Feeds(given.feeds, plan["model"]) if given.feeds else Windows(given.data, plan["model"], given.split)
     weights = first_weights(given.init, plan)
-    communicator, control = connect(plan, given.timeout)
-    device = Device(plan, bundle.origins, communicator.rank, communicator, feeds, given.dtype, weights)
+    here = place(rank_count(plan))
+    where = device_of(given.device, here)
+    communicator, control = connect(plan, here, where, given.timeout)
+    device = Device(plan, bundle.origins, here.rank, communicator, feeds, given.dtype, weights, where)
     device.keeps_gradients = given.dump is not None
+    if given.profile:
+        device.profile = Profile(own_path(given.profile, here), device)
     training = Training(device, control, bundle, given)
     training.run()
     if given.dump:
-        np.savez(dump_path(given.dump, device.rank, rank_count(plan)), **results(device, training.losses))
+        np.savez(own_path(given.dump, here), **results(device, training.losses))
     control.end()
 
 

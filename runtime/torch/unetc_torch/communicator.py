@@ -1,123 +1,149 @@
-"""How devices give each other tensors. Both kinds have the same five ways, and no wait without an end.
+"""Ranks of `torch.distributed`: Gloo between CPUs, NCCL between GPUs. Nothing waits before what comes is needed.
 
-`what` names a meeting: those who meet give the same name.
+Sums, the other meetings of a grid, and each direction between two stages have communicators of their own, so that
+none of them waits for another. All are made, and used once, in one order on all ranks: NCCL makes a connection when
+it is used first, and would else wait in circles.
 """
 
 import datetime
-import threading
-import zlib
-from collections import defaultdict, deque
 
 import torch
 import torch.distributed as dist
 
-
-class LocalPost:
-    """Letters between the threads of one process, by sender, receiver and name."""
-
-    def __init__(self, timeout):
-        self.timeout = timeout
-        self.letters = defaultdict(deque)
-        self.changed = threading.Condition()
-        self.broken = False
-
-    def give(self, address, tensor):
-        with self.changed:
-            self.letters[address].append(tensor)
-            self.changed.notify_all()
-
-    def take(self, address):
-        with self.changed:
-            if not self.changed.wait_for(lambda: self.broken or self.letters[address], self.timeout):
-                raise TimeoutError(f"rank {address[1]} waits in vain for rank {address[0]}: {address[2]}")
-            if not self.letters[address]:
-                raise RuntimeError("another device failed")
-            return self.letters[address].popleft()
-
-    def fail(self):
-        with self.changed:
-            self.broken = True
-            self.changed.notify_all()
+from .messages import groups_of, inbox_order, peer_rank, stages_met
+from .ranks import role_of
 
 
-class LocalCommunicator:
-    """One of several devices in one process."""
+class Arriving:
+    """What a meeting brings; all that it needs is kept alive until then."""
 
-    def __init__(self, rank, post):
-        self.rank, self.post = rank, post
+    def __init__(self, works, value, seconds, keeps=None):
+        self.works, self.value, self.seconds, self.keeps = works, value, seconds, keeps
 
-    def all_gather(self, ranks, tensor, what):
-        for other in ranks:
-            self.post.give((self.rank, other, what), tensor)
-        return [self.post.take((other, self.rank, what)) for other in ranks]
+    def wait(self):
+        for work in self.works:
+            # On a GPU only its stream waits; the end of the step sees whether that has an end.
+            work.wait() if self.seconds is None else work.wait(self.seconds)
+        self.keeps = None
+        return self.value
 
-    def all_reduce(self, ranks, tensor, what):
-        return sum(self.all_gather(ranks, tensor, what))
 
-    def exchange(self, sends, receives, what):
-        for other, tensor in sends:
-            self.post.give((self.rank, other, what), tensor)
-        return [self.post.take((other, self.rank, what)).reshape(-1) for other, _, _ in receives]
+class Inbox:
+    """Messages from one rank of another stage, posted in the order of its sends, one ahead of what is read."""
 
-    def send(self, other, tensor, what):
-        self.post.give((self.rank, other, what), tensor)
+    def __init__(self, group, source, order, empties, seconds):
+        self.group, self.source, self.order, self.seconds = group, source, order, seconds
+        #: Makes an empty tensor for each message.
+        self.empties = empties
+        self.places = {what: index for index, what in enumerate(order)}
+        self.next, self.posted = 0, {}
 
-    def receive(self, other, empty, what):
-        return self.post.take((other, self.rank, what))
+    def begin_step(self):
+        self.next, self.posted = 0, {}
+        self._post(1)
 
-    def finish_step(self):
-        pass
+    def _post(self, count):
+        while self.next < min(count, len(self.order)):
+            what = self.order[self.next]
+            empty = self.empties[what]()
+            work = dist.irecv(empty, self.source, group=self.group)
+            self.posted[what] = Arriving([work], empty, self.seconds)
+            self.next += 1
+
+    def take(self, what):
+        self._post(self.places[what] + 2)
+        return self.posted.pop(what)
 
 
 class DistributedCommunicator:
-    """A rank of `torch.distributed`. Messages of one name arrive in the order in which they were sent."""
-
-    def __init__(self, groups, timeout):
+    def __init__(self, plan, seat, timeout, device):
+        self.plan, self.seat, self.device = plan, seat, device
         self.rank = dist.get_rank()
         self.timeout = datetime.timedelta(seconds=timeout)
-        # Every rank makes every group, in one order: torch asks for that.
-        self.groups = {ranks: dist.new_group(list(ranks), timeout=self.timeout) for ranks in groups}
-        self.sending = []
+        self.seconds = None if device.type == "cuda" else self.timeout
+        role = role_of(plan, seat)
+        self.members = groups_of(plan, self.rank)
+        self.targets = {stage: peer_rank(plan, seat, stage) for stage in stages_met(role, "send")}
+        self.sources = {stage: peer_rank(plan, seat, stage) for stage in stages_met(role, "receive")}
+        self._connect()
+        self.inboxes, self.leaving = None, []
 
-    def all_gather(self, ranks, tensor, what):
-        if len(ranks) == 1:
-            return [tensor]
-        parts = [torch.empty_like(tensor) for _ in ranks]
-        dist.all_gather(parts, tensor.contiguous(), group=self.groups[tuple(ranks)])
-        return parts
+    def _connect(self):
+        groups = {(lane, ranks) for (lane, _), ranks in self.members.items()}
+        channels = {("to", (self.rank, target)) for target in self.targets.values()}
+        channels |= {("to", (source, self.rank)) for source in self.sources.values()}
+        self.groups = {}
+        for kind, ranks in sorted(groups | channels):
+            group = dist.new_group(list(ranks), timeout=self.timeout, use_local_synchronization=True)
+            self.groups[kind, ranks] = group
+            self._try(kind, ranks, group)
 
-    def all_reduce(self, ranks, tensor, what):
-        if len(ranks) > 1:
-            dist.all_reduce(tensor, group=self.groups[tuple(ranks)])
-        return tensor
+    def _try(self, kind, ranks, group):
+        probe = torch.zeros(1, device=self.device)
+        if kind != "to":
+            dist.all_reduce(probe, group=group)
+        elif self.rank == ranks[0]:
+            dist.send(probe, ranks[1], group=group)
+        else:
+            dist.recv(probe, ranks[0], group=group)
 
-    def exchange(self, sends, receives, what):
-        tag = _tag(what)
-        filled = [torch.empty(count, **like) for _, count, like in receives]
-        pairs = [dist.P2POp(dist.isend, tensor.contiguous(), other, tag=tag) for other, tensor in sends]
-        pairs += [
-            dist.P2POp(dist.irecv, tensor, other, tag=tag) for (other, _, _), tensor in zip(receives, filled)
-        ]
-        for work in dist.batch_isend_irecv(pairs) if pairs else []:
-            work.wait(self.timeout)
-        return filled
-
-    def send(self, other, tensor, what):
-        own = tensor.contiguous()
-        works = dist.batch_isend_irecv([dist.P2POp(dist.isend, own, other, tag=_tag(what))])
-        # The tensor must live until it has left.
-        self.sending += [(work, own) for work in works]
-
-    def receive(self, other, empty, what):
-        for work in dist.batch_isend_irecv([dist.P2POp(dist.irecv, empty, other, tag=_tag(what))]):
-            work.wait(self.timeout)
-        return empty
+    def begin_step(self, expected):
+        """`expected`: for each stage the makers of empty tensors for what comes from it."""
+        if self.inboxes is None:
+            self.inboxes = {
+                stage: Inbox(
+                    self.groups["to", (source, self.rank)],
+                    source,
+                    inbox_order(self.plan, self.seat, stage),
+                    expected[stage],
+                    self.seconds,
+                )
+                for stage, source in self.sources.items()
+            }
+        for inbox in self.inboxes.values():
+            inbox.begin_step()
 
     def finish_step(self):
-        for work, _ in self.sending:
-            work.wait(self.timeout)
-        self.sending = []
+        for one in self.leaving:
+            one.wait()
+        self.leaving = []
 
+    def _group(self, lane, over):
+        ranks = self.members.get((lane, over))
+        return None if ranks is None else self.groups[lane, ranks]
 
-def _tag(what):
-    return zlib.crc32(what.encode("utf-8")) & 0x3FFFFFFF
+    def all_gather(self, lane, over, tensor, what):
+        group = self._group(lane, over)
+        if group is None:
+            return Arriving([], [tensor], self.seconds)
+        own = tensor.contiguous()
+        parts = [torch.empty_like(own) for _ in self.members[lane, over]]
+        return Arriving([dist.all_gather(parts, own, group=group, async_op=True)], parts, self.seconds, own)
+
+    def all_reduce(self, lane, over, tensor, what):
+        """`tensor` becomes the sum."""
+        group = self._group(lane, over)
+        works = [] if group is None else [dist.all_reduce(tensor, group=group, async_op=True)]
+        return Arriving(works, tensor, self.seconds)
+
+    def exchange(self, sends, receives, what):
+        """Pieces as flat tensors, each rank once."""
+        group = self._group("messages", "grid")
+        filled = [torch.empty(count, **like) for _, count, like in receives]
+        pairs = [dist.P2POp(dist.isend, tensor, other, group=group) for other, tensor in sends]
+        pairs += [
+            dist.P2POp(dist.irecv, tensor, other, group=group) for (other, _, _), tensor in zip(receives, filled)
+        ]
+        works = dist.batch_isend_irecv(pairs) if pairs else []
+        if receives:
+            return Arriving(works, filled, self.seconds, sends)
+        self.leaving.append(Arriving(works, None, self.seconds, sends))
+        return Arriving([], filled, self.seconds)
+
+    def send(self, stage, tensor, what):
+        target, own = self.targets[stage], tensor.contiguous()
+        work = dist.isend(own, target, group=self.groups["to", (self.rank, target)])
+        self.leaving.append(Arriving([work], None, self.seconds, own))
+
+    def receive(self, stage, what):
+        return self.inboxes[stage].take(what)

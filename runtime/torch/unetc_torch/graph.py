@@ -2,6 +2,7 @@
 
 import torch
 
+from .fused import batches_of, can_be_fused, run_batches
 from .ops.table import OPS, SOURCES
 
 
@@ -23,10 +24,14 @@ class Segment:
             for op in graph["ops"]
         ]
         self.deaths = _deaths(self.calls, self.outputs)
+        self.batches = batches_of(self.calls) if can_be_fused(self.calls) else None
 
     def run(self, operands, like):
         """The outputs, none of which shares its memory with another tensor."""
         values = dict(zip(self.inputs, operands))
+        if self.batches is not None:
+            run_batches(self.batches, values)
+            return [values[name] for name in self.outputs]
         for (kind, attrs, inputs, output, dims), dead in zip(self.calls, self.deaths):
             if kind in SOURCES:
                 values[output] = SOURCES[kind](attrs, like, dims)

@@ -13,7 +13,7 @@ from .rate import hyper
 def load(device, one):
     name = one["into"]
     cells = device.feeds.read(one["source"], device.step, device.samples(one["micro"]), device.global_box(name))
-    device.write(name, torch.from_numpy(cells).to(device.like_of(name)["dtype"]))
+    device.write(name, device.tensor(cells, device.like_of(name)["dtype"]))
 
 
 def draw(device, one):
@@ -29,8 +29,20 @@ def draw(device, one):
     device.write(one["into"], device.tensor(np.stack(parts)))
 
 
+#: Cells that are counted at a time: what that takes beside them stays small.
+COUNTED = 2**22
+
+
 def _owned(device, name):
-    return device.read(name)[slices(device.box(name), device.owned_box(name))]
+    return device.read(name)[slices(device.box(name), device.owned_box(name))].reshape(-1)
+
+
+def _histogram(places, size):
+    """How often each number below `size` occurs."""
+    if not places.is_cuda:
+        return torch.bincount(places, minlength=size)
+    # `bincount` would wait for the GPU.
+    return torch.zeros(size, dtype=torch.long, device=places.device).scatter_add_(0, places, torch.ones_like(places))
 
 
 def count(device, one):
@@ -39,10 +51,11 @@ def count(device, one):
     if classes is None:
         more = device.plan["samples"] * math.prod(extents(device.owned_box(one["from"])))
     else:
-        labels = _owned(device, one["from"]).long().reshape(-1)
-        weights = torch.tensor(source["weights"] or [1.0] * classes, dtype=torch.float64)
-        more = weights[labels[labels < classes]].sum().item()
-    more = torch.full([], more * source["channels"], **device.like)
+        weights = torch.tensor(source["weights"] or [1.0] * classes, dtype=torch.float64, device=device.like["device"])
+        parts = _owned(device, one["from"]).split(COUNTED)
+        counts = sum(_histogram(labels.long(), 256) for labels in parts)
+        more = (counts[:classes] * weights).sum()
+    more = torch.as_tensor(more * source["channels"], **device.like)
     device.write(one["into"], more if one["first"] else device.read(one["into"]) + more)
 
 
@@ -77,11 +90,12 @@ def metric(device, one):
     classes = device.inputs[one["target"]]["source"].get("classes")
     if classes is None:
         return
-    labels = _owned(device, one["labels"]).long().reshape(-1)
-    predicted = _owned(device, one["predicted"]).long().reshape(-1)
-    known = labels < classes
-    places = labels[known] * classes + predicted[known]
-    matrix = torch.bincount(places, minlength=classes * classes).reshape(classes, classes)
+    matrix = 0
+    cells = [_owned(device, one[name]).split(COUNTED) for name in ("labels", "predicted")]
+    for labels, predicted in zip(*cells):
+        # Those that are not labelled are counted behind the matrix.
+        places = torch.where(labels < classes, labels.long() * classes + predicted, classes * classes)
+        matrix = matrix + _histogram(places, classes * classes + 1)[:-1].reshape(classes, classes)
     device.confusion[one["target"]] = device.confusion.get(one["target"], 0) + matrix
 
 
@@ -90,7 +104,7 @@ def store(device, one):
 
 
 def report(device, one):
-    device.loss = device.read(one["from"]).item()
+    device.loss = device.read(one["from"])
 
 
 def free(device, one):

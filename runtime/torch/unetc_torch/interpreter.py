@@ -2,36 +2,47 @@
 
 import torch
 
+from .device import words
 from .errors import RunFailed
 from .instructions import LOCAL
 from .meetings import MEETINGS
 
 INSTRUCTIONS = {**LOCAL, **MEETINGS}
 
+#: Seconds that a wait may last.
+TIMEOUT = 60
+
 
 class InstructionError(RunFailed):
     """Names the instruction at which a device failed."""
 
 
-def run_step(device, step):
-    device.step, device.loss, device.gradients, device.confusion = step, None, {}, {}
-    with torch.no_grad():
-        for index, one in enumerate(device.role["instructions"]):
-            if device.keeps_gradients and one["do"] in ("clip", "rate") and not device.gradients:
-                device.gradients = _gradients(device)
-            try:
-                INSTRUCTIONS[one["do"]](device, one)
-            except Exception as error:
-                where = f"rank {device.rank} ({device.role['name']}), step {step}, instruction {index}, {one['do']}"
-                raise InstructionError(f"{where}: {error}") from error
-        device.communicator.finish_step()
+def run_step(device, step, timeout=TIMEOUT):
+    try:
+        with torch.no_grad():
+            device.begin_step(step)
+            for index, one in enumerate(device.role["instructions"]):
+                device.at = (index, one)
+                _perform(device, index, one)
+            device.finish_step(timeout)
+    except Exception as error:
+        index, one = device.at
+        where = f"rank {device.rank} ({device.role['name']}), step {step}, instruction {index}, {words(one)}"
+        raise InstructionError(f"{where}: {error}") from error
+
+
+def _perform(device, index, one):
+    if device.keeps_gradients and one["do"] in ("clip", "rate") and not device.gradients:
+        device.gradients = _gradients(device)
+    device.waits = []
+    began = device.clock.mark()
+    INSTRUCTIONS[one["do"]](device, one)
+    device.profile.did(index, one, began, device.waits)
 
 
 def _gradients(device):
     """Those that are complete before the first clip or update; lowering names them after their parameters."""
     by_value = {f"{one['name']}~grad": one["name"] for one in device.plan["model"]["parameters"]}
-    return {
-        by_value[device.buffers[name]["value"]]: value.clone()
-        for name, value in device.alive.items()
-        if device.buffers[name]["value"] in by_value
-    }
+    names = [name for name, one in device.buffers.items() if one["value"] in by_value]
+    held = [name for name in names if name in device.alive or name in device.pending]
+    return {by_value[device.buffers[name]["value"]]: device.read(name).clone() for name in held}

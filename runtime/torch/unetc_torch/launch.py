@@ -84,10 +84,8 @@ def _first_host(nodes):
     return "".join(part or "" for part in found.groups())
 
 
-def join(here, timeout):
-    """Joins the others with Gloo, if there are any."""
-    if here.world == 1:
-        return
+def join(here, where, timeout):
+    """Joins the others: with Gloo between CPUs, NCCL between GPUs."""
     import torch.distributed as dist
 
     wait = datetime.timedelta(seconds=timeout)
@@ -98,4 +96,5 @@ def join(here, timeout):
     if agent and os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):
         # On one node torchrun keeps its store over restarts, and with it the addresses of processes that are gone.
         store = dist.PrefixStore(f"unetc/{restarts()}", store)
-    dist.init_process_group("gloo", store=store, rank=here.rank, world_size=here.world, timeout=wait)
+    backend = "gloo" if where == "cpu" else "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, store=store, rank=here.rank, world_size=here.world, timeout=wait)

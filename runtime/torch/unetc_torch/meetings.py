@@ -1,39 +1,47 @@
-"""Instructions in which devices meet."""
+"""Instructions in which devices meet. None waits here: what they bring is waited for when it is read."""
 
 import torch
 
 from .boxes import box_of, extents, slices
-from .ranks import group_of, neighbour, rank_of
+from .messages import lane_and_group, named
+from .ranks import group_of, neighbour
 
 
 def all_reduce(device, one):
     # A stage without parameters has nothing to reduce, and so has everybody in it.
-    if not one["buffers"]:
+    names = one["buffers"]
+    if not names:
         return
-    values = [device.read(name) for name in one["buffers"]]
-    ranks = group_of(device.plan, device.seat, one["over"])
-    what = f"all_reduce {' '.join(one['buffers'])} #{one['micro']}"
-    total = device.communicator.all_reduce(ranks, torch.cat([value.reshape(-1) for value in values]), what)
-    parts = total.split([value.numel() for value in values])
-    for name, value, part in zip(one["buffers"], values, parts):
-        device.write(name, part.reshape(value.shape).clone())
+    values = [device.read(name) for name in names]
+    flat = torch.cat([value.reshape(-1) for value in values])
+    arriving = device.communicator.all_reduce(*lane_and_group(one), flat, f"{' '.join(names)} #{one['micro']}")
+    shapes = [value.shape for value in values]
+
+    def parts(total):
+        pieces = total.split([shape.numel() for shape in shapes])
+        return [piece.reshape(shape) for piece, shape in zip(pieces, shapes)]
+
+    device.later(names, arriving, parts)
 
 
-def _gathered(device, one, kind):
-    ranks = group_of(device.plan, device.seat, one["over"])
-    what = f"{kind} {one['into']} #{one['micro']}"
-    return ranks, device.communicator.all_gather(ranks, device.read(one["from"]), what)
+def _gathered(device, one):
+    what = f"{one['do']} {one['into']} #{one['micro']}"
+    return device.communicator.all_gather(*lane_and_group(one), device.read(one["from"]), what)
 
 
 def all_gather(device, one):
-    device.write(one["into"], torch.cat(_gathered(device, one, "all_gather")[1], 1))
+    device.later([one["into"]], _gathered(device, one), lambda parts: [torch.cat(parts, 1)])
 
 
 def reduce_scatter(device, one):
     # A few numbers a sample: all are gathered, and what belongs here is added in rank order.
-    ranks, parts = _gathered(device, one, "reduce_scatter")
+    ranks = group_of(device.plan, device.seat, one["over"])
     own = ranks.index(device.rank)
-    device.write(one["into"], sum(part.chunk(len(ranks), 1)[own] for part in parts).clone())
+
+    def total(parts):
+        return [sum(part.chunk(len(ranks), 1)[own] for part in parts).clone()]
+
+    device.later([one["into"]], _gathered(device, one), total)
 
 
 def _by_rank(device, pieces):
@@ -61,48 +69,44 @@ def exchange(device, one):
         for rank, boxes in _by_rank(device, one["sends"]).items()
     ]
     into = one.get("into")
-    whole = device.box(into) if into else None
     dims = device.buffers[into]["dims"] if into else [0, 0]
     like = device.like_of(into) if into else device.like
     senders = _by_rank(device, one["receives"])
     receives = [(rank, sum(_size(dims[0] * dims[1], box) for box in boxes), like) for rank, boxes in senders.items()]
-    messages = device.communicator.exchange(sends, receives, f"exchange {one['name']} #{one['micro']}")
+    arriving = device.communicator.exchange(sends, receives, f"exchange {named(one)}")
     if into is None:
         return
+    whole = device.box(into)
     result = torch.zeros(dims, **like)
     if value is not None and "keeps" in one:
         keeps = box_of(one["keeps"])
         result[slices(whole, keeps)] = value[slices(have, keeps)]
-    for message, boxes in zip(messages, senders.values()):
-        for part, box in zip(message.split([_size(dims[0] * dims[1], box) for box in boxes]), boxes):
-            cells = slices(whole, box)
-            result[cells] += part.reshape(result[cells].shape)
-    device.write(into, result)
 
+    def pasted(messages):
+        for message, boxes in zip(messages, senders.values()):
+            for part, box in zip(message.split([_size(dims[0] * dims[1], box) for box in boxes]), boxes):
+                cells = slices(whole, box)
+                result[cells] += part.reshape(result[cells].shape)
+        return [result]
 
-def _peer(device, stage):
-    return rank_of(device.plan, device.seat._replace(stage=stage))
+    device.later([into], arriving, pasted)
 
 
 def send(device, one):
-    what = f"value {one['name']} #{one['micro']}"
-    device.communicator.send(_peer(device, one["stage"]), device.read(one["from"]), what)
+    device.communicator.send(one["stage"], device.read(one["from"]), named(one))
 
 
 def receive(device, one):
-    empty = torch.empty(device.buffers[one["into"]]["dims"], **device.like_of(one["into"]))
-    what = f"value {one['name']} #{one['micro']}"
-    device.write(one["into"], device.communicator.receive(_peer(device, one["stage"]), empty, what))
+    device.later([one["into"]], device.communicator.receive(one["stage"], named(one)), lambda value: [value])
 
 
 def clip(device, one):
     own = sum(device.read(name).double().square().sum() for name in one["buffers"])
-    own = torch.as_tensor(own, dtype=torch.float64).reshape(1)
-    ranks = group_of(device.plan, device.seat, "stages")
-    norm = sum(device.communicator.all_gather(ranks, own, "clip")).sqrt().item()
-    if norm > one["norm"]:
-        for name in one["buffers"]:
-            device.write(name, device.read(name) * one["norm"] / norm)
+    own = torch.as_tensor(own, **{**device.like, "dtype": torch.float64}).reshape(1)
+    norm = sum(device.communicator.all_gather(*lane_and_group(one), own, "clip").wait()).sqrt()[0]
+    factor = torch.where(norm > one["norm"], one["norm"] / norm, 1.0)
+    for name in one["buffers"]:
+        device.write(name, (device.read(name).double() * factor).to(device.like["dtype"]))
 
 
 MEETINGS = {

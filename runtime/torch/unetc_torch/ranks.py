@@ -77,11 +77,3 @@ GROUPS = {
 def group_of(plan, seat, over):
     """Ranks of a group, ascending."""
     return [rank for rank in range(rank_count(plan)) if GROUPS[over](seat, seat_of(plan, rank))]
-
-
-def all_groups(plan):
-    """Every group of more than one that a rank of the plan may meet in, in one order for all."""
-    found = {
-        tuple(group_of(plan, seat_of(plan, rank), over)) for over in GROUPS for rank in range(rank_count(plan))
-    }
-    return sorted(group for group in found if len(group) > 1)

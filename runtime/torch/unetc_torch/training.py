@@ -91,7 +91,9 @@ class Training:
     def _step(self, step, stop):
         """True where the run is to end after it."""
         began = time.monotonic()
-        run_step(self.device, step)
+        run_step(self.device, step, self.options.timeout)
+        if step + 1 < self.total:
+            self.device.feeds.prepare(step + 1)
         loss = self.device.loss
         # Stages that do not compute it have none.
         broken = loss is not None and not math.isfinite(loss)
