@@ -48,8 +48,22 @@ type Bounded = {
 
 export type Lowering = (schedule: Schedule) => Plan | Fault;
 
+/** Strips are looked for where memory is short without them: few networks need them, and the curve takes longer. */
 export function search(situation: Situation, lower: Lowering): Outcome | Fault {
-  const context = contextOf(situation);
+  const plain = searchWith(situation, lower, false);
+  if (!isFault(plain) && !isShortOfMemory(plain.decision.chosen)) return plain;
+  const stripped = searchWith(situation, lower, true);
+  if (isFault(stripped)) return plain;
+  return isFault(plain) || stripped.decision.chosen.seconds < plain.decision.chosen.seconds
+    ? stripped
+    : plain;
+}
+
+const isShortOfMemory = ({ recomputed, stream, stages }: Alternative): boolean =>
+  stages === 1 && (recomputed > 0 || product(stream) > 1);
+
+function searchWith(situation: Situation, lower: Lowering, strips: boolean): Outcome | Fault {
+  const context = contextOf(situation, strips);
   const { extents } = context.space;
   const least = leastWork(situation, extents);
   const own = ownBounds(situation);
@@ -103,7 +117,7 @@ const alternative = ({
   memory,
 });
 
-function contextOf(situation: Situation): Context {
+function contextOf(situation: Situation, strips: boolean): Context {
   const { profile, machine } = situation;
   const space = extentsOf(situation);
   const seconds = (kernels: 'forward' | 'backward') =>
@@ -115,7 +129,7 @@ function contextOf(situation: Situation): Context {
   const bytes = new Map(
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
-  const curve = recomputeCurve({ profile, forward, backward: seconds('backward'), bytes });
+  const curve = recomputeCurve({ profile, forward, backward: seconds('backward'), bytes, strips });
   return { situation, space, curve, curveForward: forward, halos: new Map() };
 }
 
@@ -252,7 +266,7 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
 
 /** What the shape that needs the least memory would need, lowered where that can be done. */
 function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
-  const context = contextOf({ ...situation, memory: Number.POSITIVE_INFINITY });
+  const context = contextOf({ ...situation, memory: Number.POSITIVE_INFINITY }, true);
   const shapes = [...shapesWithin(situation, space)].flatMap((shape) => {
     const last = microBatched(situation, shape).at(-1);
     return last === undefined ? [] : [last, ...streamed(situation, last, space).slice(-1)];
