@@ -32,6 +32,10 @@ const raw = await brightData();
 const data = inFolder('data');
 await succeeding(`stage ${two} --data ${raw} -o ${data}`);
 
+/** What nobody disturbs, and where it ends. */
+const STEPS = 60;
+const calm = inFolder('calm');
+
 const withData = (...more: string[]): string[] => ['--data', data, '--timeout', '20', ...more];
 
 /** Losses of a run on processes of this machine. */
@@ -69,18 +73,18 @@ const last = (checkpoints: string): Buffer => {
 };
 
 pythonTest('torch', 'two ranks, one rank, and processes of this machine train alike', async (python) => {
-  const steps = ['--steps', '12'];
+  const steps = ['--steps', `${STEPS}`];
   const ofTwo = await lossesHere(
-    `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${inFolder('two')}`,
+    `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${calm}`,
   );
   const profile = inFolder('profile.jsonl');
   const args = withData(...steps, '--profile', profile);
   const ofOne = lossesOf(await runTorch(python, { bundle: one, ranks: 1, args }));
-  const here = await lossesHere(`${two} --steps 12 --checkpoint ${inFolder('alike')}`);
+  const here = await lossesHere(`${two} --steps ${STEPS} --checkpoint ${inFolder('alike')}`);
   expectClose(ofTwo, here);
   expectClose(ofOne, here);
   assert.ok((here.at(-1) ?? 1) < (here[0] ?? 0));
-  expectTimeLines(readFileSync(profile, 'utf8'), 12);
+  expectTimeLines(readFileSync(profile, 'utf8'), STEPS);
 });
 
 pythonTest(
@@ -109,12 +113,10 @@ pythonTest(
 );
 
 pythonTest('torch', 'a rank that is killed costs nothing but time', async (python) => {
-  const [calm, disturbed] = [inFolder('calm'), inFolder('disturbed')];
-  const args = (checkpoints: string) =>
-    withData('--steps', '60', '--checkpoint', checkpoints, '--checkpoint-every', '7');
+  const disturbed = inFolder('disturbed');
+  const args = withData('--steps', `${STEPS}`, '--checkpoint', disturbed, '--checkpoint-every', '7');
   const launcher = ['--max-restarts=1', '--monitor-interval=0.1'];
-  const undisturbed = runTorch(python, { bundle: two, ranks: 2, args: args(calm) });
-  const run = startTorch(python, { bundle: two, ranks: 2, args: args(disturbed), launcher });
+  const run = startTorch(python, { bundle: two, ranks: 2, args, launcher });
   let victim = 0;
   let killed = false;
   run.onRecord(({ step }) => {
@@ -122,11 +124,10 @@ pythonTest('torch', 'a rank that is killed costs nothing but time', async (pytho
     // The step comes again after the restart.
     if (step === 30 && !killed) killed = process.kill(victim, 'SIGKILL');
   });
-  const [ended, right] = await Promise.all([run.ended, undisturbed]);
+  const ended = await run.ended;
   assert.ok(killed);
   assert.is(ended.status, 0, ended.stderr);
   assert.match(ended.stderr, /going on from step (28|35|42)/);
-  assert.is(lossesOf(right).length, 60);
   assert.is(Buffer.compare(last(disturbed), last(calm)), 0);
 });
 
@@ -142,12 +143,6 @@ pythonTest('torch', 'SIGTERM ends after the step with a checkpoint', async (pyth
     done: false,
     checkpoint: join(checkpoints, `step-00000${(before?.step ?? 0) + 1}.safetensors`),
   });
-});
-
-pythonTest('torch', 'a world that is not the size of the plan is refused', async (python) => {
-  const { status, stderr } = await runTorch(python, { bundle: two, ranks: 1, args: withData() });
-  assert.is(status, 1);
-  assert.match(stderr, /the plan is for 2 processes, one a device, but 1 was started/);
 });
 
 pythonTest('torch', 'a loss that is not finite stops the run and names what it spoilt', async (python) => {
