@@ -1,10 +1,10 @@
 /** All that `inspect` shows of a plan in a terminal, and the part of it that `compile` shows. */
-import { showBytes } from '../ir/units.ts';
+import { showBytes, showSeconds } from '../ir/units.ts';
 import { decisionInWords } from './decision-words.ts';
 import { networkTable } from './network-table.ts';
 import type { PlanJson } from './plan-json.ts';
 import { costInWords, many, rolesTable, scheduleInWords } from './plan-tables.ts';
-import { memoryTable, timeTable } from './role-tables.ts';
+import { measuredTable, memoryTable, timeTable } from './role-tables.ts';
 import { shownRoles } from './shown-roles.ts';
 import { type Page, wholePage, wrap } from './terminal.ts';
 
@@ -29,6 +29,7 @@ export function inspection(figures: PlanJson, { page = wholePage, allRoles = fal
   const { roles, network, predicted } = figures;
   const shown = allRoles ? roles : shownRoles(roles);
   const time = timeTable(shown, page);
+  const measured = measuredTable(figures, shown, page);
   const why = decisionInWords(figures);
   const title = (words: string) => page.colours.bold(wrap(words, page));
   const sections = [
@@ -43,6 +44,7 @@ export function inspection(figures: PlanJson, { page = wholePage, allRoles = fal
     ...(time === '' || predicted.stepSeconds === undefined
       ? []
       : [[title('Where the time of a step goes; messages only where no work hides them'), time]]),
+    ...(measured === '' ? [] : [[title(measuredTitle(figures)), measured]]),
     [title(memoryTitle(figures)), memoryTable(shown, page)],
     ...(why.length === 0 ? [] : [[title('Prediction'), wrapLines(why, page)]]),
   ];
@@ -51,6 +53,13 @@ export function inspection(figures: PlanJson, { page = wholePage, allRoles = fal
 
 const headline = ({ model, machine }: PlanJson): string =>
   machine.name === 'local' ? model.name : `${model.name} on ${machine.name}`;
+
+function measuredTitle({ predicted, measured }: PlanJson): string {
+  const step = `Measured: ${showSeconds(measured?.stepSeconds ?? 0)} a step, the median of ${many(measured?.steps ?? 0, 'step')}`;
+  return predicted.stepSeconds === undefined
+    ? step
+    : `${step}; predicted: ${showSeconds(predicted.stepSeconds)}`;
+}
 
 const memoryTitle = ({ machine: { memoryBytes } }: PlanJson): string =>
   `What is in memory at the peak${memoryBytes === undefined ? '' : ` (a device has ${showBytes(memoryBytes)})`}`;

@@ -1,10 +1,12 @@
 /** All figures of a plan: what `--json` prints, and the tables and the report are made of. The keys are stable. */
 import { type Topology, topologyOf } from '../backends/simulator/link-traffic.ts';
+import { measuredOf } from '../backends/simulator/measured.ts';
 import type { Activity } from '../backends/simulator/simulation.ts';
 import { at } from '../ir/box.ts';
 import type { Decision } from '../ir/decision.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
+import type { Profile } from '../ir/profile.ts';
 import { blocksOf } from './network-blocks.ts';
 import { summarizeNetwork } from './network-summary.ts';
 import { type Prediction, predictionOf } from './prediction.ts';
@@ -14,6 +16,8 @@ export type ShownPlan = {
   readonly plan: Plan;
   readonly machine?: Machine | undefined;
   readonly decision?: Decision | undefined;
+  /** Of a run of the plan. */
+  readonly profile?: Profile | undefined;
 };
 
 /** Seconds of a role's step by what they go to, where there is a machine. */
@@ -52,7 +56,10 @@ function communicationOf({ links, leaving, busiest }: Topology) {
 }
 
 /** The same, of a prediction that is there already. */
-export function figuresOf({ plan, machine, decision }: ShownPlan, { prediction, topology }: Predicted) {
+export function figuresOf(
+  { plan, machine, decision, profile }: ShownPlan,
+  { prediction, topology }: Predicted,
+) {
   const { purpose, model, schedule, predicted, roles } = summarize(plan);
   return {
     purpose,
@@ -69,6 +76,7 @@ export function figuresOf({ plan, machine, decision }: ShownPlan, { prediction, 
     ...(prediction === undefined ? {} : { bound: prediction.bound }),
     ...(topology === undefined ? {} : { communication: communicationOf(topology) }),
     ...(decision === undefined ? {} : { decision }),
+    ...(profile === undefined ? {} : { measured: measuredOf(plan, profile) }),
     roles: roles.map(
       (role, index): RoleFigures =>
         prediction === undefined

@@ -1,8 +1,9 @@
 /** Where the time of each kind of device goes, and its memory. */
 import type { Activity } from '../backends/simulator/simulation.ts';
+import { at } from '../ir/box.ts';
 import { type ContentKind, contentKinds } from '../ir/contents.ts';
 import { showBytes, showSeconds } from '../ir/units.ts';
-import type { RoleFigures } from './plan-json.ts';
+import type { PlanJson, RoleFigures } from './plan-json.ts';
 import type { RoleSummary } from './summary.ts';
 import { numbers, table } from './table.ts';
 import { type Page, wrap } from './terminal.ts';
@@ -26,8 +27,11 @@ export const activityTitles: { readonly [A in Activity]: string } = {
 
 const activities = Object.keys(activityTitles) as Activity[];
 
+/** A row of times. */
+type Timed = Pick<RoleFigures, 'name' | 'seconds'>;
+
 /** Only kinds of work that take time somewhere. Empty where no machine is known. */
-export function timeTable(roles: readonly RoleFigures[], page: Page): string {
+export function timeTable(roles: readonly Timed[], page: Page): string {
   const timed = roles.flatMap(({ name, seconds }) => (seconds === undefined ? [] : [{ name, seconds }]));
   const shown = activities.filter((one) => timed.some(({ seconds }) => seconds[one] >= 5e-10));
   if (shown.length === 0) return '';
@@ -61,4 +65,24 @@ function peaksInWords(roles: readonly RoleSummary[]): string[] {
     moments.set(moment, [...(moments.get(moment) ?? []), name]);
   }
   return [...moments].map(([moment, names]) => `${names.join(', ')} ${moment}`);
+}
+
+/** Each kind of device twice: as predicted, where a machine is known, and as measured. */
+export function measuredTable(
+  { roles, measured }: PlanJson,
+  shown: readonly RoleFigures[],
+  page: Page,
+): string {
+  if (measured === undefined) return '';
+  const rows = shown.flatMap(({ name, seconds }) => {
+    const { seconds: found } = at(
+      measured.roles,
+      roles.findIndex((role) => role.name === name),
+    );
+    return [
+      ...(seconds === undefined ? [] : [{ name: `${name} predicted`, seconds }]),
+      { name: `${name} measured`, seconds: found },
+    ];
+  });
+  return timeTable(rows, page);
 }

@@ -1,12 +1,6 @@
-import { writeFileSync } from 'node:fs';
-import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
-import { reasonOf } from '../runtime/files/reason.ts';
+import type { Result } from '../ir/diagnostics/diagnostic.ts';
+import { writeSafely } from '../runtime/files/write-safely.ts';
 
 /** Errors: `write-failed`. */
-export function writeText(file: string, text: string): Result<void> {
-  try {
-    return success(writeFileSync(file, text));
-  } catch (error) {
-    return failure(diagnose(fault('write-failed', { file, reason: reasonOf(error) })));
-  }
-}
+export const writeText = (file: string, text: string): Result<undefined> =>
+  writeSafely(file, [Buffer.from(text)]);

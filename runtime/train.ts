@@ -58,6 +58,8 @@ export type TrainOptions = {
   readonly checkpoints?: CheckpointOptions;
   /** Scores on other data between steps; with checkpoints the best weights are kept as `best.safetensors`. */
   readonly validation?: Validation;
+  /** Whether each instruction of each step is timed (`StepResult.times`). */
+  readonly timed?: boolean;
   /** Aborted: the run ends after the step, with a checkpoint. */
   readonly stop?: AbortSignal;
   /** Seconds that a device may stand still while another waits for it. */
@@ -87,6 +89,8 @@ export type StepResult = {
   readonly peakBytes: readonly number[];
   /** For each target with classes, over all samples of the step. */
   readonly confusion: Readonly<Record<string, Confusion>>;
+  /** Of each device, where they are asked for: `JobResult.times`. */
+  readonly times?: readonly Float64Array[];
   readonly progress: Progress;
 };
 
@@ -279,13 +283,13 @@ function write(run: Run, step: number, states: readonly StateValues[]): Result<s
 
 /** One step on all devices at once. */
 async function oneStep(
-  { bundle, devices }: Run,
+  { bundle, devices, options: { timed = false } }: Run,
   step: number,
 ): Promise<Result<Omit<StepResult, 'progress'>>> {
   const { plan } = bundle;
   const started = performance.now();
   const jobs = Array.from({ length: devices.size }, (_, rank) =>
-    devices.work(rank, { step, tile: tileOf(plan, rank) }),
+    devices.work(rank, { step, tile: tileOf(plan, rank), ...(timed ? { timed } : {}) }),
   );
   const done: Done[] = [];
   for (const result of await Promise.all(jobs)) {
@@ -300,6 +304,7 @@ async function oneStep(
     samplesPerSecond: (plan.model.training?.batch ?? 0) / seconds,
     peakBytes: done.map(({ peakBytes }) => peakBytes),
     confusion: sumOfConfusions(plan, done),
+    ...(timed ? { times: done.flatMap(({ times }) => times ?? []) } : {}),
   });
 }
 

@@ -9,15 +9,29 @@ import { escaped, html, lookUp, type Show, shows } from '../cli/report/markup.ts
 import { reportOf } from '../cli/report/report.ts';
 import type { TimeData } from '../cli/report/time-data.ts';
 import { at } from '../ir/box.ts';
-import { inStages, onGrid } from './support/inspected.ts';
+import type { Profile } from '../ir/profile.ts';
+import { roleIndexAt, seatOf } from '../ir/ranks.ts';
+import { type Inspected, inStages, onGrid } from './support/inspected.ts';
 
 const assets = readAssets();
 
 const { plan: withoutMachine } = onGrid();
 
+/** As if every instruction had taken a millisecond. */
+function measured({ plan, machine }: Inspected) {
+  const devices = Array.from({ length: plan.schedule.devices }, (_, rank) => {
+    const { instructions } = at(plan.roles, roleIndexAt(plan, seatOf(plan, rank)));
+    const from = instructions.map((_, index) => index / 1000);
+    return { rank, from, to: from.map((begin) => begin + 0.001), peakBytes: 2 ** 20 + rank };
+  });
+  const profile: Profile = { format: 1, plan: '', step: 3, steps: 5, seconds: 0.5, devices };
+  return { plan, machine, profile };
+}
+
 const reports = Object.entries({
   grid: onGrid(),
   stages: inStages(),
+  measured: measured(inStages()),
   'no machine': { plan: withoutMachine },
 }).map(([name, shown]) => ({
   name,
@@ -80,8 +94,9 @@ test('the time line has the events of the simulation, to the nanosecond', () => 
     }
     assert.ok(time !== undefined);
     const { roles, stepSeconds } = simulate(shown.plan, shown.machine);
-    assert.is(time.step, Math.round(stepSeconds * 1e9));
-    for (const drawn of time.roles) {
+    const longest = Math.max(stepSeconds, 'profile' in shown ? shown.profile.seconds : 0);
+    assert.is(time.step, Math.round(longest * 1e9));
+    for (const drawn of time.roles.filter((one) => !one.name.startsWith('measured'))) {
       const role = at(
         roles,
         roles.findIndex((one) => one.role === drawn.name),
@@ -97,6 +112,23 @@ test('the time line has the events of the simulation, to the nanosecond', () => 
       assert.is(Math.max(...drawn.held), role.peakBytes);
     }
   }
+});
+
+test('behind each kind of device stands the first of it as it was measured', () => {
+  const { page, shown } = at(
+    reports,
+    reports.findIndex(({ name }) => name === 'measured'),
+  );
+  const { roles } = dataOf(page, 'time') as TimeData;
+  assert.equal(
+    roles.map(({ name }) => name),
+    shown.plan.roles.flatMap(({ name }, index) => {
+      const rank = Array.from({ length: shown.plan.schedule.devices }, (_, one) => one).find(
+        (one) => roleIndexAt(shown.plan, seatOf(shown.plan, one)) === index,
+      );
+      return [name, `measured, rank ${rank}`];
+    }),
+  );
 });
 
 test('it needs nothing from outside, and is small', () => {

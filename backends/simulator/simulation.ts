@@ -1,20 +1,23 @@
 /** What the simulator finds: when each device does what, what it holds, and what that adds up to. */
 
 /** What the time of a device goes to. `idle`: nothing to do before the step ends, or waiting for another stage. */
-export type Activity =
-  | 'forward'
-  | 'backward'
-  | 'step'
-  | 'recompute'
-  | 'strip'
-  | 'update'
-  | 'other'
-  | 'load'
-  | 'exchange'
-  | 'gather'
-  | 'all_reduce'
-  | 'send'
-  | 'idle';
+export const activities = [
+  'forward',
+  'backward',
+  'step',
+  'recompute',
+  'strip',
+  'update',
+  'other',
+  'load',
+  'exchange',
+  'gather',
+  'all_reduce',
+  'send',
+  'idle',
+] as const;
+
+export type Activity = (typeof activities)[number];
 
 /** What a device does side by side. On this machine's processes everything is on the first. */
 export const lanes = ['compute', 'messages', 'sums'] as const;

@@ -34,7 +34,7 @@ export type Trace = {
   readonly otherData: Readonly<Record<string, string | number>>;
 };
 
-const micros = (seconds: number): number => seconds * 1e6;
+export const micros = (seconds: number): number => seconds * 1e6;
 
 /** Who comes early to a meeting waits in it, as in MPI: what it gives is under way, and the arrow begins here. */
 const beginOf = ({ from, meeting }: SimulatedEvent): number => meeting?.came ?? from;
@@ -83,7 +83,14 @@ function onThreads(events: readonly SimulatedEvent[]): Placed[] {
     });
 }
 
-const described = (name: 'process' | 'thread', pid: number, tid: number, title: string, order: number) =>
+/** The name of a process or thread, and its place among others. */
+export const described = (
+  name: 'process' | 'thread',
+  pid: number,
+  tid: number,
+  title: string,
+  order: number,
+) =>
   [
     { ph: 'M', name: `${name}_name`, pid, tid, args: { name: title } },
     { ph: 'M', name: `${name}_sort_index`, pid, tid, args: { sort_index: order } },

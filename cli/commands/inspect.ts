@@ -1,15 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { measuredTrace } from '../../backends/simulator/measured-trace.ts';
 import { simulate } from '../../backends/simulator/simulate.ts';
-import { traceOf } from '../../backends/simulator/trace.ts';
+import { type Trace, traceOf } from '../../backends/simulator/trace.ts';
 import { bundlePaths } from '../../ir/bundle.ts';
 import type { Decision } from '../../ir/decision.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan } from '../../ir/plan.ts';
 import { readMachine as readMachineText } from '../../ir/text/machine.ts';
-import { openBundle } from '../../runtime/bundle.ts';
+import { type Bundle, openBundle } from '../../runtime/bundle.ts';
+import { readProfile } from '../../runtime/profile.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { machineText, readMachine } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
@@ -26,6 +28,7 @@ type Options = {
   readonly schedule?: true;
   readonly ir?: true;
   readonly json?: true;
+  readonly profile?: string;
   readonly trace?: string;
   readonly html?: string;
 };
@@ -41,6 +44,10 @@ export function registerInspect(program: Command): void {
       'predict on this machine, by name or .machine file (default: the one it was compiled for)',
     )
     .option('--roles', 'show every kind of device, also where they are many')
+    .option(
+      '--profile <file>',
+      'what `unetc run --profile` measured: beside the prediction, and in the trace',
+    )
     .option('--html <file>', 'write all of it as one page that needs nothing else, to be sent to others')
     .option('--trace <file>', 'write the predicted step as a trace, to be opened in https://ui.perfetto.dev')
     .option('--schedule', 'print the complete schedule, to be edited and given back')
@@ -52,15 +59,12 @@ export function registerInspect(program: Command): void {
 async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   const bundle = await openBundle(folder);
   if (!bundle.ok) return complain(bundle.diagnostics);
-  const file = (path: string) => readFileSync(join(folder, path), 'utf8').trimEnd();
-  const machine = options.machine === undefined ? undefined : readMachine(options.machine);
-  if (machine?.ok === false) return complain(machine.diagnostics, new Map(machineText(options.machine)));
-  const { plan } = bundle.value;
-  const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
-  if (!enough.ok) return complain(enough.diagnostics);
-  const shown = { plan, ...planningOf(folder), ...(machine === undefined ? {} : { machine: machine.value }) };
+  const read = shownFrom(bundle.value, options);
+  if (!read.ok) return complain(read.diagnostics, new Map(machineText(options.machine)));
+  const shown = read.value;
   const written = [writeTrace(shown, options.trace), writeReport(shown, options.html)];
   for (const one of written) if (!one.ok) return complain(one.diagnostics);
+  const file = (path: string) => readFileSync(join(folder, path), 'utf8').trimEnd();
   if (options.schedule) print(file(bundlePaths.schedule));
   else if (options.ir) print(file(bundlePaths.planText));
   else if (options.json) printJson(planJson(shown));
@@ -69,6 +73,23 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
     print(inspection(planJson(shown), { page, allRoles: options.roles === true }));
   }
   return 0;
+}
+
+/** The plan, and what is known of it: from the bundle, from another machine, from a run. */
+function shownFrom({ directory, plan, manifest }: Bundle, options: Options): Result<ShownPlan> {
+  const machine = options.machine === undefined ? undefined : readMachine(options.machine);
+  if (machine?.ok === false) return machine;
+  const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
+  if (!enough.ok) return enough;
+  const hash = manifest.files[bundlePaths.plan] ?? '';
+  const profile = options.profile === undefined ? undefined : readProfile(options.profile, plan, hash);
+  if (profile?.ok === false) return profile;
+  return success({
+    plan,
+    ...planningOf(directory),
+    ...(machine === undefined ? {} : { machine: machine.value }),
+    ...(profile === undefined ? {} : { profile: profile.value }),
+  });
 }
 
 const onMachine = (plan: Plan, machine: Machine): Result<void> =>
@@ -82,13 +103,16 @@ const onMachine = (plan: Plan, machine: Machine): Result<void> =>
 const writeReport = (shown: ShownPlan, file: string | undefined): Result<void> =>
   file === undefined ? success(undefined) : writeText(file, reportOf(shown, readAssets()));
 
-function writeTrace({ plan, machine }: ShownPlan, file: string | undefined): Result<void> {
+/** Of the run, where one was measured; else of the simulated step. */
+function writeTrace({ plan, machine, profile }: ShownPlan, file: string | undefined): Result<void> {
   if (file === undefined) return success(undefined);
+  const write = (trace: Trace) => writeText(file, `${JSON.stringify(trace)}\n`);
+  if (profile !== undefined) return write(measuredTrace(plan, profile));
   if (machine === undefined) return failure(diagnose(fault('machine-needed', { what: '--trace' })));
   const { name, purpose } = plan;
   if (purpose !== 'train')
     return failure(diagnose(fault('nothing-to-time', { what: '--trace', plan: name, purpose })));
-  return writeText(file, `${JSON.stringify(traceOf(plan, machine.name, simulate(plan, machine)))}\n`);
+  return write(traceOf(plan, machine.name, simulate(plan, machine)));
 }
 
 /** What it was planned for and why, where the bundle says. Its files were checked when it was opened. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { bundlePaths } from '../../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { type Launcher, launchers } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
@@ -6,6 +7,7 @@ import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { windowsFeed } from '../../runtime/feed-of.ts';
 import { meanIou, scoreOf } from '../../runtime/metrics.ts';
 import { type Sample, writeCurve } from '../../runtime/pictures/curve.ts';
+import { keepMeasured, type MeasuredStep, profileOf } from '../../runtime/profile.ts';
 import { type StepResult, type TrainEvent, type TrainOptions, train } from '../../runtime/train.ts';
 import { readWeightNames } from '../../runtime/weight-names.ts';
 import { readWeights, type Weights } from '../../runtime/weights.ts';
@@ -17,10 +19,12 @@ import { type LaunchOptions, runLaunched } from '../run-launched.ts';
 import { prepareValidation, type Validating, type ValidationOptions } from '../run-validation.ts';
 import { trainingData } from '../staged-data.ts';
 import { stopOnSignals } from '../stop-signals.ts';
+import { writeText } from '../write-text.ts';
 
 type Options = ValidationOptions &
   LaunchOptions & {
     readonly curve?: string;
+    readonly profile?: string;
     readonly launcher: string;
   };
 
@@ -51,6 +55,7 @@ export function registerRun(program: Command): void {
       'how long a device may stand still while another waits for it (default: 300; with a launcher 60)',
     )
     .option('--curve <file>', 'draw the loss curve into a PNG file')
+    .option('--profile <file>', 'time each instruction, for `unetc inspect BUNDLE --profile FILE`')
     .option('--json', 'print one JSON line a step')
     .option('--launcher <name>', `what starts the devices: ${launchers.join(', ')}`, 'local')
     .option('--dry-run', 'with a launcher: only write the job script, or print the command')
@@ -83,12 +88,14 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   const { bundle, training, validating } = prepared.value;
   const losses: Sample[] = [];
   const misses: Sample[] = [];
+  let measured: readonly MeasuredStep[] = [];
   const line = createProgressLine();
   const stop = stopOnSignals('Ending after this step, with a checkpoint ...');
   const began = performance.now();
   let stepSeconds = 0;
   const trained = await train(bundle, {
     ...training,
+    timed: options.profile !== undefined,
     stop,
     ...(validating === undefined
       ? {}
@@ -99,6 +106,7 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
       if (event.kind === 'step') {
         losses.push({ step: event.step + 1, value: event.loss });
         stepSeconds += event.seconds;
+        if (event.times !== undefined) measured = keepMeasured(measured, { ...event, times: event.times });
       }
       if (event.kind === 'validation') misses.push({ step: event.step, value: 1 - meanIou(event) });
       tell(event, line, options);
@@ -116,8 +124,20 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
     const drawn = await writeCurve(options.curve, curve);
     if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
   }
+  const profiled = writeProfile(bundle, measured, options.profile);
+  if (!profiled.ok) return complain(profiled.diagnostics, new Map(), 3);
   report(trained.value, losses, stepSeconds, options);
   return 0;
+}
+
+function writeProfile(
+  { manifest }: Bundle,
+  measured: readonly MeasuredStep[],
+  file: string | undefined,
+): Result<void> {
+  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured);
+  if (file === undefined || profile === undefined) return success(undefined);
+  return writeText(file, `${JSON.stringify(profile)}\n`);
 }
 
 type Prepared = {
@@ -250,5 +270,6 @@ function report(
       print(`Loss ${losses[0]?.value.toFixed(4)} -> ${losses.at(-1)?.value.toFixed(4)}.`);
     if (checkpoint !== undefined) print(`Weights: ${checkpoint}`);
     if (options.curve !== undefined && losses.length > 1) print(`Loss curve: ${options.curve}`);
+    if (options.profile !== undefined && losses.length > 0) print(`Profile: ${options.profile}`);
   }
 }

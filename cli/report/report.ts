@@ -11,7 +11,14 @@ import { alternativesTable } from './alternatives-table.ts';
 import type { Assets } from './assets.ts';
 import { counted, figuresIn, html, type Markup, raw } from './markup.ts';
 import { blocksTable, networkDrawing } from './network-drawing.ts';
-import { bindingBar, devicesTable, largestTable, peakTable, timeTable } from './role-sections.ts';
+import {
+  bindingBar,
+  devicesTable,
+  largestTable,
+  measuredTable,
+  peakTable,
+  timeTable,
+} from './role-sections.ts';
 import { stageColour } from './stage-colours.ts';
 import { tilesDrawing } from './tiles-drawing.ts';
 import { timeData } from './time-data.ts';
@@ -22,9 +29,10 @@ export function reportOf(shown: ShownPlan, assets: Assets): string {
   const figures = figuresOf(shown, predicted);
   const { simulation } = predicted.prediction ?? {};
   const chosen = shownRoles(figures.roles).map(({ name }) => name);
-  const time = simulation && timeData(shown.plan, simulation, chosen);
+  const timed = simulation !== undefined || shown.profile !== undefined;
+  const time = timed ? timeData(shown.plan, simulation, chosen, shown.profile) : undefined;
   const body = html`${header(figures)}<main>
-${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time?.roles.length)}${memorySection(figures)}${
+${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${memorySection(figures)}${
   shown.machine && predicted.topology && figures.communication
     ? section(
         'communication',
@@ -181,7 +189,23 @@ function timeSection(figures: PlanJson, shown: number | undefined): Markup | und
 <ul class="legend" id="time-legend"></ul>
 <div id="time-line" class="chart" tabindex="0" role="application" aria-label="Time line: arrow keys read one piece of work after another" aria-describedby="time-words"></div>
 <p id="time-words" class="words" role="status" aria-live="polite">Point at a piece of work, or walk through them with the arrow keys.</p>
-${rest}${timeTable(figures)}`,
+${rest}${figures.predicted.stepSeconds === undefined ? undefined : timeTable(figures)}`,
+  );
+}
+
+function measuredSection(figures: PlanJson): Markup | undefined {
+  const { measured, predicted } = figures;
+  if (measured === undefined) return undefined;
+  const figure = figuresIn(figures, 'span');
+  const told =
+    predicted.stepSeconds === undefined
+      ? undefined
+      : html`; predicted were ${figure('predicted.stepSeconds', 'seconds')}`;
+  return section(
+    'measured',
+    'Measured',
+    html`<p>A step took ${figure('measured.stepSeconds', 'seconds')}, the median of ${counted(figures, figure, 'measured.steps', 'step')}${told}. This is the one drawn above.</p>
+${measuredTable(figures)}`,
   );
 }
 

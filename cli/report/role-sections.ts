@@ -55,6 +55,31 @@ export function timeTable(figures: PlanJson): Markup {
   );
 }
 
+/** Each kind of device as predicted, where a machine is known, and as measured: the mean of its devices. */
+export function measuredTable(figures: PlanJson): Markup {
+  const figure = figuresIn(figures, 'span');
+  const found = figures.measured?.roles ?? [];
+  const rows = figures.roles.flatMap(({ name, seconds }, index) => [
+    ...(seconds === undefined ? [] : [{ name, what: 'predicted', seconds, key: `roles.${index}` }]),
+    { name, what: 'measured', seconds: found[index]?.seconds, key: `measured.roles.${index}` },
+  ]);
+  const all = Object.keys(activityTitles) as Activity[];
+  const shown = all.filter((one) => rows.some(({ seconds }) => (seconds?.[one] ?? 0) >= 5e-10));
+  return table<(typeof rows)[number]>(
+    'Seconds of a step by what they go to, predicted and measured; the memory of the fullest device',
+    [
+      { title: 'kind', cell: ({ name, what }) => html`${named(name)} ${what}` },
+      ...shown.map((one) => ({
+        title: activityTitles[one],
+        numbers: true,
+        cell: ({ key }: { readonly key: string }) => figure(`${key}.seconds.${one}`, 'seconds'),
+      })),
+      { title: 'peak', numbers: true, cell: ({ key }) => figure(`${key}.peakBytes`, 'bytes') },
+    ],
+    rows,
+  );
+}
+
 export function peakTable(figures: PlanJson): Markup {
   const of = column(figures);
   const shown = contentKinds.filter((kind) => figures.roles.some(({ peak }) => peak.bytes[kind] > 0));

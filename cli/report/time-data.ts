@@ -1,10 +1,13 @@
 /** The time lines as the page draws them: whole nanoseconds, and every text once. */
 
+import { activityOf } from '../../backends/simulator/activities.ts';
 import { memoryCurve } from '../../backends/simulator/memory-curve.ts';
 import { lanes, type SimulatedRole, type Simulation } from '../../backends/simulator/simulation.ts';
 import { waitingInWords } from '../../backends/simulator/waiting.ts';
 import { at } from '../../ir/box.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import type { DeviceProfile, Profile } from '../../ir/profile.ts';
+import { roleIndexAt, seatOf } from '../../ir/ranks.ts';
 import { instructionInWords } from '../../ir/text/instruction-words.ts';
 import { usesOf } from '../../ir/uses.ts';
 
@@ -46,8 +49,16 @@ const most = 12_000;
 
 const nanoseconds = (seconds: number): number => Math.round(seconds * 1e9);
 
-/** Of the roles named in `chosen` as many as the page holds, at least one. */
-export function timeData(plan: Plan, simulation: Simulation, chosen: readonly string[]): TimeData {
+/**
+ * Of the roles named in `chosen` as many as the page holds, at least one; behind each the first of its devices as it
+ * was measured, where there is a profile.
+ */
+export function timeData(
+  plan: Plan,
+  simulation: Simulation | undefined,
+  chosen: readonly string[],
+  profile?: Profile,
+): TimeData {
   const words = new Map<string, number>();
   const word = (text: string): number => {
     const known = words.get(text) ?? words.size;
@@ -56,13 +67,42 @@ export function timeData(plan: Plan, simulation: Simulation, chosen: readonly st
   };
   const roles: TimedRole[] = [];
   let events = 0;
-  for (const [index, simulated] of simulation.roles.entries()) {
-    if (!chosen.includes(simulated.role)) continue;
-    events += simulated.events.length;
+  for (const [index, role] of plan.roles.entries()) {
+    if (!chosen.includes(role.name)) continue;
+    const simulated = simulation && at(simulation.roles, index);
+    const device = profile?.devices.find(({ rank }) => roleIndexAt(plan, seatOf(plan, rank)) === index);
+    const rows = [
+      ...(simulated === undefined || simulation === undefined
+        ? []
+        : [timedRole(role, simulated, simulation.roles, word)]),
+      ...(device === undefined ? [] : [measuredRole(role, device, word)]),
+    ];
+    events += rows.reduce((sum, row) => sum + row.events.length, 0);
     if (roles.length > 0 && events > most) break;
-    roles.push(timedRole(at(plan.roles, index), simulated, simulation.roles, word));
+    roles.push(...rows);
   }
-  return { step: nanoseconds(simulation.stepSeconds), lanes, words: [...words.keys()], roles };
+  const step = Math.max(simulation?.stepSeconds ?? 0, profile?.seconds ?? 0);
+  return { step: nanoseconds(step), lanes, words: [...words.keys()], roles };
+}
+
+/** All of it on one lane; nobody measures why it waits, nor what is alive. */
+function measuredRole(
+  role: Role,
+  { rank, from, to }: DeviceProfile,
+  word: (text: string) => number,
+): TimedRole {
+  const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
+  return {
+    name: `measured, rank ${rank}`,
+    devices: 1,
+    events: role.instructions.map((instruction, index): TimedEvent => {
+      const [begin, end] = [nanoseconds(at(from, index)), nanoseconds(at(to, index))];
+      const title = word(instructionInWords(instruction));
+      return [0, begin, end, begin, activityOf(instruction), index, title, touched(instruction, bytes), -1];
+    }),
+    moments: [],
+    held: [],
+  };
 }
 
 function timedRole(

@@ -183,6 +183,21 @@ export const runDiagnostics = {
     explain: 'The value of an option of the command line cannot be read.',
     example: 'unetc compile coastline.unet --memory 4',
   },
+  'profile-invalid': {
+    exit: 1,
+    message: '`{file}` is no profile: {reason}',
+    hint: '`unetc run BUNDLE --data FOLDER --profile FILE` writes one',
+    explain: 'A profile is what a run has measured: when each instruction of a step began and ended.',
+    example: 'unetc inspect coastline.plan --profile trace.json',
+  },
+  'profile-of-another-plan': {
+    exit: 1,
+    message: '`{file}` was measured with another plan',
+    hint: 'run this bundle with `--profile` to measure it',
+    explain:
+      'A profile belongs to the bundle that ran: its times are those of the instructions of that plan, which another does not have.',
+    example: 'a model that was compiled again after its run',
+  },
   'stopped-early': {
     message: 'stopped before the end; nothing was written',
     explain: 'A signal ended the work. A mask is written under its name only when it is complete.',

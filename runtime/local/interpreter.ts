@@ -52,6 +52,8 @@ export type Job = {
   readonly step: number;
   readonly tile: number;
   readonly probe?: Probe;
+  /** Whether each instruction is timed. */
+  readonly timed?: boolean;
 };
 
 /** Buffers to give out as they are before the first instruction of that kind: for whoever compares. */
@@ -66,6 +68,8 @@ export type JobResult = {
   readonly confusion: Readonly<Record<string, Float64Array>>;
   readonly stored: readonly Stored[];
   readonly probed: Readonly<Record<string, Float32Array>>;
+  /** Milliseconds since 1970 at the begin and the end of each instruction, in turn. */
+  readonly times?: Float64Array;
 };
 
 /** What the handlers of one job share and add to. */
@@ -208,18 +212,30 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
     stored: [],
     probed: {},
   };
+  const times = job.timed === true ? new Float64Array(2 * role.instructions.length) : undefined;
   for (const [i, instruction] of role.instructions.entries()) {
     device.board.announce({ step: job.step, tile: job.tile, role: index, instruction: i });
     await device.before(instruction, job);
     lookInto(work, instruction);
+    if (times !== undefined) times[2 * i] = now();
     await handle(instruction, work);
     collectCopies(travelledBytes(instruction, arena));
+    if (times !== undefined) times[2 * i + 1] = now();
   }
   await Promise.all(work.place.leaving);
   device.board.announce({ ...idle, step: job.step + 1 });
   const { loss, confusion, stored, probed } = work;
-  return { ...(loss === undefined ? {} : { loss }), confusion, stored, probed };
+  return {
+    ...(loss === undefined ? {} : { loss }),
+    ...(times === undefined ? {} : { times }),
+    confusion,
+    stored,
+    probed,
+  };
 }
+
+/** The same for all processes of a machine. */
+const now = (): number => performance.timeOrigin + performance.now();
 
 /** Buffers whose content goes through memory beside the arena: copies of results, windows, messages. */
 const travelling = (instruction: Instruction): readonly string[] => {

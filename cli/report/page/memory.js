@@ -53,8 +53,10 @@ function drawPeak(time, chart) {
   ctx.restore();
 }
 
-/** @param {HTMLElement} place @param {TimeData} time */
-export function drawMemory(place, time) {
+/** @param {HTMLElement} place @param {TimeData} all */
+export function drawMemory(place, all) {
+  // Of what was measured nobody knows what was alive when.
+  const time = { ...all, roles: all.roles.filter(({ held }) => held.length > 0) };
   const style = chartStyle();
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   /** @type {PlotOptions} */

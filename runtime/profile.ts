@@ -1,0 +1,86 @@
+/** Measured steps: which one is shown, and how it is written and read. */
+import { readFileSync } from 'node:fs';
+import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../ir/plan.ts';
+import { type DeviceProfile, type Profile, profileFormat } from '../ir/profile.ts';
+import { roleIndexAt, seatOf } from '../ir/ranks.ts';
+import { reasonOf } from './files/reason.ts';
+import { check, count, list, number, record, text } from './shape.ts';
+
+/** A step as its devices saw it. Times: milliseconds since 1970, begin and end of each instruction in turn. */
+export type MeasuredStep = {
+  readonly step: number;
+  readonly seconds: number;
+  readonly times: readonly Float64Array[];
+  readonly peakBytes: readonly number[];
+};
+
+/** Steps that are kept: enough for a median, little beside a run. */
+const most = 25;
+
+/** The latest steps, and one before them. */
+export const keepMeasured = (steps: readonly MeasuredStep[], next: MeasuredStep): MeasuredStep[] =>
+  [...steps, next].slice(-most - 1);
+
+/** The step of median length; the first of a run is slower than the others and not among them, if there are others. */
+export function profileOf(plan: string, kept: readonly MeasuredStep[]): Profile | undefined {
+  const steps = kept.length > 1 ? kept.slice(1) : kept;
+  const chosen = steps.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((steps.length - 1) / 2)];
+  if (chosen === undefined) return undefined;
+  const began = Math.min(...chosen.times.map((times) => times[0] ?? Number.POSITIVE_INFINITY));
+  const { step, seconds, times, peakBytes } = chosen;
+  return {
+    format: profileFormat,
+    plan,
+    step,
+    steps: steps.length,
+    seconds,
+    devices: times.map((all, rank) => deviceOf(rank, all, began, peakBytes[rank] ?? 0)),
+  };
+}
+
+function deviceOf(rank: number, times: Float64Array, began: number, peakBytes: number): DeviceProfile {
+  const seconds = (parity: number): number[] =>
+    [...times].filter((_, index) => index % 2 === parity).map((time) => (time - began) / 1000);
+  return { rank, from: seconds(0), to: seconds(1), peakBytes };
+}
+
+const profileShape = record<Profile>({
+  format: count,
+  plan: text,
+  step: count,
+  steps: count,
+  seconds: number,
+  devices: list(
+    record<DeviceProfile>({ rank: count, from: list(number), to: list(number), peakBytes: number }),
+  ),
+});
+
+const formatShape = record<Pick<Profile, 'format'>>({ format: count });
+
+const damaged = (file: string, reason: string): Result<never> =>
+  failure(diagnose(fault('profile-invalid', { file, reason })));
+
+/** Of that plan, whose `plan.json` has that hash. Errors: `profile-invalid`, `profile-of-another-plan`. */
+export function readProfile(file: string, plan: Plan, hash: string): Result<Profile> {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return damaged(file, error instanceof SyntaxError ? 'it is not JSON' : reasonOf(error));
+  }
+  const format = check(value, formatShape, 'profile');
+  if ('value' in format && format.value.format !== profileFormat)
+    return damaged(file, `it has format ${format.value.format}, and this version reads ${profileFormat}`);
+  const checked = check(value, profileShape, 'profile');
+  if ('problem' in checked) return damaged(file, checked.problem);
+  if (checked.value.plan !== hash) return failure(diagnose(fault('profile-of-another-plan', { file })));
+  return isComplete(plan, checked.value) ? success(checked.value) : damaged(file, 'instructions are missing');
+}
+
+const isComplete = (plan: Plan, { devices }: Profile): boolean =>
+  devices.length === plan.schedule.devices &&
+  devices.every(({ rank, from, to }, index) => {
+    const { length } = plan.roles[roleIndexAt(plan, seatOf(plan, rank))]?.instructions ?? [];
+    return rank === index && from.length === length && to.length === length;
+  });
