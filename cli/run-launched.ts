@@ -29,6 +29,7 @@ export type LaunchOptions = {
   readonly initNames?: string;
   readonly validation?: string;
   readonly curve?: string;
+  readonly profile?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery: string;
   readonly keep: string;
@@ -99,8 +100,13 @@ function submit(
 }
 
 /** What the executor cannot do yet; undefined where nothing of it is asked for. */
-function unknownOption({ validation, initNames, curve }: LaunchOptions) {
-  const asked = { '--validation': validation, '--init-names': initNames, '--curve': curve };
+function unknownOption({ validation, initNames, curve, profile }: LaunchOptions) {
+  const asked = {
+    '--validation': validation,
+    '--init-names': initNames,
+    '--curve': curve,
+    '--profile': profile,
+  };
   const found = Object.entries(asked).find(([, value]) => value !== undefined);
   return found === undefined
     ? undefined

@@ -21,12 +21,7 @@ import { trainingData } from '../staged-data.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { writeText } from '../write-text.ts';
 
-type Options = ValidationOptions &
-  LaunchOptions & {
-    readonly curve?: string;
-    readonly profile?: string;
-    readonly launcher: string;
-  };
+type Options = ValidationOptions & LaunchOptions & { readonly launcher: string };
 
 /** How long a device of this machine may stand still where nobody says. */
 const TIMEOUT = '300';
