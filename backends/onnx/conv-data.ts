@@ -1,4 +1,4 @@
-/** The gradient of a convolution's input: a convolution again, or a transposed one where it has a stride. */
+/** The gradient of a convolution's input: a convolution again, or a transposed one. */
 import { at } from '../../ir/box.ts';
 import type { ConvAttributes, Sides } from '../../ir/ops/attributes.ts';
 import { reach } from '../../ir/ops/windows.ts';
@@ -15,7 +15,7 @@ import {
   sidesList,
   windowAttributes,
 } from './formulas.ts';
-import { mostCellsFlippedByProduct } from './rules.ts';
+import { isDeep, mostCellsFlippedByProduct } from './rules.ts';
 
 /** The matrix that reverses a row by multiplication from the right. */
 const exchangeMatrix = (size: number): number[] =>
@@ -61,7 +61,7 @@ function byConv(g: Builder, { attrs, types }: Site<'conv_data'>, dy: string, wei
 const covered = (attrs: ConvAttributes, windows: number, axis: number): number =>
   (windows - 1) * at(attrs.stride, axis) + reach(attrs, axis);
 
-/** With a stride: a transposed convolution, cropped or filled up to the extent of the input. */
+/** A transposed convolution, cropped or filled up to the extent of the input. */
 function byTransposedConv(g: Builder, site: Site<'conv_data'>, dy: string, weight: string): string {
   const { attrs, types, type, samples } = site;
   const full = extentAt(types, 0).map((size, axis) => covered(attrs, size, axis));
@@ -78,6 +78,14 @@ function byTransposedConv(g: Builder, site: Site<'conv_data'>, dy: string, weigh
   return padSpace(g, spread, positive(negated(crop)));
 }
 
-/** Gradient of the input of `conv`, a map of `attrs.extent`. */
-export const convData = (g: Builder, site: Site<'conv_data'>, dy: string, weight: string): string =>
-  product(site.attrs.stride) === 1 ? byConv(g, site, dy, weight) : byTransposedConv(g, site, dy, weight);
+/**
+ * Gradient of the input of `conv`, a map of `attrs.extent`. A convolution of weights turned round is the fastest, but a
+ * transposed one takes them as they are: where they are more than the cells, turning them costs more than it gains.
+ */
+export function convData(g: Builder, site: Site<'conv_data'>, dy: string, weight: string): string {
+  const { attrs, types, samples } = site;
+  const cells = samples * product(extentAt(types, 0));
+  return product(attrs.stride) === 1 && !isDeep(cells, channelsAt(types, 0))
+    ? byConv(g, site, dy, weight)
+    : byTransposedConv(g, site, dy, weight);
+}

@@ -10,7 +10,7 @@ import type { Builder } from './builder.ts';
 import { convWeightInBlocks } from './conv-weight-blocks.ts';
 import { channelsAt, extentAt, type Site } from './emitter.ts';
 import { fitSpace, positions, reshape, sumOver } from './formulas.ts';
-import { columnsInOneProduct, cotangentStandsLeft, mostCellsInOneProduct } from './rules.ts';
+import { cotangentStandsLeft, isDeep, mostCellsInOneProduct } from './rules.ts';
 import { asWeight, productWithTransposed, type WeightSite } from './weight-site.ts';
 
 const isPointwise = ({ attrs, input, output }: WeightSite): boolean =>
@@ -77,7 +77,7 @@ export function convWeight(g: Builder, site: Site<'conv_weight'>, x: string, dy:
     cout: channelsAt(types, 1) / attrs.groups,
   };
   if (isPointwise(weight)) return pointwise(g, weight, x, dy);
-  if (attrs.groups === 1 && columnsInOneProduct(samples * product(weight.output), weight.cout))
+  if (attrs.groups === 1 && isDeep(samples * product(weight.output), weight.cout))
     return byColumns(g, weight, x, dy);
   return convWeightInBlocks(g, weight, x, dy);
 }

@@ -5,6 +5,7 @@
 import { asLocal, type Graph, type Op, type OpOf, typesOf } from '../../ir/graph.ts';
 import type { LocalKind } from '../../ir/ops/attributes.ts';
 import type { Segment } from '../../ir/plan.ts';
+import { type Strands, strandsOf } from '../../ir/strands.ts';
 import { dimsOf, type ValueType } from '../../ir/type.ts';
 import { adjointEmits } from './adjoint.ts';
 import { Builder } from './builder.ts';
@@ -59,8 +60,31 @@ export function fileOrder({ ops }: Pick<Graph, 'ops'>): Op[] {
   return [...ops.filter(({ output }) => read.has(output)), ...last.reverse()];
 }
 
-/** The bytes of the segment's ONNX file; the same segment gives the same bytes. */
+/** One strand of each form, of whatever length. */
+const strandsGraph = ({ inputs }: Graph, { shared, forms }: Strands): Graph => ({
+  inputs: [
+    ...inputs.filter(({ name }) => shared.includes(name)),
+    ...forms.flatMap(({ graph }) => graph.inputs),
+  ],
+  ops: forms.flatMap(({ graph }) => graph.ops),
+  outputs: forms.flatMap(({ graph }) => graph.outputs),
+});
+
+/**
+ * The bytes of the segment's ONNX file; the same segment gives the same bytes. Of a graph of strands (`ir/strands.ts`)
+ * the file has one of each form, for pieces of any length.
+ */
 export function emitOnnx({ name, samples, graph }: Segment): Uint8Array {
+  const strands = strandsOf(graph);
+  if (strands === undefined) return emitGraph({ name, samples, graph }, portOf);
+  const sized = (value: string, type: ValueType): Port =>
+    strands.shared.includes(value) ? portOf(value, type, samples) : { name: value, element: type.element };
+  return emitGraph({ name, samples, graph: strandsGraph(graph, strands) }, sized);
+}
+
+type PortOf = (name: string, type: ValueType, samples: number) => Port;
+
+function emitGraph({ name, samples, graph }: Omit<Segment, 'workspace'>, portOf: PortOf): Uint8Array {
   const types = typesOf(graph);
   const g = new Builder(new Set(types.keys()));
   for (const op of fileOrder(graph)) emitOp(g, asLocal(op), types, samples);

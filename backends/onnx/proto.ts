@@ -35,11 +35,11 @@ export type Body = {
   readonly outputs: readonly Port[];
 };
 
-/** A string is a symbolic dimension. */
+/** A string is a symbolic dimension; without dimensions any will do. */
 export type Port = {
   readonly name: string;
   readonly element: TensorElement;
-  readonly dims: readonly (number | string)[];
+  readonly dims?: readonly (number | string)[];
 };
 
 export type OnnxGraph = {
@@ -104,7 +104,12 @@ const dimension = (size: number | string): Onnx.TensorShapeProto.IDimension =>
 
 const valueInfo = ({ name, element, dims }: Port): Onnx.IValueInfoProto => ({
   name,
-  type: { tensorType: { elemType: dataTypes[element], shape: { dim: dims.map(dimension) } } },
+  type: {
+    tensorType: {
+      elemType: dataTypes[element],
+      ...(dims === undefined ? {} : { shape: { dim: dims.map(dimension) } }),
+    },
+  },
 });
 
 const bodyProto = (name: string, { nodes, inputs, outputs }: Body): Onnx.IGraphProto => ({

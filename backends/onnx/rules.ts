@@ -15,8 +15,11 @@ export function blockSlabs(slabs: number, slabCells: number, rows: number): numb
   return Math.ceil(slabs / Math.ceil(slabs / fitting));
 }
 
-/** Whether a weight gradient is one product with columns: these are then no larger than the weight itself. */
-export const columnsInOneProduct = (cells: number, cout: number): boolean => cells <= cout;
+/**
+ * Whether a convolution has so few cells, of all samples, that its weights are what costs. Then the weight gradient is
+ * one product with columns (no larger than the weight), and the data gradient a transposed convolution.
+ */
+export const isDeep = (cells: number, cout: number): boolean => cells <= cout;
 
 /** Up to this many cells a kernel is flipped by a product with the exchange matrix, above by a reversing slice. */
 export const mostCellsFlippedByProduct = 64;

@@ -9,7 +9,8 @@ import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { asLocal, typesOf } from '../../ir/graph.ts';
 import { aliveBytes, type Interval } from '../../ir/liveness.ts';
-import { bytesOf, dimsOf } from '../../ir/type.ts';
+import { pieceElements, strandsOf } from '../../ir/strands.ts';
+import { array, bytesOf, dimsOf } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
 import { emitOp, fileOrder, typeNamed } from './emit.ts';
 import { type Known, knownBytes, nodeFacts } from './node-facts.ts';
@@ -19,10 +20,34 @@ import type { Body, Node, Tensor } from './proto.ts';
  * Bytes beside inputs and outputs. Outputs lie in the arena, but the binding to JavaScript gives a copy of each
  * when the run is over: where there is little to compute, these copies are the most that is taken.
  */
-export function segmentWorkspace(graph: Graph, samples: number): number {
+export function segmentWorkspace(whole: Graph, samples: number): number {
+  const graph = onePiece(whole);
   const { nodes, before, types } = emitted(graph, samples);
   const copies = graph.outputs.reduce((sum, name) => sum + bytesOf(typeNamed(types, name), samples), 0);
   return Math.max(copies, memoryOf(stepsOf(nodes, before).steps, new Set(graph.outputs)));
+}
+
+/** What is worked on at once of a graph of strands: a piece of the longest of each form. */
+function onePiece(graph: Graph): Graph {
+  const strands = strandsOf(graph);
+  if (strands === undefined) return graph;
+  const cut = strands.forms.map((form) => {
+    const longest = Math.max(...form.strands.map(({ elements }) => elements));
+    const type = array([Math.min(pieceElements, longest)]);
+    return {
+      inputs: form.graph.inputs.map(({ name }) => ({ name, type })),
+      ops: form.graph.ops.map((op) => ({ ...op, type })),
+      outputs: form.graph.outputs,
+    };
+  });
+  return {
+    inputs: [
+      ...graph.inputs.filter(({ name }) => strands.shared.includes(name)),
+      ...cut.flatMap(({ inputs }) => inputs),
+    ],
+    ops: cut.flatMap(({ ops }) => ops),
+    outputs: cut.flatMap(({ outputs }) => outputs),
+  };
 }
 
 /** Sizes of all values of a graph as its nodes have them: inputs, constants and results. For tests. */

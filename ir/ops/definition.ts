@@ -33,6 +33,8 @@ export type OpDefinition<K extends OpKind> = {
   readonly kernel?: KernelClass;
   /** Its result may take the place of its first operand. */
   readonly inPlace?: true;
+  /** Operands that each element of the result needs in full, of an op that walks the others along with the result. */
+  readonly inFull?: readonly number[];
   /** Reads all cells of its maps at once, so that tiles need an exchange of sums (`tiles` pass refuses it). */
   readonly wholeExtent?: true;
   /** How many consecutive samples it must see at once, where that is more than one: see `Over`. */

@@ -6,7 +6,7 @@
 const mallocTunables = [
   'glibc.malloc.hugetlb=1',
   'glibc.malloc.mmap_threshold=1048576',
-  'glibc.malloc.trim_threshold=4194304',
+  'glibc.malloc.trim_threshold=67108864',
 ];
 
 /** The environment of device processes. */

@@ -237,9 +237,12 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
 /** The same for all processes of a machine. */
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** Buffers whose content goes through memory beside the arena: copies of results, windows, messages. */
+/**
+ * Buffers whose content goes through memory beside the arena: copies of results, windows, messages. (Updates run in
+ * pieces and have collected theirs.)
+ */
 const travelling = (instruction: Instruction): readonly string[] => {
-  if (instruction.do === 'run') return instruction.writes;
+  if (instruction.do === 'run') return instruction.why === 'update' ? [] : instruction.writes;
   if (instruction.do === 'load' || instruction.do === 'receive') return [instruction.into];
   return instruction.do === 'send' || instruction.do === 'store' ? [instruction.from] : [];
 };

@@ -5,7 +5,10 @@ import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { mayWriteOver } from '../../ir/in-place.ts';
 import type { Segment } from '../../ir/plan.ts';
+import { type Strands, strandsOf } from '../../ir/strands.ts';
 import type { Held } from './arena.ts';
+import { collectCopies } from './memory.ts';
+import { type Part, type Parts, type Piece, piecesOf } from './strand-pieces.ts';
 
 export type Sessions = {
   load(segment: string): Promise<void>;
@@ -32,17 +35,26 @@ export function openSessions(segments: readonly Segment[], options: SessionOptio
     open.set(name, known);
     return known;
   };
+  const strands = new Map<string, Strands | undefined>();
+  const strandsIn = ({ name, graph }: Segment): Strands | undefined => {
+    if (!strands.has(name)) strands.set(name, strandsOf(graph));
+    return strands.get(name);
+  };
   return {
     load: async (name) => void (await session(name)),
     async run(name, reads, writes) {
-      const { graph } = segmentOf(name);
+      const segment = segmentOf(name);
+      const { graph } = segment;
       const inputs = graph.inputs.map((input) => input.name);
       const given = named(inputs, reads);
       const wanted = named(graph.outputs, writes);
-      const apart = [...wanted].flatMap(([output, held]) =>
-        mustLieApart(graph, given, output, held) ? [output] : [],
+      const apart = new Set(
+        [...wanted].flatMap(([output, part]) => (mustLieApart(graph, given, output, part) ? [output] : [])),
       );
-      await runSession(await session(name), given, wanted, new Set(apart));
+      const opened = await session(name);
+      const strands = strandsIn(segment);
+      if (strands === undefined) await runSession(opened, { reads: given, writes: wanted, apart });
+      else for (const piece of piecesOf(strands, given, wanted, apart)) await runPiece(opened, piece);
     },
   };
 }
@@ -71,40 +83,38 @@ async function create(segment: Segment, { files, threads }: SessionOptions): Pro
   return InferenceSession.create(await readFile(path), sessionOptions(threads));
 }
 
-const named = (names: readonly string[], held: readonly Held[]): Map<string, Held> =>
-  new Map(names.map((name, index) => [name, at(held, index)]));
+const named = (names: readonly string[], held: readonly Held[]): Map<string, Part> =>
+  new Map(
+    names.map((name, index) => {
+      const { buffer, data } = at(held, index);
+      return [name, { dims: buffer.dims, data }];
+    }),
+  );
 
-function tensorOf({ buffer, data }: Held): Tensor {
-  return data instanceof Float32Array
-    ? new Tensor('float32', data, buffer.dims)
-    : new Tensor('uint8', data, buffer.dims);
-}
+const tensorOf = ({ dims, data }: Part): Tensor =>
+  data instanceof Float32Array ? new Tensor('float32', data, dims) : new Tensor('uint8', data, dims);
 
-const tensors = (held: ReadonlyMap<string, Held>): Record<string, Tensor> =>
-  Object.fromEntries([...held].map(([name, one]) => [name, tensorOf(one)]));
+const tensors = (parts: Parts): Record<string, Tensor> =>
+  Object.fromEntries([...parts].map(([name, one]) => [name, tensorOf(one)]));
 
 /**
  * Whether an output is a buffer that the segment also reads, and ONNX Runtime, which writes into the tensors that
  * it is given, might write there what it has yet to read.
  */
-const mustLieApart = (
-  graph: Graph,
-  reads: ReadonlyMap<string, Held>,
-  output: string,
-  { data }: Held,
-): boolean => [...reads].some(([input, held]) => held.data === data && !mayWriteOver(graph, input, output));
+const mustLieApart = (graph: Graph, reads: Parts, output: string, { data }: Part): boolean =>
+  [...reads].some(([input, part]) => part.data === data && !mayWriteOver(graph, input, output));
 
-/** `apart`: outputs that get memory of their own and are copied to their place afterwards. */
-async function runSession(
-  session: InferenceSession,
-  reads: ReadonlyMap<string, Held>,
-  writes: ReadonlyMap<string, Held>,
-  apart: ReadonlySet<string>,
-): Promise<void> {
+/** What lies apart gets memory of its own and is copied to its place afterwards. */
+async function runSession(session: InferenceSession, { reads, writes, apart }: Piece): Promise<void> {
   const direct = new Map([...writes].filter(([name]) => !apart.has(name)));
   const wanted = { ...tensors(direct), ...Object.fromEntries([...apart].map((name) => [name, null])) };
   const results = await session.run(tensors(reads), wanted);
   for (const [name, { data }] of writes) if (apart.has(name)) data.set(elementsOf(results[name]));
+}
+
+async function runPiece(session: InferenceSession, piece: Piece): Promise<void> {
+  await runSession(session, piece);
+  collectCopies([...piece.writes.values()].reduce((sum, { data }) => sum + data.byteLength, 0));
 }
 
 function elementsOf(tensor: Tensor | undefined): Float32Array | Uint8Array {

@@ -36,6 +36,9 @@ const info = (name: string, dims: readonly number[], elemType: number = DataType
   type: { tensorType: { elemType, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },
 });
 
+/** As many as there are: updates run in pieces. */
+const elements = (name: string) => ({ name, type: { tensorType: { elemType: DataType.FLOAT } } });
+
 const floats = (name: string, values: readonly number[], dims: readonly number[]) => ({
   name,
   dataType: DataType.FLOAT,
@@ -105,8 +108,8 @@ const updateGraph = (): Onnx.IGraphProto => ({
     node('Sub', ['w', 'change'], 'w~next'),
   ],
   initializer: [{ name: 'zero', dataType: DataType.INT64, dims: [], int64Data: [0] }],
-  input: [info('hyper', [3]), info('w', [2, 1, 1, 1]), info('dw', [2, 1, 1, 1])],
-  output: [info('w~next', [2, 1, 1, 1])],
+  input: [info('hyper', [3]), elements('w'), elements('dw')],
+  output: [elements('w~next')],
 });
 
 /** The ONNX bytes of each segment of a tiny plan. */
