@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { dataDirectory } from '../../runtime/tests/test-data.ts';
 import { root, succeeding } from './command-line.ts';
@@ -61,6 +62,8 @@ export type TorchEnded = {
 export type TorchOptions = {
   readonly bundle: string;
   readonly ranks: number;
+  /** What Python runs, if not the executor of the bundle. */
+  readonly program?: readonly string[];
   /** Of the executor. */
   readonly args: readonly string[];
   /** Of torchrun. */
@@ -73,8 +76,9 @@ const recordOf = (line: string): StepRecord[] => (line.startsWith('{') ? [JSON.p
 /** Starts a training; one rank needs no launcher. */
 export function startTorch(python: string, options: TorchOptions): TorchRun {
   const { bundle, ranks, args, launcher = [], environment = {} } = options;
+  const { program = [join(bundle, 'torch/run.py')] } = options;
   const many = ['-m', 'torch.distributed.run', '--standalone', `--nproc-per-node=${ranks}`, ...launcher];
-  const command = [...(ranks > 1 ? many : []), join(bundle, 'torch/run.py'), ...args];
+  const command = [...(ranks > 1 ? many : []), ...program, ...args];
   const env = { ...process.env, OMP_NUM_THREADS: '1', ...environment };
   const child = spawn(python, command, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, stderr] = ['', ''];
@@ -111,3 +115,24 @@ export function ranksOf({ process: parent }: TorchRun): number[] {
     return Number(ppid) === parent.pid && args.join(' ').includes('torch/run.py') ? [Number(pid)] : [];
   });
 }
+
+/** Where ranks meet, if no launcher says so. */
+export type Meeting = { readonly address: string; readonly port: number };
+
+/** A port that nobody listens at. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  if (address === null || typeof address === 'string') throw new Error('a server without a port');
+  return address.port;
+}
+
+/** Starts the ranks of a run one by one, as a launcher does that starts none of them again. */
+export const startRanks = (python: string, options: TorchOptions, { address, port }: Meeting): TorchRun[] =>
+  Array.from({ length: options.ranks }, (_, rank) => {
+    const places = { RANK: `${rank}`, LOCAL_RANK: `${rank}`, WORLD_SIZE: `${options.ranks}` };
+    const environment = { ...places, MASTER_ADDR: address, MASTER_PORT: `${port}`, ...options.environment };
+    return startTorch(python, { ...options, ranks: 1, environment });
+  });

@@ -24,10 +24,11 @@ class Bundle(NamedTuple):
 
 
 def _inside(folder, name):
-    root = os.path.realpath(folder)
-    path = os.path.realpath(os.path.join(root, *name.split("/")))
-    if os.path.commonpath([root, path]) != root or path == root:
-        raise BundleError(f"{name} lies outside the bundle {folder}")
+    """The path of a file; neither its name nor a link may lead out of the bundle."""
+    root, parts = os.path.realpath(folder), name.split("/")
+    path = os.path.realpath(os.path.join(root, *parts))
+    if "\\" in name or {"", ".", ".."} & set(parts) or os.path.commonpath([root, path]) != root:
+        raise BundleError(f"{name!r} lies outside the bundle {folder}")
     return path
 
 
@@ -39,11 +40,22 @@ def _read(folder, name):
         raise BundleError(f"{name} of the bundle {folder} cannot be read: {error.strerror}") from None
 
 
+def _manifest(folder):
+    try:
+        manifest = json.loads(_read(folder, MANIFEST))
+    except ValueError:
+        raise BundleError(f"{MANIFEST} of the bundle {folder} is not JSON") from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise BundleError(f"bundle {folder} has format {found}, this executor reads {FORMAT}")
+    if not isinstance(manifest.get("files"), dict):
+        raise BundleError(f"{MANIFEST} of the bundle {folder} names no files")
+    return manifest
+
+
 def open_bundle(folder):
     """Reads all files of a bundle. Raises BundleError."""
-    manifest = json.loads(_read(folder, MANIFEST))
-    if manifest.get("format") != FORMAT:
-        raise BundleError(f"bundle {folder} has format {manifest.get('format')}, this executor reads {FORMAT}")
+    manifest = _manifest(folder)
     texts = {}
     for name, expected in manifest["files"].items():
         data = _read(folder, name)

@@ -5,6 +5,7 @@ import os
 import re
 from typing import NamedTuple, Optional
 
+from .addresses import choose_network, listening
 from .errors import Refusal
 
 #: Set by launchers that start a run again after a failure: it then goes on, whatever it was told.
@@ -84,15 +85,27 @@ def _first_host(nodes):
     return "".join(part or "" for part in found.groups())
 
 
+def _store(host, port, world, wait, is_head):
+    """The meeting place; who is the head has it."""
+    import torch.distributed as dist
+
+    if not is_head:
+        return dist.TCPStore(host, port, world, is_master=False, timeout=wait)
+    server = listening(host, port)
+    # The store closes the socket.
+    return dist.TCPStore(host, port, world, is_master=True, timeout=wait, master_listen_fd=server.detach())
+
+
 def join(here, where, timeout):
     """Joins the others: with Gloo between CPUs, NCCL between GPUs."""
     import torch.distributed as dist
 
     wait = datetime.timedelta(seconds=timeout)
     host, port = head_address()
+    choose_network(host, port)
     # Agents of torchrun have the store; else rank 0 has it.
     agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = dist.TCPStore(host, port, here.world, is_master=not agent and here.rank == 0, timeout=wait)
+    store = _store(host, port, here.world, wait, not agent and here.rank == 0)
     if agent and os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):
         # On one node torchrun keeps its store over restarts, and with it the addresses of processes that are gone.
         store = dist.PrefixStore(f"unetc/{restarts()}", store)
