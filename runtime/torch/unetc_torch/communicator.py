@@ -1,8 +1,8 @@
 """Ranks of `torch.distributed`: Gloo between CPUs, NCCL between GPUs. Nothing waits before what comes is needed.
 
 Sums, the other meetings of a grid, and each direction between two stages have communicators of their own, so that
-none of them waits for another. All are made, and used once, in one order on all ranks: NCCL makes a connection when
-it is used first, and would else wait in circles.
+none of them waits for another. All are made, and used once, in the rounds of `channels.py`: NCCL makes a connection
+when it is used first, and would else wait in circles.
 """
 
 import datetime
@@ -10,6 +10,7 @@ import datetime
 import torch
 import torch.distributed as dist
 
+from .channels import TO, rounds_for
 from .messages import groups_of, inbox_order, peer_rank, stages_met
 from .ranks import role_of
 
@@ -69,18 +70,19 @@ class DistributedCommunicator:
         self.inboxes, self.leaving = None, []
 
     def _connect(self):
-        groups = {(lane, ranks) for (lane, _), ranks in self.members.items()}
-        channels = {("to", (self.rank, target)) for target in self.targets.values()}
-        channels |= {("to", (source, self.rank)) for source in self.sources.values()}
-        self.groups = {}
-        for kind, ranks in sorted(groups | channels):
+        self.groups, self.own = {}, []
+        for one in rounds_for(self.plan, self.rank):
+            kind, ranks = one or (None, (self.rank,))
             group = dist.new_group(list(ranks), timeout=self.timeout, use_local_synchronization=True)
-            self.groups[kind, ranks] = group
-            self._try(kind, ranks, group)
+            if one is None:
+                self.own.append(group)
+            else:
+                self.groups[one] = group
+                self._try(kind, ranks, group)
 
     def _try(self, kind, ranks, group):
         probe = torch.zeros(1, device=self.device)
-        if kind != "to":
+        if kind != TO:
             dist.all_reduce(probe, group=group)
         elif self.rank == ranks[0]:
             dist.send(probe, ranks[1], group=group)
@@ -92,7 +94,7 @@ class DistributedCommunicator:
         if self.inboxes is None:
             self.inboxes = {
                 stage: Inbox(
-                    self.groups["to", (source, self.rank)],
+                    self.groups[TO, (source, self.rank)],
                     source,
                     inbox_order(self.plan, self.seat, stage),
                     expected[stage],
@@ -142,7 +144,7 @@ class DistributedCommunicator:
 
     def send(self, stage, tensor, what):
         target, own = self.targets[stage], tensor.contiguous()
-        work = dist.isend(own, target, group=self.groups["to", (self.rank, target)])
+        work = dist.isend(own, target, group=self.groups[TO, (self.rank, target)])
         self.leaving.append(Arriving([work], None, self.seconds, own))
 
     def receive(self, stage, what):

@@ -72,12 +72,17 @@ def lane_and_group(one):
     return LANES[one["do"]], over
 
 
+def kinds_of(plan):
+    """Every lane and kind of group that some instruction meets in."""
+    kinds = {lane_and_group(one) for role in plan["roles"] for one in role["instructions"]} - {None}
+    assert all(over in GROUPS for _, over in kinds)
+    return sorted(kinds)
+
+
 def groups_of(plan, rank):
     """By lane and kind of group the ranks that this one meets with; every member finds the same."""
-    kinds = {lane_and_group(one) for role in plan["roles"] for one in role["instructions"]} - {None}
     seat = seat_of(plan, rank)
-    assert all(over in GROUPS for _, over in kinds)
-    found = {kind: tuple(group_of(plan, seat, kind[1])) for kind in sorted(kinds)}
+    found = {kind: tuple(group_of(plan, seat, kind[1])) for kind in kinds_of(plan)}
     return {kind: ranks for kind, ranks in found.items() if len(ranks) > 1}
 
 
