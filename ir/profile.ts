@@ -19,6 +19,9 @@ export type Profile = {
   /** How many were measured. */
   readonly steps: number;
   readonly seconds: number;
+  /** The loss of each step of the run, from the step `lossesFrom` on. */
+  readonly losses: readonly number[];
+  readonly lossesFrom: number;
   readonly devices: readonly DeviceProfile[];
 };
 

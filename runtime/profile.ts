@@ -22,8 +22,11 @@ const most = 25;
 export const keepMeasured = (steps: readonly MeasuredStep[], next: MeasuredStep): MeasuredStep[] =>
   [...steps, next].slice(-most - 1);
 
+/** Of all steps of a run, the first of which is `from`. */
+export type Losses = { readonly from: number; readonly values: readonly number[] };
+
 /** The step of median length; the first of a run is slower than the others and not among them, if there are others. */
-export function profileOf(plan: string, kept: readonly MeasuredStep[]): Profile | undefined {
+export function profileOf(plan: string, kept: readonly MeasuredStep[], losses: Losses): Profile | undefined {
   const steps = kept.length > 1 ? kept.slice(1) : kept;
   const chosen = steps.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((steps.length - 1) / 2)];
   if (chosen === undefined) return undefined;
@@ -35,6 +38,8 @@ export function profileOf(plan: string, kept: readonly MeasuredStep[]): Profile 
     step,
     steps: steps.length,
     seconds,
+    losses: losses.values,
+    lossesFrom: losses.from,
     devices: times.map((all, rank) => deviceOf(rank, all, began, peakBytes[rank] ?? 0)),
   };
 }
@@ -51,6 +56,8 @@ const profileShape = record<Profile>({
   step: count,
   steps: count,
   seconds: number,
+  losses: list(number),
+  lossesFrom: count,
   devices: list(
     record<DeviceProfile>({ rank: count, from: list(number), to: list(number), peakBytes: number }),
   ),

@@ -34,6 +34,8 @@ test('a run writes the step of median length, the first apart', () => {
   assert.is(profile.steps, 3);
   assert.ok(profile.step >= 1 && profile.step <= 3);
   assert.is(profile.devices.length, 2);
+  assert.is(profile.losses.length, 4);
+  assert.is(profile.lossesFrom, 0);
 });
 
 test('instructions follow one another and lie within the step', () => {
@@ -111,12 +113,12 @@ test('of many steps the latest are kept', () => {
     peakBytes: [0],
   });
   const all = Array.from({ length: 100 }, (_, index) => step(index)).reduce<MeasuredStep[]>(keepMeasured, []);
-  const found = profileOf('', all);
+  const found = profileOf('', all, { from: 0, values: [] });
   assert.ok(found !== undefined && found.step > 70);
   assert.is(found.steps, 25);
   assert.is(found.seconds, 3);
   assert.equal(found.devices, [{ rank: 0, from: [0], to: [1], peakBytes: 0 }]);
-  assert.is(profileOf('', []), undefined);
+  assert.is(profileOf('', [], { from: 0, values: [] }), undefined);
 });
 
 test.run();

@@ -24,7 +24,10 @@ function measured({ plan, machine }: Inspected) {
     const from = instructions.map((_, index) => index / 1000);
     return { rank, from, to: from.map((begin) => begin + 0.001), peakBytes: 2 ** 20 + rank };
   });
-  const profile: Profile = { format: 1, plan: '', step: 3, steps: 5, seconds: 0.5, devices };
+  const profile: Profile = {
+    ...{ format: 1, plan: '', step: 3, steps: 5, seconds: 0.5, devices },
+    ...{ losses: [0.7, 0.5, 0.4], lossesFrom: 10 },
+  };
   return { plan, machine, profile };
 }
 

@@ -20,10 +20,13 @@ export type Measured = {
   readonly stepSeconds: number;
   readonly step: number;
   readonly steps: number;
+  readonly losses: readonly number[];
+  readonly lossesFrom: number;
   readonly roles: readonly MeasuredRole[];
 };
 
-export function measuredOf(plan: Plan, { devices, seconds, step, steps }: Profile): Measured {
+export function measuredOf(plan: Plan, profile: Profile): Measured {
+  const { devices, seconds, step, steps, losses, lossesFrom } = profile;
   const roles = plan.roles.map((role, index): MeasuredRole => {
     const own = devices.filter(({ rank }) => roleIndexAt(plan, seatOf(plan, rank)) === index);
     const each = own.map((device) => spent(plan, device, seconds));
@@ -34,7 +37,7 @@ export function measuredOf(plan: Plan, { devices, seconds, step, steps }: Profil
       peakBytes: Math.max(0, ...own.map(({ peakBytes }) => peakBytes)),
     };
   });
-  return { stepSeconds: seconds, step, steps, roles };
+  return { stepSeconds: seconds, step, steps, losses, lossesFrom, roles };
 }
 
 const byActivity = (of: (activity: Activity) => number): Record<Activity, number> =>

@@ -119,7 +119,7 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
     const drawn = await writeCurve(options.curve, curve);
     if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
   }
-  const profiled = writeProfile(bundle, measured, options.profile);
+  const profiled = writeProfile(bundle, measured, losses, options.profile);
   if (!profiled.ok) return complain(profiled.diagnostics, new Map(), 3);
   report(trained.value, losses, stepSeconds, options);
   return 0;
@@ -128,9 +128,11 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
 function writeProfile(
   { manifest }: Bundle,
   measured: readonly MeasuredStep[],
+  losses: readonly Sample[],
   file: string | undefined,
 ): Result<void> {
-  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured);
+  const told = { from: (losses[0]?.step ?? 1) - 1, values: losses.map(({ value }) => value) };
+  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured, told);
   if (file === undefined || profile === undefined) return success(undefined);
   return writeText(file, `${JSON.stringify(profile)}\n`);
 }

@@ -33,6 +33,7 @@ export const shows = {
   flop: (value: unknown) => `${showCount(Number(value))}FLOP`,
   count: (value: unknown) => showCount(Number(value)),
   whole: (value: unknown) => Number(value).toLocaleString('en-US'),
+  loss: (value: unknown) => Number(value).toFixed(4),
   samples: (value: unknown) => showRate(Number(value)),
   percent: (value: unknown) => `${(100 * Number(value)).toFixed(Math.abs(Number(value)) < 0.1 ? 1 : 0)} %`,
   sizes: (value: unknown) => (value as readonly number[]).join(' × '),

@@ -22,7 +22,7 @@ import {
 import { stageColour } from './stage-colours.ts';
 import { tilesDrawing } from './tiles-drawing.ts';
 import { timeData } from './time-data.ts';
-import { linksTable, topologyDrawing } from './topology-drawing.ts';
+import { linksTable, nodesDrawing, topologyDrawing } from './topology-drawing.ts';
 
 export function reportOf(shown: ShownPlan, assets: Assets): string {
   const predicted = predictedOf(shown);
@@ -37,7 +37,7 @@ ${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figu
     ? section(
         'communication',
         'Communication',
-        html`<p>${legendOfNodes({ communication: figures.communication })}</p>${topologyDrawing(shown.machine, predicted.topology)}${linksTable({ communication: figures.communication })}`,
+        html`<p>${legendOfNodes({ communication: figures.communication })}</p>${nodesDrawing(predicted.topology)}${topologyDrawing(shown.machine, predicted.topology)}${linksTable({ communication: figures.communication })}`,
       )
     : undefined
 }${alternativesSection(figures)}</main>
@@ -205,8 +205,18 @@ function measuredSection(figures: PlanJson): Markup | undefined {
     'measured',
     'Measured',
     html`<p>A step took ${figure('measured.stepSeconds', 'seconds')}, the median of ${counted(figures, figure, 'measured.steps', 'step')}${told}. This is the one drawn above.</p>
-${measuredTable(figures)}`,
+${measuredTable(figures)}${lossCurve(figures)}`,
   );
+}
+
+/** Of a run of more than one step. */
+function lossCurve(figures: PlanJson): Markup | undefined {
+  const last = (figures.measured?.losses.length ?? 0) - 1;
+  if (last < 1) return undefined;
+  const figure = figuresIn(figures, 'span');
+  return html`<div id="loss-curve" class="chart" role="img" aria-label="The loss of each step of the run"></div>
+<p>The loss from step ${figure('measured.lossesFrom', 'whole')} on: ${figure('measured.losses.0', 'loss')} to ${figure(`measured.losses.${last}`, 'loss')}.</p>
+`;
 }
 
 function memorySection(figures: PlanJson): Markup {

@@ -57,6 +57,35 @@ const kindTitles: { readonly [K in LinkKind]: string } = {
   send: 'between stages',
 };
 
+/** Pixels from one node to the next, and nodes of a row. */
+const cell = 9;
+const nodesOfRow = 96;
+
+/** How much is told apart by eye. */
+const shades = [0.15, 0.35, 0.55, 0.75, 1];
+
+/** Every node in use, darker the more leaves it; nothing where there is one. */
+export function nodesDrawing({ leaving }: Topology): Markup | undefined {
+  if (leaving.length < 2) return undefined;
+  const most = Math.max(1, ...leaving);
+  const rows = Math.ceil(leaving.length / nodesOfRow);
+  const squares = shades.map((opacity, shade) => {
+    const path = leaving
+      .map((bytes, node) => ({
+        node,
+        shade: Math.min(shades.length - 1, Math.floor((shades.length * bytes) / most)),
+      }))
+      .filter((one) => one.shade === shade)
+      .map(({ node }) => `M${cell * (node % nodesOfRow)} ${cell * Math.floor(node / nodesOfRow)}h7v7h-7z`)
+      .join('');
+    return html`<path d="${path}" opacity="${opacity}"/>
+`;
+  });
+  return html`<svg class="nodes" viewBox="0 0 ${cell * Math.min(nodesOfRow, leaving.length)} ${cell * rows}" width="${cell * Math.min(nodesOfRow, leaving.length)}" role="img" aria-label="All nodes in use in the order of their ranks: the darker, the more leaves them">
+${squares}</svg>
+`;
+}
+
 type Communication = NonNullable<PlanJson['communication']>;
 
 export function linksTable(figures: { readonly communication: Communication }): Markup {

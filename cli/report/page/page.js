@@ -1,5 +1,6 @@
 /** Draws the charts, again when light turns to dark or the window changes. */
 import { charts } from './charts.js';
+import { drawLosses } from './losses.js';
 import { drawMemory } from './memory.js';
 import { drawTimeLine, eventInWords, workWords } from './time-line.js';
 
@@ -10,6 +11,22 @@ const element = (id) => document.getElementById(id);
 function readTime() {
   const text = element('time-data')?.textContent;
   return text ? JSON.parse(text) : undefined;
+}
+
+/** @returns {{ lossesFrom: number, losses: number[] } | undefined} */
+function readMeasured() {
+  const text = element('plan-data')?.textContent;
+  return text ? JSON.parse(text).measured : undefined;
+}
+
+/** @type {Plot | undefined} */
+let lossChart;
+
+function drawLossCurve() {
+  const [place, measured] = [element('loss-curve'), readMeasured()];
+  lossChart?.destroy();
+  if (place !== null && measured !== undefined)
+    lossChart = drawLosses(place, measured.lossesFrom, measured.losses);
 }
 
 /** @param {TimeData} time */
@@ -41,6 +58,7 @@ function drawAll(time) {
       if (words !== null) words.textContent = eventInWords(time, row, event);
     });
   if (memory !== null) drawMemory(memory, time);
+  drawLossCurve();
 }
 
 function begin() {
