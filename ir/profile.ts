@@ -10,6 +10,16 @@ export type DeviceProfile = {
   readonly peakBytes: number;
 };
 
+/** The loss, or a score, over the steps of a run. */
+export type RunCurve = {
+  readonly name: string;
+  /** How many steps a value is the mean of; 1 where the run was short, or told it rarely. */
+  readonly every: number;
+  /** Steps that were done, ascending. */
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+};
+
 export type Profile = {
   readonly format: number;
   /** SHA-256 (hex) of the `plan.json` that ran. */
@@ -19,9 +29,8 @@ export type Profile = {
   /** How many were measured. */
   readonly steps: number;
   readonly seconds: number;
-  /** The loss of each step of the run, from the step `lossesFrom` on. */
-  readonly losses: readonly number[];
-  readonly lossesFrom: number;
+  /** What the run told step by step, the loss first. */
+  readonly curves: readonly RunCurve[];
   readonly devices: readonly DeviceProfile[];
 };
 

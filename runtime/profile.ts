@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
-import { type DeviceProfile, type Profile, profileFormat } from '../ir/profile.ts';
+import { type DeviceProfile, type Profile, profileFormat, type RunCurve } from '../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';
 import { reasonOf } from './files/reason.ts';
 import { check, count, list, number, record, text } from './shape.ts';
@@ -22,11 +22,12 @@ const most = 25;
 export const keepMeasured = (steps: readonly MeasuredStep[], next: MeasuredStep): MeasuredStep[] =>
   [...steps, next].slice(-most - 1);
 
-/** Of all steps of a run, the first of which is `from`. */
-export type Losses = { readonly from: number; readonly values: readonly number[] };
-
 /** The step of median length; the first of a run is slower than the others and not among them, if there are others. */
-export function profileOf(plan: string, kept: readonly MeasuredStep[], losses: Losses): Profile | undefined {
+export function profileOf(
+  plan: string,
+  kept: readonly MeasuredStep[],
+  curves: readonly RunCurve[],
+): Profile | undefined {
   const steps = kept.length > 1 ? kept.slice(1) : kept;
   const chosen = steps.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((steps.length - 1) / 2)];
   if (chosen === undefined) return undefined;
@@ -38,8 +39,7 @@ export function profileOf(plan: string, kept: readonly MeasuredStep[], losses: L
     step,
     steps: steps.length,
     seconds,
-    losses: losses.values,
-    lossesFrom: losses.from,
+    curves,
     devices: times.map((all, rank) => deviceOf(rank, all, began, peakBytes[rank] ?? 0)),
   };
 }
@@ -56,8 +56,7 @@ const profileShape = record<Profile>({
   step: count,
   steps: count,
   seconds: number,
-  losses: list(number),
-  lossesFrom: count,
+  curves: list(record<RunCurve>({ name: text, every: count, steps: list(count), values: list(number) })),
   devices: list(
     record<DeviceProfile>({ rank: count, from: list(number), to: list(number), peakBytes: number }),
   ),

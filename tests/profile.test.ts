@@ -34,8 +34,13 @@ test('a run writes the step of median length, the first apart', () => {
   assert.is(profile.steps, 3);
   assert.ok(profile.step >= 1 && profile.step <= 3);
   assert.is(profile.devices.length, 2);
-  assert.is(profile.losses.length, 4);
-  assert.is(profile.lossesFrom, 0);
+  const [loss, ...scores] = profile.curves;
+  assert.equal([loss?.name, loss?.every, loss?.steps], ['loss', 1, [1, 2, 3, 4]]);
+  assert.ok(loss?.values.every((value) => value > 0));
+  for (const { name, values } of scores) {
+    assert.match(name, /^accuracy: /);
+    assert.ok(values.every((value) => value >= 0 && value <= 1));
+  }
 });
 
 test('instructions follow one another and lie within the step', () => {
@@ -113,12 +118,12 @@ test('of many steps the latest are kept', () => {
     peakBytes: [0],
   });
   const all = Array.from({ length: 100 }, (_, index) => step(index)).reduce<MeasuredStep[]>(keepMeasured, []);
-  const found = profileOf('', all, { from: 0, values: [] });
+  const found = profileOf('', all, []);
   assert.ok(found !== undefined && found.step > 70);
   assert.is(found.steps, 25);
   assert.is(found.seconds, 3);
   assert.equal(found.devices, [{ rank: 0, from: [0], to: [1], peakBytes: 0 }]);
-  assert.is(profileOf('', [], { from: 0, values: [] }), undefined);
+  assert.is(profileOf('', [], []), undefined);
 });
 
 test.run();

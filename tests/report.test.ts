@@ -5,6 +5,8 @@ import { simulate } from '../backends/simulator/simulate.ts';
 import type { SimulatedEvent } from '../backends/simulator/simulation.ts';
 import { planJson } from '../cli/plan-json.ts';
 import { readAssets } from '../cli/report/assets.ts';
+import { columnIn } from '../cli/report/curve.ts';
+import type { CurveSpec } from '../cli/report/curve-spec.ts';
 import { escaped, html, lookUp, type Show, shows } from '../cli/report/markup.ts';
 import { reportOf } from '../cli/report/report.ts';
 import type { TimeData } from '../cli/report/time-data.ts';
@@ -26,7 +28,10 @@ function measured({ plan, machine }: Inspected) {
   });
   const profile: Profile = {
     ...{ format: 1, plan: '', step: 3, steps: 5, seconds: 0.5, devices },
-    ...{ losses: [0.7, 0.5, 0.4], lossesFrom: 10 },
+    curves: [
+      { name: 'loss', every: 1, steps: [11, 12, 13], values: [0.7, 0.5, 0.4] },
+      { name: 'mean IoU: test', every: 1, steps: [12], values: [0.8] },
+    ],
   };
   return { plan, machine, profile };
 }
@@ -81,6 +86,25 @@ test('there are no other figures in what is read', () => {
       .replace(/<[^>]*>/g, ' ')
       .replace(/&#\d+;/g, '');
     assert.not.match(text, /.{0,40}\d.{0,20}/, name);
+  }
+});
+
+test('a curve is drawn of figures of --json alone', () => {
+  for (const { name, page, json } of reports) {
+    const specs = [...page.matchAll(/ data-curve="([^"]+)"/g)].map(
+      ([, text = '']): CurveSpec => JSON.parse(unescaped(text)),
+    );
+    assert.ok(specs.length >= (name === 'measured' ? 2 : 0), name);
+    for (const { series } of specs)
+      for (const { x, y } of series) {
+        const columns = [columnIn(json, x), columnIn(json, y)];
+        for (const column of columns)
+          assert.ok(
+            Array.isArray(column) && column.length > 0 && column.every(Number.isFinite),
+            `${x}, ${y}`,
+          );
+        assert.is(...(columns.map((column) => (column as number[]).length) as [number, number]));
+      }
   }
 });
 

@@ -1,7 +1,7 @@
 /** A measured step in the terms of a simulated one: where the time of each kind of device went. */
 import { at } from '../../ir/box.ts';
 import type { Plan } from '../../ir/plan.ts';
-import type { DeviceProfile, Profile } from '../../ir/profile.ts';
+import type { DeviceProfile, Profile, RunCurve } from '../../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../../ir/ranks.ts';
 import { activityOf } from './activities.ts';
 import { type Activity, activities } from './simulation.ts';
@@ -20,13 +20,12 @@ export type Measured = {
   readonly stepSeconds: number;
   readonly step: number;
   readonly steps: number;
-  readonly losses: readonly number[];
-  readonly lossesFrom: number;
+  readonly curves: readonly RunCurve[];
   readonly roles: readonly MeasuredRole[];
 };
 
 export function measuredOf(plan: Plan, profile: Profile): Measured {
-  const { devices, seconds, step, steps, losses, lossesFrom } = profile;
+  const { devices, seconds, step, steps, curves } = profile;
   const roles = plan.roles.map((role, index): MeasuredRole => {
     const own = devices.filter(({ rank }) => roleIndexAt(plan, seatOf(plan, rank)) === index);
     const each = own.map((device) => spent(plan, device, seconds));
@@ -37,7 +36,7 @@ export function measuredOf(plan: Plan, profile: Profile): Measured {
       peakBytes: Math.max(0, ...own.map(({ peakBytes }) => peakBytes)),
     };
   });
-  return { stepSeconds: seconds, step, steps, losses, lossesFrom, roles };
+  return { stepSeconds: seconds, step, steps, curves, roles };
 }
 
 const byActivity = (of: (activity: Activity) => number): Record<Activity, number> =>

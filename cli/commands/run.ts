@@ -3,16 +3,19 @@ import { bundlePaths } from '../../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { type Launcher, launchers } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
+import type { RunCurve } from '../../ir/profile.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { windowsFeed } from '../../runtime/feed-of.ts';
 import { meanIou, scoreOf } from '../../runtime/metrics.ts';
-import { type Sample, writeCurve } from '../../runtime/pictures/curve.ts';
+import { writeCurve } from '../../runtime/pictures/curve.ts';
 import { keepMeasured, type MeasuredStep, profileOf } from '../../runtime/profile.ts';
+import { pictured, type RunCurves, recordCurves, thinnedCurves } from '../../runtime/run-curves.ts';
 import { type StepResult, type TrainEvent, type TrainOptions, train } from '../../runtime/train.ts';
 import { readWeightNames } from '../../runtime/weight-names.ts';
 import { readWeights, type Weights } from '../../runtime/weights.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { readSource, wholeNumber } from '../inputs.ts';
+import { many } from '../plan-tables.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { checkpointFolder } from '../run-inputs.ts';
 import { type LaunchOptions, runLaunched } from '../run-launched.ts';
@@ -81,8 +84,7 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   const prepared = await prepare(folder, options);
   if (!prepared.ok) return complain(prepared.diagnostics);
   const { bundle, training, validating } = prepared.value;
-  const losses: Sample[] = [];
-  const misses: Sample[] = [];
+  const recorder = recordCurves();
   let measured: readonly MeasuredStep[] = [];
   const line = createProgressLine();
   const stop = stopOnSignals('Ending after this step, with a checkpoint ...');
@@ -99,11 +101,10 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
         }),
     onEvent: (event) => {
       if (event.kind === 'step') {
-        losses.push({ step: event.step + 1, value: event.loss });
         stepSeconds += event.seconds;
         if (event.times !== undefined) measured = keepMeasured(measured, { ...event, times: event.times });
       }
-      if (event.kind === 'validation') misses.push({ step: event.step, value: 1 - meanIou(event) });
+      recorder.add(event);
       tell(event, line, options);
     },
   });
@@ -111,15 +112,15 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   line.clear();
   if (!trained.ok) return complain(trained.diagnostics, new Map(), 3);
   const seconds = (performance.now() - began) / 1000;
+  const { losses } = recorder.curves;
+  const curves = thinnedCurves(recorder.curves, options.validation);
   if (options.curve !== undefined && losses.length > 1) {
     const { schedule, name } = bundle.plan;
-    const subtitle = `${schedule.devices} devices, ${losses.length} steps in ${seconds.toFixed(0)} s`;
-    const title = `${name}: training loss`;
-    const curve = { title, subtitle, losses, validation: misses, validationName: '1 - mean IoU' };
-    const drawn = await writeCurve(options.curve, curve);
+    const subtitle = `${many(schedule.devices, 'device')}, ${losses.length} steps in ${seconds.toFixed(0)} s`;
+    const drawn = await writeCurve(options.curve, { title: name, subtitle, ...pictured(curves) });
     if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
   }
-  const profiled = writeProfile(bundle, measured, losses, options.profile);
+  const profiled = writeProfile(bundle, measured, curves, options.profile);
   if (!profiled.ok) return complain(profiled.diagnostics, new Map(), 3);
   report(trained.value, losses, stepSeconds, options);
   return 0;
@@ -128,11 +129,10 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
 function writeProfile(
   { manifest }: Bundle,
   measured: readonly MeasuredStep[],
-  losses: readonly Sample[],
+  curves: readonly RunCurve[],
   file: string | undefined,
 ): Result<void> {
-  const told = { from: (losses[0]?.step ?? 1) - 1, values: losses.map(({ value }) => value) };
-  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured, told);
+  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured, curves);
   if (file === undefined || profile === undefined) return success(undefined);
   return writeText(file, `${JSON.stringify(profile)}\n`);
 }
@@ -255,7 +255,7 @@ function tell<K extends TrainEvent['kind']>(
 
 function report(
   { step, stopped, checkpoint }: { step: number; stopped: boolean; checkpoint?: string },
-  losses: readonly Sample[],
+  losses: RunCurves['losses'],
   seconds: number,
   options: Options,
 ): void {

@@ -13,7 +13,7 @@ export type Assets = {
 const folder = join('cli', 'report', 'page');
 
 /** In their order: each uses what stands before it. */
-const scripts = ['charts.js', 'time-line.js', 'memory.js', 'losses.js', 'page.js'];
+const scripts = ['charts.js', 'time-line.js', 'memory.js', 'curves.js', 'page.js'];
 
 /** From the sources and from `dist/` alike: the first folder upwards that has the page's own files. */
 function pageFolder(from = dirname(fileURLToPath(import.meta.url))): string {

@@ -23,6 +23,7 @@ import { stageColour } from './stage-colours.ts';
 import { tilesDrawing } from './tiles-drawing.ts';
 import { timeData } from './time-data.ts';
 import { linksTable, nodesDrawing, topologyDrawing } from './topology-drawing.ts';
+import { trainingCurves } from './training-section.ts';
 
 export function reportOf(shown: ShownPlan, assets: Assets): string {
   const predicted = predictedOf(shown);
@@ -32,7 +33,7 @@ export function reportOf(shown: ShownPlan, assets: Assets): string {
   const timed = simulation !== undefined || shown.profile !== undefined;
   const time = timed ? timeData(shown.plan, simulation, chosen, shown.profile) : undefined;
   const body = html`${header(figures)}<main>
-${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${memorySection(figures)}${
+${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${trainingSection(figures)}${memorySection(figures)}${
   shown.machine && predicted.topology && figures.communication
     ? section(
         'communication',
@@ -205,18 +206,8 @@ function measuredSection(figures: PlanJson): Markup | undefined {
     'measured',
     'Measured',
     html`<p>A step took ${figure('measured.stepSeconds', 'seconds')}, the median of ${counted(figures, figure, 'measured.steps', 'step')}${told}. This is the one drawn above.</p>
-${measuredTable(figures)}${lossCurve(figures)}`,
+${measuredTable(figures)}`,
   );
-}
-
-/** Of a run of more than one step. */
-function lossCurve(figures: PlanJson): Markup | undefined {
-  const last = (figures.measured?.losses.length ?? 0) - 1;
-  if (last < 1) return undefined;
-  const figure = figuresIn(figures, 'span');
-  return html`<div id="loss-curve" class="chart" role="img" aria-label="The loss of each step of the run"></div>
-<p>The loss from step ${figure('measured.lossesFrom', 'whole')} on: ${figure('measured.losses.0', 'loss')} to ${figure(`measured.losses.${last}`, 'loss')}.</p>
-`;
 }
 
 function memorySection(figures: PlanJson): Markup {
@@ -243,4 +234,9 @@ function alternativesSection(figures: PlanJson): Markup | undefined {
     html`<p>Chosen of ${figure('decision.considered', 'whole')} shapes, ${figure('decision.priced', 'whole')} of them priced.</p>
 ${alternativesTable({ decision })}`,
   );
+}
+
+function trainingSection(figures: PlanJson): Markup | undefined {
+  const curves = trainingCurves(figures);
+  return curves && section('training', 'Loss and scores of the run', curves);
 }

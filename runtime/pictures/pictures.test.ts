@@ -5,10 +5,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codesOf, emptyDirectory, good } from '../tests/test-data.ts';
 import { linearScale, logarithmicScale, numberText, placeOn } from './axis.ts';
-import { drawCurve, smoothed, writeCurve } from './curve.ts';
+import { drawCurve, writeCurve } from './curve.ts';
 import { glyphOf } from './glyphs.ts';
 import { createMask, grayLevels } from './mask.ts';
 import { writeOverlay } from './overlay.ts';
+import { smoothed } from './panel.ts';
 import { drawing, drawText, rasterize } from './svg.ts';
 
 const directory = emptyDirectory();
@@ -76,7 +77,11 @@ test('the curve of a run of any length, with losses that are not finite too', as
     Array.from({ length: 3000 }, (_, step) => ({ step, value: Math.exp(-step / 500) })),
   ]) {
     const path = join(directory, 'curve.png');
-    good(await writeCurve(path, { title: 'loss', losses, validation: losses.slice(0, 2) }));
+    const scores = [{ name: 'accuracy: land', samples: losses.slice(0, 2) }];
+    good(await writeCurve(path, { title: 'loss', losses }));
+    const plain = (await read(path)).info;
+    good(await writeCurve(path, { title: 'loss', losses, scores }));
+    assert.ok((await read(path)).info.height > plain.height, 'the scores below');
     assert.not.match(drawCurve({ title: 'loss', losses }), /NaN|Infinity|undefined/);
     assert.is((await read(path)).info.width, 1440);
   }

@@ -31,5 +31,8 @@ type TimeData = {
   readonly roles: readonly TimedRole[];
 };
 
+type CurveAxis = import('../curve-spec.ts').CurveAxis;
+type CurveSpec = import('../curve-spec.ts').CurveSpec;
+
 /** A lane of a role: a row of the time line. */
 type Row = { readonly role: number; readonly lane: number; readonly events: readonly TimedEvent[] };

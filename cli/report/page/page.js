@@ -1,6 +1,6 @@
 /** Draws the charts, again when light turns to dark or the window changes. */
 import { charts } from './charts.js';
-import { drawLosses } from './losses.js';
+import { drawCurve } from './curves.js';
 import { drawMemory } from './memory.js';
 import { drawTimeLine, eventInWords, workWords } from './time-line.js';
 
@@ -13,20 +13,16 @@ function readTime() {
   return text ? JSON.parse(text) : undefined;
 }
 
-/** @returns {{ lossesFrom: number, losses: number[] } | undefined} */
-function readMeasured() {
-  const text = element('plan-data')?.textContent;
-  return text ? JSON.parse(text).measured : undefined;
-}
+/** @type {Plot[]} */
+let curves = [];
 
-/** @type {Plot | undefined} */
-let lossChart;
-
-function drawLossCurve() {
-  const [place, measured] = [element('loss-curve'), readMeasured()];
-  lossChart?.destroy();
-  if (place !== null && measured !== undefined)
-    lossChart = drawLosses(place, measured.lossesFrom, measured.losses);
+function drawCurves() {
+  for (const curve of curves) curve.destroy();
+  /** @type {HTMLElement[]} */
+  const places = [...document.querySelectorAll('.curve')].filter((one) => one instanceof HTMLElement);
+  if (places.length === 0) return;
+  const figures = JSON.parse(element('plan-data')?.textContent ?? '');
+  curves = places.map((place) => drawCurve(place, figures));
 }
 
 /** @param {TimeData} time */
@@ -58,14 +54,16 @@ function drawAll(time) {
       if (words !== null) words.textContent = eventInWords(time, row, event);
     });
   if (memory !== null) drawMemory(memory, time);
-  drawLossCurve();
 }
 
 function begin() {
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const root = document.documentElement;
   const time = readTime();
-  const draw = () => time !== undefined && drawAll(time);
+  const draw = () => {
+    if (time !== undefined) drawAll(time);
+    drawCurves();
+  };
   /** @param {boolean} isDark */
   const paint = (isDark) => {
     root.dataset.theme = isDark ? 'dark' : 'light';
