@@ -112,7 +112,7 @@ function choiceInWords(decision: Decision): string[] {
   const spent = parts(chosen).filter(([, seconds]) => seconds >= 0.005 * chosen.seconds);
   const shares = spent.map(([part, seconds]) => `${percent(seconds / chosen.seconds)} ${partWords[part]}`);
   return [
-    `Chosen of ${considered} shapes, ${priced} of them priced: ${inShort(chosen)}.`,
+    `Chosen of ${many(considered, 'shape')}, ${many(priced, 'way')} to use them priced in full: ${inShort(chosen)}.`,
     `Its time: ${shares.join(', ')}. What would help: ${remedies[bottleneckOf(decision)]}.`,
     ...(runnersUp.length === 0 ? [] : ['Runners-up:']),
     ...runnersUp.map((one) => `  ${loses(one, chosen)}`),

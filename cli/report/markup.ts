@@ -30,7 +30,7 @@ export const shows = {
   seconds: (value: unknown) => (Math.abs(Number(value)) < 5e-13 ? '0 s' : showSeconds(Number(value))),
   bytes: (value: unknown) => showBytes(Number(value)),
   rate: (value: unknown) => `${showBytes(Number(value))}/s`,
-  flop: (value: unknown) => `${showCount(Number(value))}FLOP`,
+  flop: (value: unknown) => (Number(value) === 0 ? '0 FLOP' : `${showCount(Number(value))}FLOP`),
   count: (value: unknown) => showCount(Number(value)),
   whole: (value: unknown) => Number(value).toLocaleString('en-US'),
   loss: (value: unknown) => Number(value).toFixed(4),

@@ -3,92 +3,40 @@ import { at } from '../../ir/box.ts';
 import type { Between, Block } from '../network-blocks.ts';
 import type { PlanJson } from '../plan-json.ts';
 import { figuresIn, html, type Markup, named } from './markup.ts';
+import { box, type Layout, layoutOf, type Place } from './network-layout.ts';
 import { stageColour } from './stage-colours.ts';
 import { table } from './table.ts';
-
-/** In units of the drawing. */
-const box = { width: 162, height: 92, right: 134, beside: 194, down: 130 };
-const edge = { left: 70, top: 48 };
-
-type Place = { readonly x: number; readonly y: number };
 
 type Drawn = Pick<PlanJson, 'blocks' | 'between' | 'schedule'>;
 
 export function networkDrawing(figures: Drawn): Markup {
   const { blocks, between } = figures;
-  const places = placesOf(blocks);
-  const width = Math.max(...places.map(({ x }) => x)) + box.width + 20;
-  const height = Math.max(...places.map(({ y }) => y)) + box.height + 24;
-  const levels = [...new Set(blocks.map(({ level }) => level))];
+  const layout = layoutOf(blocks);
+  const { width, height } = layout;
   return html`<div class="wide" tabindex="0" role="region" aria-label="Drawing of the network">
-<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="--least:${(0.8 * width).toFixed(0)}px" role="img" aria-labelledby="drawing-title">
+<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="--least:${(0.75 * width).toFixed(0)}px" role="img" aria-labelledby="drawing-title">
 <title id="drawing-title">The network: each box is a run of operations on one level; levels go down, the order of the work goes to the right. The table below says the same.</title>
 <defs>
 <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" class="tip"/></marker>
 <pattern id="computed" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="2" height="4" class="computed"/></pattern>
 <pattern id="exchanged" width="4" height="4" patternUnits="userSpaceOnUse"><circle cx="2" cy="2" r="1.2" class="exchanged"/></pattern>
 </defs>
-${levels.map(
-  (
+${layout.levels.map(
+  ({
     level,
-  ) => html`<text x="6" y="${edge.top + level * box.down + box.height / 2}" class="level" data-plain="">level ${level}</text>
+    y,
+  }) => html`<text x="6" y="${y + box.height / 2}" class="level" data-plain="">level ${level}</text>
 `,
-)}${between.map((one, index) => wayDrawing(figures, one, index, places))}${blocks.map((block, index) => blockDrawing(figures, block, index, at(places, index)))}</svg></div>
+)}${between.map((one, index) => wayDrawing(figures, layout, one, index))}${blocks.map((block, index) => blockDrawing(figures, block, index, at(layout.places, index)))}</svg></div>
 `;
 }
 
-/** Each block to the right of the one before; closer where the level changes, because it is not beside it then. */
-function placesOf(blocks: readonly Block[]): Place[] {
-  let x = edge.left;
-  return blocks.map(({ level }, index) => {
-    if (index > 0) x += blocks[index - 1]?.level === level ? box.beside : box.right;
-    return { x, y: edge.top + level * box.down };
-  });
-}
-
-function wayDrawing(figures: Drawn, way: Between, index: number, places: readonly Place[]): Markup {
+function wayDrawing(figures: Drawn, layout: Layout, way: Between, index: number): Markup {
   const figure = figuresIn(figures, 'tspan');
-  const [a, b] = [at(places, way.from), at(places, way.to)];
-  const next = Math.abs(way.to - way.from) === 1;
-  const between = places.slice(Math.min(way.from, way.to) + 1, Math.max(way.from, way.to));
-  const [path, label] = next
-    ? besideWay(a, b)
-    : a.y === b.y && between.some(({ y }) => y === a.y)
-      ? wayAbove(a, b, between.length)
-      : skipWay({ x: a.x + box.width, y: a.y + box.height / 2 }, { x: b.x, y: b.y + box.height / 2 });
-  return html`<g class="${next ? 'way' : 'way skip'}"><title data-plain="">${way.values.join(', ')}</title><path d="${path}" marker-end="url(#arrow)"/><text x="${label.x}" y="${label.y}">${figure(`between.${index}.bytes`, 'bytes')}</text></g>
+  const { path, label } = layout.way(way);
+  const isNext = Math.abs(way.to - way.from) === 1;
+  return html`<g class="${isNext ? 'way' : 'way skip'}"><title data-plain="">${way.values.join(', ')}</title><path d="${path}" marker-end="url(#arrow)"/><text x="${label.x}" y="${label.y}">${figure(`between.${index}.bytes`, 'bytes')}</text></g>
 `;
-}
-
-/** Over what stands between on the same level; further ones higher. */
-function wayAbove(a: Place, b: Place, between: number): [string, Place] {
-  const [from, to] = [a.x + box.width - 20, b.x + 20];
-  const top = a.y - Math.min(30, 14 + 2 * between);
-  return [
-    `M${from} ${a.y}C${from + 30} ${top} ${from + 40} ${top} ${from + 60} ${top}H${to - 60}C${to - 40} ${top} ${to - 30} ${top} ${to} ${b.y}`,
-    { x: (from + to) / 2 - 20, y: top - 3 },
-  ];
-}
-
-/** To the next block: down or up around the corner, straight where it is on the same level. */
-function besideWay(a: Place, b: Place): [string, Place] {
-  if (a.y === b.y) {
-    const y = a.y + box.height / 2;
-    return [`M${a.x + box.width} ${y}H${b.x}`, { x: a.x + box.width + 2, y: y - 6 }];
-  }
-  const down = b.y > a.y;
-  const x = down ? a.x + box.width - 26 : b.x + 26;
-  const [from, to] = down ? [a.y + box.height, b.y] : [a.y, b.y + box.height];
-  return [`M${x} ${from}V${to}`, { x: x + 5, y: (from + to) / 2 + 4 }];
-}
-
-function skipWay(start: Place, end: Place): [string, Place] {
-  const middle = (start.x + end.x) / 2;
-  const bend = start.y === end.y ? 0 : (end.x - start.x) / 2;
-  return [
-    `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`,
-    { x: middle - 26, y: (start.y + end.y) / 2 - 6 },
-  ];
 }
 
 function blockDrawing(figures: Drawn, block: Block, index: number, { x, y }: Place): Markup {

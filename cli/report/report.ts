@@ -4,11 +4,12 @@
  */
 import { product } from '../../ir/type.ts';
 import { bottleneckOf, remedies } from '../decision-words.ts';
-import { figuresOf, type PlanJson, predictedOf, type ShownPlan } from '../plan-json.ts';
+import { figuresOf, type PlanJson, type Predicted, predictedOf, type ShownPlan } from '../plan-json.ts';
 import { shownRoles } from '../shown-roles.ts';
 import { version } from '../version.ts';
 import { alternativesTable } from './alternatives-table.ts';
 import type { Assets } from './assets.ts';
+import { communicationContent } from './communication-section.ts';
 import { counted, figuresIn, html, type Markup, raw } from './markup.ts';
 import { blocksTable, networkDrawing } from './network-drawing.ts';
 import {
@@ -22,7 +23,6 @@ import {
 import { stageColour } from './stage-colours.ts';
 import { tilesDrawing } from './tiles-drawing.ts';
 import { timeData } from './time-data.ts';
-import { linksTable, nodesDrawing, topologyDrawing } from './topology-drawing.ts';
 import { trainingCurves } from './training-section.ts';
 
 export function reportOf(shown: ShownPlan, assets: Assets): string {
@@ -33,15 +33,7 @@ export function reportOf(shown: ShownPlan, assets: Assets): string {
   const timed = simulation !== undefined || shown.profile !== undefined;
   const time = timed ? timeData(shown.plan, simulation, chosen, shown.profile) : undefined;
   const body = html`${header(figures)}<main>
-${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${trainingSection(figures)}${memorySection(figures)}${
-  shown.machine && predicted.topology && figures.communication
-    ? section(
-        'communication',
-        'Communication',
-        html`<p>${legendOfNodes({ communication: figures.communication })}</p>${nodesDrawing(predicted.topology)}${topologyDrawing(shown.machine, predicted.topology)}${linksTable({ communication: figures.communication })}`,
-      )
-    : undefined
-}${alternativesSection(figures)}</main>
+${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${trainingSection(figures)}${memorySection(figures)}${communicationSection(shown, predicted, figures)}${alternativesSection(figures)}</main>
 <footer><p>Written by unetc <span data-plain="">${version()}</span>. Figures are those of <code>unetc inspect --json</code>.</p></footer>`;
   return page(
     `${figures.model.name}: plan`,
@@ -154,17 +146,37 @@ function networkSection(figures: PlanJson): Markup {
   const stages = [...new Set(figures.blocks.map(({ stage }) => stage))];
   const signs = html`<ul class="legend">
 ${stages.length === 1 ? undefined : stages.map((stage) => html`<li><span class="sample" style="--kind:${stageColour(stage)}"></span><span data-plain="">stage ${stage}</span></li>`)}
-<li><span class="exchange-mark">⇄</span> cells of margin that neighbours give</li>
-<li><span class="margin-mark">+</span> work on margins, beside that on the cells of the tile</li>
-<li><span class="again-mark">↻</span> values computed again on the way back</li>
-<li><span class="again-mark">≡</span> strips</li>
-<li>the bar of a box: its share of the work; the small square: a tile in its margins</li>
+${signsOf(figures)}<li>the bar of a box: its work, beside that of the largest</li>
 </ul>
 `;
   const table = html`<details><summary>The same as a table</summary>
 ${blocksTable(figures)}</details>
 `;
   return section('network', 'The network, for one sample', html`${networkDrawing(figures)}${signs}${table}`);
+}
+
+/** Of those signs that are drawn. */
+function signsOf({ blocks }: PlanJson): Markup {
+  const hasMargins = blocks.some(({ tile }) => tile?.margins.flat().some((one) => one > 0));
+  const signs: readonly (readonly [boolean, Markup])[] = [
+    [
+      blocks.some(({ exchanges }) => exchanges.length > 0),
+      html`<span class="exchange-mark">⇄</span> cells of margin that neighbours give`,
+    ],
+    [
+      hasMargins,
+      html`<span class="margin-mark">+</span> work on margins, beside that on the cells of the tile`,
+    ],
+    [
+      blocks.some(({ recomputed }) => recomputed.length > 0),
+      html`<span class="again-mark">↻</span> values computed again on the way back`,
+    ],
+    [blocks.some(({ strips }) => strips.length > 0), html`<span class="again-mark">≡</span> strips`],
+    [hasMargins, html`the small square: a tile in its margins`],
+  ];
+  const li = (sign: Markup) => html`<li>${sign}</li>
+`;
+  return html`${signs.filter(([isThere]) => isThere).map(([, sign]) => li(sign))}`;
 }
 
 function devicesSection({ plan }: ShownPlan, figures: PlanJson): Markup {
@@ -219,9 +231,13 @@ function memorySection(figures: PlanJson): Markup {
   return section('memory', 'Memory', html`${curve}${peakTable(figures)}${largestTable(figures)}`);
 }
 
-function legendOfNodes(figures: { readonly communication: NonNullable<PlanJson['communication']> }): Markup {
-  const figure = figuresIn(figures, 'span');
-  return html`In use: ${counted(figures, figure, 'communication.nodes', 'node')}. Margins, statistics and messages between stages that leave a node in a step: ${figure('communication.leavingLeast', 'bytes')} to ${figure('communication.leavingMost', 'bytes')}, most from node ${figure('communication.busiestNode', 'whole')}, which is drawn with the ranks of its devices. Sums of gradients are not counted here.`;
+function communicationSection(
+  { machine }: ShownPlan,
+  { topology }: Predicted,
+  figures: PlanJson,
+): Markup | undefined {
+  const content = machine && topology && communicationContent(machine, topology, figures);
+  return content && section('communication', 'Communication', content);
 }
 
 function alternativesSection(figures: PlanJson): Markup | undefined {
@@ -231,7 +247,7 @@ function alternativesSection(figures: PlanJson): Markup | undefined {
   return section(
     'alternatives',
     'Why this schedule',
-    html`<p>Chosen of ${figure('decision.considered', 'whole')} shapes, ${figure('decision.priced', 'whole')} of them priced.</p>
+    html`<p>Chosen of ${counted(figures, figure, 'decision.considered', 'shape')}; ${counted(figures, figure, 'decision.priced', 'way')} to use them priced in full.</p>
 ${alternativesTable({ decision })}`,
   );
 }

@@ -48,9 +48,17 @@ ${kinds}<path d="${across}${down}" class="cuts"/></svg>
 `;
 }
 
-/** Kinds of devices have the colours of their number, so that the tables name what the drawing shows. */
-export const kindColour = (index: number): string =>
-  `hsl(${((index * 137.5 + 30) % 360).toFixed(0)} 45% var(--kind-light))`;
+/** Shades that tell hues apart which come close again. */
+const shades = [0, -14, 8];
+
+/**
+ * Kinds of devices have the colours of their number, so that the tables name what the drawing shows; the lines of
+ * `page/memory.js` have the same hues.
+ */
+export const kindColour = (index: number): string => {
+  const shade = shades[Math.floor(index / 8) % shades.length] ?? 0;
+  return `hsl(${((index * 137.5 + 30) % 360).toFixed(0)} 45% calc(var(--kind-light) + ${shade}%))`;
+};
 
 /** Of several stages the first: all have the same grid. */
 function roleOf(plan: Plan, row: number, column: number): Role | undefined {

@@ -29,6 +29,8 @@ export type TimedEvent = readonly [
 
 export type TimedRole = {
   readonly name: string;
+  /** Which of the roles of the plan it is. */
+  readonly kind: number;
   readonly devices: number;
   readonly events: readonly TimedEvent[];
   /** Moments, and the bytes from each of them on. */
@@ -74,8 +76,8 @@ export function timeData(
     const rows = [
       ...(simulated === undefined || simulation === undefined
         ? []
-        : [timedRole(role, simulated, simulation.roles, word)]),
-      ...(device === undefined ? [] : [measuredRole(role, device, word)]),
+        : [{ ...timedRole(role, simulated, simulation.roles, word), kind: index }]),
+      ...(device === undefined ? [] : [{ ...measuredRole(role, device, word), kind: index }]),
     ];
     events += rows.reduce((sum, row) => sum + row.events.length, 0);
     if (roles.length > 0 && events > most) break;
@@ -90,7 +92,7 @@ function measuredRole(
   role: Role,
   { rank, from, to }: DeviceProfile,
   word: (text: string) => number,
-): TimedRole {
+): Omit<TimedRole, 'kind'> {
   const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
   return {
     name: `measured, rank ${rank}`,
@@ -110,7 +112,7 @@ function timedRole(
   simulated: SimulatedRole,
   all: readonly SimulatedRole[],
   word: (text: string) => number,
-): TimedRole {
+): Omit<TimedRole, 'kind'> {
   const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
   const curve = memoryCurve(simulated);
   return {

@@ -25,7 +25,7 @@ export function showBytes(bytes) {
   return `${step === 0 ? Math.round(amount) : threeDigits(amount)} ${byteUnits[step]}`;
 }
 
-/** @returns {Pick<PlotOptions, 'width'> & { axis: import('uplot').Axis, time: import('uplot').Axis }} */
+/** `besides`: pixels above and below what is drawn. @returns {ChartStyle} */
 export function chartStyle() {
   const axis = {
     stroke: colour('quiet'),
@@ -36,9 +36,11 @@ export function chartStyle() {
   const width = Math.max(320, Math.min(1190, document.body.clientWidth - 48));
   return {
     width,
+    besides: 34 + 20,
     axis,
     time: {
       ...axis,
+      size: 34,
       space: 90,
       values: (_, splits) => splits.map((one) => (one === null ? '' : showTime(one))),
     },

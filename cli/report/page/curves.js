@@ -31,6 +31,16 @@ const shows = {
 const ticks = ({ show, log }) =>
   show === 'bytes' && !log ? { incrs: Array.from({ length: 50 }, (_, power) => 2 ** power) } : {};
 
+/**
+ * Of the splits of a logarithmic axis those that are drawn: 1, 2, 5, 10, ...; of many decades the decades.
+ * @param {Plot} _ @param {readonly (number | null)[]} splits
+ */
+const roundOnes = (_, splits) => {
+  const many = Number(splits.at(-1)) / Number(splits[0]) > 1e4;
+  const leading = (/** @type {number} */ one) => Math.round(one / 10 ** Math.floor(Math.log10(one) + 1e-9));
+  return splits.map((one) => (one !== null && (many ? [1] : [1, 2, 5]).includes(leading(one)) ? one : null));
+};
+
 /** @param {CurveAxis} axis @returns {import('uplot').Scale} */
 const scaleOf = ({ log, most, zero }) => ({
   time: false,
@@ -82,7 +92,7 @@ export function drawCurve(place, figures) {
       })),
     ],
     axes: [
-      axisOf(spec.x, { ...style.axis, space: 80, label: spec.x.title, labelSize: 22 }),
+      axisOf(spec.x, { ...style.axis, size: 34, space: 80, label: spec.x.title, labelSize: 22 }),
       axisOf(spec.y, { ...style.axis, size: 90, label: spec.y.title, labelSize: 22 }),
     ],
   };
@@ -93,6 +103,13 @@ export function drawCurve(place, figures) {
 const axisOf = (spec, axis) => ({
   ...axis,
   ...ticks(spec),
+  ...(spec.log
+    ? {
+        filter: roundOnes,
+        grid: { ...axis.grid, filter: roundOnes },
+        ticks: { ...axis.ticks, filter: roundOnes },
+      }
+    : {}),
   labelFont: '12px system-ui, sans-serif',
   values: (_, splits) => splits.map((one) => (one === null ? '' : shows[spec.show](one))),
 });

@@ -18,6 +18,7 @@ type TimedEvent = readonly [
 
 type TimedRole = {
   readonly name: string;
+  readonly kind: number;
   readonly devices: number;
   readonly events: readonly TimedEvent[];
   readonly moments: readonly number[];
@@ -29,6 +30,13 @@ type TimeData = {
   readonly lanes: readonly string[];
   readonly words: readonly string[];
   readonly roles: readonly TimedRole[];
+};
+
+type ChartStyle = {
+  readonly width: number;
+  readonly besides: number;
+  readonly axis: import('uplot').Axis;
+  readonly time: import('uplot').Axis;
 };
 
 type CurveAxis = import('../curve-spec.ts').CurveAxis;

@@ -25,7 +25,8 @@ function memoryColumns(time) {
   return [moments, ...columns];
 }
 
-const lineColours = ['forward', 'exchange', 'backward', 'update', 'load', 'all_reduce', 'step', 'other'];
+/** The hue of a kind of device in tables and tiles, as dark as a line has to be. @param {number} kind */
+const lineColour = (kind) => `hsl(${((kind * 137.5 + 30) % 360).toFixed(0)} 60% ${colour('kind-line')})`;
 
 /**
  * A mark where the fullest of all is fullest, with its name.
@@ -49,7 +50,7 @@ function drawPeak(time, chart) {
   const right = x > chart.bbox.left + chart.bbox.width / 2;
   ctx.textAlign = right ? 'right' : 'left';
   const beside = (right ? -9 : 9) * devicePixelRatio;
-  ctx.fillText(`peak of ${role.name}: ${showBytes(most)}`, x + beside, y - 6 * devicePixelRatio);
+  ctx.fillText(`peak of ${role.name}: ${showBytes(most)}`, x + beside, y - 9 * devicePixelRatio);
   ctx.restore();
 }
 
@@ -64,12 +65,12 @@ export function drawMemory(place, all) {
     width: style.width,
     height: 260,
     cursor: { drag: { x: true, y: false }, sync: { key: 'time', setSeries: false } },
-    scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.14)] } },
+    scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.22)] } },
     series: [
       { label: 'time', value: (_, moment) => (moment == null ? '–' : showTime(moment)) },
-      ...time.roles.map((role, index) => ({
+      ...time.roles.map((role) => ({
         label: role.name,
-        stroke: colour(lineColours[index % lineColours.length] ?? 'other'),
+        stroke: lineColour(role.kind),
         width: 1.5,
         ...(stepped === undefined ? {} : { paths: stepped }),
         points: { show: false },

@@ -117,7 +117,7 @@ export function drawTimeLine(place, time, tell) {
   /** @type {PlotOptions} */
   const options = {
     width: style.width,
-    height: rows.length * rowHeight + 50,
+    height: rows.length * rowHeight + style.besides,
     legend: { show: false },
     cursor: { y: false, drag: { x: true, y: false }, sync: { key: 'time', setSeries: false } },
     scales: { x: { time: false }, y: { dir: -1, range: () => [0, rows.length] } },
