@@ -4,6 +4,7 @@
  * them again in the next run.
  */
 import { at } from '../../ir/box.ts';
+import { letGo } from './let-go.ts';
 
 /** Messages of one meeting: `part` tells several messages to the same member apart. */
 export type Meeting = {
@@ -54,7 +55,9 @@ export async function allReduce(meeting: Meeting, values: Float32Array): Promise
   );
   const of = (other: number) => bytesOf(chunk(values, other, size));
   await trade(meeting, 0, of, (other) => bytesOf(at(parts, other)), 'its share of a sum');
-  own.set(sumInOrder(parts));
+  const sum = sumInOrder(parts);
+  own.set(sum);
+  for (const part of [...parts, sum]) if (part !== own) letGo(part);
   await trade(meeting, 1, () => bytesOf(own), of, 'a sum from it');
 }
 
@@ -72,6 +75,7 @@ export async function allReduceBuffers(meeting: Meeting, buffers: readonly Float
   eachPart(bucket, buffers, (part, buffer) => part.set(buffer));
   await allReduce(meeting, bucket);
   eachPart(bucket, buffers, (part, buffer) => buffer.set(part));
+  letGo(bucket);
 }
 
 function eachPart(

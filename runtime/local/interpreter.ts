@@ -237,14 +237,10 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
 /** The same for all processes of a machine. */
 const now = (): number => performance.timeOrigin + performance.now();
 
-/**
- * Buffers whose content goes through memory beside the arena: copies of results, windows, messages. (Updates run in
- * pieces and have collected theirs.)
- */
+/** Buffers whose content goes through memory beside the arena that is left to the collector: windows, parts of results. */
 const travelling = (instruction: Instruction): readonly string[] => {
-  if (instruction.do === 'run') return instruction.why === 'update' ? [] : instruction.writes;
-  if (instruction.do === 'load' || instruction.do === 'receive') return [instruction.into];
-  return instruction.do === 'send' || instruction.do === 'store' ? [instruction.from] : [];
+  if (instruction.do === 'load') return [instruction.into];
+  return instruction.do === 'store' ? [instruction.from] : [];
 };
 
 const travelledBytes = (instruction: Instruction, arena: Arena): number =>

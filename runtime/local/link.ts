@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { fault } from '../../ir/diagnostics/diagnostic.ts';
 import { DeviceFault } from './fault.ts';
 import { encodeHeader, frameReader, type Header } from './frame.ts';
+import { letGo } from './let-go.ts';
 import { awaitPeer, type Patience } from './patience.ts';
 
 export type Link = {
@@ -22,7 +23,7 @@ type Waiting = {
 
 /**
  * Bytes that were asked for go straight to where they are wanted; what comes before it is asked for is kept.
- * A peer is never more than one collective operation ahead, so little is.
+ * Between stages that may be several messages, elsewhere one collective operation is the most that a peer is ahead.
  */
 export function openLink(socket: Socket, peer: number, patience: Patience): Link {
   const waiting = new Map<number, Waiting>();
@@ -43,7 +44,10 @@ export function openLink(socket: Socket, peer: number, patience: Patience): Link
   const hand = ({ into, resolve, reject }: Waiting, tag: number, bytes: Uint8Array) => {
     if (bytes.length !== into.length)
       return reject(new Error(`message ${tag} of device ${peer}: ${bytes.length} bytes, not ${into.length}`));
-    if (into !== bytes) into.set(bytes);
+    if (into !== bytes) {
+      into.set(bytes);
+      letGo(bytes);
+    }
     resolve();
   };
 
@@ -73,7 +77,11 @@ export function openLink(socket: Socket, peer: number, patience: Patience): Link
       });
     });
 
-  socket.on('data', frameReader({ place, complete }));
+  const read = frameReader({ place, complete });
+  socket.on('data', (chunk: Uint8Array) => {
+    read(chunk);
+    letGo(chunk);
+  });
   socket.on('error', lose);
   socket.on('close', lose);
 

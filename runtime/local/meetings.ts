@@ -9,8 +9,9 @@ import { groupOf, neighbour, rankOf, type Seat } from '../../ir/ranks.ts';
 import { stagesOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { allReduceBuffers, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
-import type { Arena, Held } from './arena.ts';
+import type { Arena, Elements, Held } from './arena.ts';
 import { runsOf } from './cells.ts';
+import { letGo } from './let-go.ts';
 import type { Mesh } from './mesh.ts';
 import { meetingOf } from './tags.ts';
 
@@ -26,10 +27,12 @@ export type Place = {
   readonly leaving: Promise<void>[];
 };
 
-/** Until whoever ends the step waits for it, a failure is no one's. */
-function leave({ leaving }: Place, message: Promise<void>): void {
-  message.catch(() => undefined);
-  leaving.push(message);
+/** A message of its own goes while the step goes on. Until whoever ends the step waits for it, a failure is no one's. */
+function leave({ leaving }: Place, { send }: Meeting, member: number, message: Elements): void {
+  const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  const left = send(member, 0, bytes).then(() => letGo(message));
+  left.catch(() => undefined);
+  leaving.push(left);
 }
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
@@ -76,6 +79,7 @@ export async function gather(instruction: InstructionOf<'all_gather'>, place: Pl
   parts.forEach((part, member) => {
     for (let sample = 0; sample < samples; sample++)
       into.set(part.subarray(sample * row, (sample + 1) * row), (sample * meeting.size + member) * row);
+    if (part !== values) letGo(part);
   });
 }
 
@@ -93,17 +97,20 @@ export async function scatter(instruction: InstructionOf<'reduce_scatter'>, plac
     }
     return part;
   };
-  const parts = Array.from({ length: meeting.size }, (_, member) =>
-    member === meeting.member ? partFor(member) : new Float32Array(into.data.length),
+  const given = Array.from({ length: meeting.size }, (_, member) => partFor(member));
+  const parts = given.map((part, member) =>
+    member === meeting.member ? part : new Float32Array(into.data.length),
   );
   await trade(
     meeting,
     0,
-    (member) => bytesOf(partFor(member)),
+    (member) => bytesOf(at(given, member)),
     (member) => bytesOf(at(parts, member)),
     'its share of a cotangent',
   );
-  into.data.set(sumInOrder(parts));
+  const sum = sumInOrder(parts);
+  into.data.set(sum);
+  for (const part of [...given, ...parts, sum]) letGo(part);
 }
 
 export async function exchange(instruction: InstructionOf<'exchange'>, place: Place): Promise<void> {
@@ -116,11 +123,11 @@ export async function exchange(instruction: InstructionOf<'exchange'>, place: Pl
   const meeting = meetingAmong(place, instruction, members);
   const member = (rank: number) => members.indexOf(rank);
   for (const [rank, pieces] of going)
-    if (source !== undefined) leave(place, meeting.send(member(rank), 0, bytesOf(packed(source, pieces))));
+    if (source !== undefined) leave(place, meeting, member(rank), packed(source, pieces));
   const letters = [...coming].map(([rank, pieces]) => ({ rank, pieces, values: roomFor(target, pieces) }));
   if (target !== undefined) {
     target.data.fill(0);
-    if (keeps !== undefined && source !== undefined) add(target, [keeps], packed(source, [keeps]));
+    if (keeps !== undefined && source !== undefined) addCells(target, source, keeps);
   }
   await Promise.all(
     letters.map(({ rank, values }) => meeting.receive(member(rank), 0, bytesOf(values), 'cells from it')),
@@ -128,6 +135,7 @@ export async function exchange(instruction: InstructionOf<'exchange'>, place: Pl
   // In rank order, so that sums have the same bits in every run.
   if (target !== undefined)
     for (const { pieces, values } of letters.sort((a, b) => a.rank - b.rank)) add(target, pieces, values);
+  for (const { values } of letters) letGo(values);
 }
 
 /** Pieces by the rank of the other side, in the order in which both sides list them. */
@@ -182,6 +190,13 @@ function add(held: Held, pieces: readonly Box[], values: Float32Array): void {
   });
 }
 
+/** Cells that both buffers have. */
+function addCells(target: Held, source: Held, cells: Box): void {
+  const values = packed(source, [cells]);
+  add(target, [cells], values);
+  letGo(values);
+}
+
 function floats({ buffer, data }: Held): Float32Array {
   if (data instanceof Float32Array) return data;
   throw new TypeError(`buffer ${buffer.name} holds no floats`);
@@ -192,8 +207,7 @@ const stagePeer = ({ plan, seat }: Place, stage: number): number => rankOf(plan,
 /** The message is a copy: the step goes on while it leaves. */
 export function give(instruction: InstructionOf<'send'>, place: Place): void {
   const meeting = meetingAmong(place, instruction, [place.mesh.rank, stagePeer(place, instruction.stage)]);
-  const { data } = place.arena.held(instruction.from);
-  leave(place, meeting.send(1, 0, new Uint8Array(data.slice().buffer)));
+  leave(place, meeting, 1, place.arena.held(instruction.from).data.slice());
 }
 
 export function take(instruction: InstructionOf<'receive'>, place: Place): Promise<void> {
@@ -208,7 +222,7 @@ export function paste({ from, into, first }: InstructionOf<'paste'>, { arena }: 
   const [have, whole] = [source.buffer.box ?? [], target.buffer.box ?? []];
   if (first) target.data.fill(0);
   const both = have.map((range, axis) => intersect(range, at(whole, axis)));
-  add(target, [both], packed(source, [both]));
+  addCells(target, source, both);
 }
 
 /** The sum over the stages, in their order, of what each has. */

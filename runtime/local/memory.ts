@@ -29,10 +29,10 @@ const worthCollecting = 4 * 2 ** 20;
 let gathered = 0;
 
 /**
- * Frees what the last instruction left behind, about `bytes`: ONNX Runtime gives a second copy of every output, windows
- * are read through buffers of their own, and the collector would let hundreds of megabytes of them gather, since its own
- * heap stays small. A small collection takes well under a millisecond, but large arrays outlive it; a whole one takes
- * some. Device processes run with `--expose-gc`, and free arrays before the collection returns.
+ * Frees what the last instruction left behind, about `bytes`, where nobody lets go of it (`let-go.ts`): windows are read
+ * through buffers of their own, and the collector would let hundreds of megabytes of them gather, since its own heap
+ * stays small. A small collection takes well under a millisecond, but large arrays outlive it; a whole one takes some.
+ * Device processes run with `--expose-gc`, and free arrays before the collection returns.
  */
 export function collectCopies(bytes: number): void {
   gathered += bytes;

@@ -6,7 +6,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { product } from '../../ir/type.ts';
 import { openBoard } from './board.ts';
 import { boardPath } from './folder.ts';
-import { collectCopies, residentBytes } from './memory.ts';
+import { letGo } from './let-go.ts';
+import { residentBytes } from './memory.ts';
 import { type Doors, listen, type Mesh } from './mesh.ts';
 import type { Patience } from './patience.ts';
 import type { ProbeOrder, ProbeReport, ProbeTensor, Trial } from './probe-protocol.ts';
@@ -84,6 +85,7 @@ async function repeated(
   body: () => Promise<void>,
 ): Promise<number> {
   await body();
+  after?.();
   const times: number[] = [];
   const end = now() + seconds;
   while (times.length < fewest || (times.length < runs && now() < end)) {
@@ -103,9 +105,13 @@ async function time({ file, inputs, outputs, seconds, around }: Trial, threads: 
   const session = await InferenceSession.create(file, sessionOptions(threads));
   const feeds = tensors(inputs);
   const results = tensors(outputs);
-  const run = async () => void (await session.run(feeds, results));
-  const copied = Object.values(results).reduce((sum, { data }) => sum + bytesIn(data), 0);
-  const collect = () => collectCopies(copied);
+  let copies: Tensor[] = [];
+  const run = async () => {
+    copies = Object.values(await session.run(feeds, results));
+  };
+  const collect = () => {
+    for (const { data } of copies) if (ArrayBuffer.isView(data)) letGo(data);
+  };
   const whole = async () => {
     await run();
     collect();
@@ -118,8 +124,6 @@ async function time({ file, inputs, outputs, seconds, around }: Trial, threads: 
   await session.release();
   return taken;
 }
-
-const bytesIn = (data: Tensor['data']): number => (ArrayBuffer.isView(data) ? data.byteLength : 0);
 
 const tensors = (all: readonly ProbeTensor[]): Record<string, Tensor> =>
   Object.fromEntries(all.map((one) => [one.name, tensor(one)]));

@@ -78,7 +78,6 @@ type Probe = { ask(order: ProbeOrder): Promise<Result<number>>; end(): Promise<v
 function startProbe(rank: number): Probe {
   const child = fork(probePath(), [], {
     serialization: 'advanced',
-    execArgv: [...process.execArgv, '--expose-gc'],
     env: deviceEnvironment(),
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

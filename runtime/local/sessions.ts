@@ -7,7 +7,7 @@ import { mayWriteOver } from '../../ir/in-place.ts';
 import type { Segment } from '../../ir/plan.ts';
 import { type Strands, strandsOf } from '../../ir/strands.ts';
 import type { Held } from './arena.ts';
-import { collectCopies } from './memory.ts';
+import { letGo } from './let-go.ts';
 import { type Part, type Parts, type Piece, piecesOf } from './strand-pieces.ts';
 
 export type Sessions = {
@@ -54,7 +54,7 @@ export function openSessions(segments: readonly Segment[], options: SessionOptio
       const opened = await session(name);
       const strands = strandsIn(segment);
       if (strands === undefined) await runSession(opened, { reads: given, writes: wanted, apart });
-      else for (const piece of piecesOf(strands, given, wanted, apart)) await runPiece(opened, piece);
+      else for (const piece of piecesOf(strands, given, wanted, apart)) await runSession(opened, piece);
     },
   };
 }
@@ -104,17 +104,19 @@ const tensors = (parts: Parts): Record<string, Tensor> =>
 const mustLieApart = (graph: Graph, reads: Parts, output: string, { data }: Part): boolean =>
   [...reads].some(([input, part]) => part.data === data && !mayWriteOver(graph, input, output));
 
-/** What lies apart gets memory of its own and is copied to its place afterwards. */
+/**
+ * What lies apart gets memory of its own and is copied to its place afterwards. Of all other results, too, a copy
+ * comes back beside what was written to its place: none of them is of use any more.
+ */
 async function runSession(session: InferenceSession, { reads, writes, apart }: Piece): Promise<void> {
   const direct = new Map([...writes].filter(([name]) => !apart.has(name)));
   const wanted = { ...tensors(direct), ...Object.fromEntries([...apart].map((name) => [name, null])) };
   const results = await session.run(tensors(reads), wanted);
-  for (const [name, { data }] of writes) if (apart.has(name)) data.set(elementsOf(results[name]));
-}
-
-async function runPiece(session: InferenceSession, piece: Piece): Promise<void> {
-  await runSession(session, piece);
-  collectCopies([...piece.writes.values()].reduce((sum, { data }) => sum + data.byteLength, 0));
+  for (const [name, { data }] of writes) {
+    const result = elementsOf(results[name]);
+    if (apart.has(name)) data.set(result);
+    if (result.buffer !== data.buffer) letGo(result);
+  }
 }
 
 function elementsOf(tensor: Tensor | undefined): Float32Array | Uint8Array {
