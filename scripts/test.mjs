@@ -30,7 +30,10 @@ const checks = [
 ];
 const jobs = [
   ...(chosen.length === 0 ? checks : []),
-  ...files.map((file) => ({ name: relative(root, join(root, file)), args: ['--import', 'tsx', file] })),
+  ...files.map((file) => ({
+    name: relative(root, join(root, file)),
+    args: ['--import', 'tsx', '--import', './tests/support/seed.ts', file],
+  })),
 ];
 
 let passed = 0;

@@ -46,7 +46,7 @@ const datum: fc.Arbitrary<Data> = fc.letrec<{ data: Data }>((tie) => ({
   data: fc.oneof(
     { maxDepth: 3 },
     fc.string(),
-    fc.double({ noNaN: true }),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.integer(),
     fc.boolean(),
     fc.array(tie('data')),

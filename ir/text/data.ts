@@ -5,7 +5,9 @@ export type Data = string | number | boolean | readonly Data[] | { readonly [key
 
 export const printName = (name: string): string => (isBareName(name) ? name : JSON.stringify(name));
 
+/** Throws where a number is not finite: it could not be read back. */
 export function printData(data: Data): string {
+  if (typeof data === 'number' && !Number.isFinite(data)) throw new Error(`no text says the number ${data}`);
   if (typeof data === 'string') return data === 'true' || data === 'false' ? `"${data}"` : printName(data);
   if (typeof data !== 'object') return Object.is(data, -0) ? '-0' : String(data);
   if (isList(data)) return `[${data.map(printData).join(', ')}]`;

@@ -1,7 +1,7 @@
 /** The cut of a shape with the least bottleneck that fits the memory, and the least bottleneck of any. */
 import { at } from '../../ir/box.ts';
 import { evenFold } from './even-fold.ts';
-import { bestFold, type FoldCosts } from './fold.ts';
+import { bestFold, type FoldCosts, leastFold } from './fold.ts';
 import { type Cut, keptBytes, type Space, type StageQuestion, type Weighed } from './stage-space.ts';
 import { bestStraight, leastStraight, type StraightCosts } from './straight.ts';
 
@@ -85,8 +85,7 @@ export function leastBound(space: Space, question: StageQuestion, isFolded: bool
   };
   const share = (microBatches * all) / stages;
   if (!isFolded) return Math.max(leastStraight(space, straightCosts(space, question, limits), share), all);
-  const found = bestFold(space, foldCosts(space, question, limits), 1e-4, [share, limits.most]);
-  return Math.max(found?.least ?? Number.POSITIVE_INFINITY, all);
+  return Math.max(leastFold(space, foldCosts(space, question, limits), 1e-4, share), all);
 }
 
 /** How often the memory is lowered by what a cut takes too much. */

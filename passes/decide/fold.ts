@@ -3,16 +3,21 @@
  * what lies inside, [e, d), shrinks from stage to stage, and each skip stays on one device.
  *
  * What a stage costs, and the bytes that it needs, grow with its parts, and of two ways to fill the first stages
- * the one that leaves less inside is at least as good: whatever the other goes on with, it can go on with the rest
- * of (if [e, d) and [e', d') are nested, so is [max e, min d)). So for a given most cost it suffices to know the
- * smallest d that each e can be reached with, and the least cost is found by halving. A part may be empty.
+ * that leave the encoder from the same e on, the one that leaves less of the decoder is at least as good: whatever
+ * the other goes on with, it can go on with the rest of (if [e, d) and [e', d') are nested, so is
+ * [max e, min d)). So for a given most cost it suffices to know the smallest d that each e can be reached with, and
+ * the least cost is found by halving. A part may be empty.
+ *
+ * Nearly always a way that leaves less of both is at least as good, too. Not always: a stage without a part of the
+ * encoder begins the later, the more of it lies before. So cuts are sought with that rule, for it leaves few ways, and
+ * what is said of all cuts is proved without it.
  */
 import { at } from '../../ir/box.ts';
 import type { Cut, Space } from './stage-space.ts';
 
 export type FoldCosts = {
   readonly stages: number;
-  /** Seconds that a stage with such parts takes; the last has [e, d) in one. Grows with each part. */
+  /** Seconds until a stage with such parts is done; the last has [e, d) in one. Grows with each part. */
   seconds(q: number, e: number, e2: number, d2: number, d: number): number;
   /** Whether its bytes fit. */
   fits(q: number, e: number, e2: number, d2: number, d: number): boolean;
@@ -21,12 +26,12 @@ export type FoldCosts = {
 /** The ops that lie inside a stage, and inside which they lie. */
 export type Inside = { readonly e: number; readonly d: number; readonly before?: Inside };
 
-/** A cut, what its most expensive stage costs, and what that of any cut costs at least. */
-export type Priced = { readonly cut: Cut; readonly most: number; readonly least: number };
+/** A cut, and what its most expensive stage costs. */
+export type Priced = { readonly cut: Cut; readonly most: number };
 
 /**
- * A cut whose most expensive stage costs least, up to a share of `tolerance`; undefined if none fits. None costs
- * less than `from`, and one that costs `to` is of no use.
+ * A cut whose most expensive stage costs little: the least, up to a share of `tolerance`, nearly always; undefined if
+ * none fits. None costs less than `from`, and one that costs `to` is of no use.
  */
 export function bestFold(
   space: Space,
@@ -35,28 +40,62 @@ export function bestFold(
   [from, to]: readonly [number, number],
 ): Priced | undefined {
   let least = from;
-  let best: Omit<Priced, 'least'> | undefined;
+  let best: Priced | undefined;
   for (let share = tolerance; best === undefined && share < 1; share *= 4) {
-    best = foldWithin(space, costs, from * (1 + share));
+    best = foldWithin(space, costs, from * (1 + share), leavesLess);
     if (best === undefined) least = from * (1 + share);
     if (least >= to) return undefined;
   }
-  best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY);
-  while (best !== undefined && least < best.most * (1 - tolerance)) {
-    const middle = (least + best.most) / 2;
-    const found = foldWithin(space, costs, middle);
-    if (found === undefined) least = middle;
-    else best = found;
-  }
-  return best && { ...best, least: Math.min(least, best.most) };
+  best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY, leavesLess);
+  return best && halved(space, costs, tolerance, [least, best], leavesLess).best;
 }
 
+/** What the most expensive stage of any cut costs at least, up to a share of `tolerance`; none costs less than `from`. */
+export function leastFold(space: Space, costs: FoldCosts, tolerance: number, from: number): number {
+  const found = bestFold(space, costs, tolerance, [from, Number.POSITIVE_INFINITY]);
+  if (found === undefined) return Number.POSITIVE_INFINITY;
+  const nearly = Math.max(from, found.most * (1 - tolerance));
+  const less = nearly === from ? undefined : foldWithin(space, costs, nearly, (all) => all);
+  if (less === undefined) return nearly;
+  return halved(space, costs, tolerance, [from, less], (all) => all).least;
+}
+
+/** Halves what lies between a cost that no cut has and that of a cut. */
+function halved(
+  space: Space,
+  costs: FoldCosts,
+  tolerance: number,
+  [from, found]: readonly [number, Priced],
+  pruned: Pruned,
+): { readonly least: number; readonly best: Priced } {
+  let [least, best] = [from, found];
+  while (least < best.most * (1 - tolerance)) {
+    const middle = (least + best.most) / 2;
+    const better = foldWithin(space, costs, middle, pruned);
+    if (better === undefined) least = middle;
+    else best = better;
+  }
+  return { least: Math.min(least, best.most), best };
+}
+
+/** What of the ways to fill the first stages, by descending e, is gone on with. */
+type Pruned = (ways: readonly Inside[]) => readonly Inside[];
+
+/** Those of which no other leaves less of both the encoder and the decoder. */
+const leavesLess: Pruned = (ways) => {
+  let least = Number.POSITIVE_INFINITY;
+  return ways.filter(({ d }) => {
+    const isLess = d < least;
+    least = Math.min(least, d);
+    return isLess;
+  });
+};
+
 /** Some cut in which no stage costs more than `most`. */
-function foldWithin(space: Space, costs: FoldCosts, most: number): Omit<Priced, 'least'> | undefined {
-  const { stages } = costs;
-  let frontier: Inside[] = [{ e: 0, d: space.ops }];
-  for (let q = 0; q < stages - 1; q++) frontier = nextFrontier(space, costs, most, q, frontier);
-  const last = stages - 1;
+function foldWithin(space: Space, costs: FoldCosts, most: number, pruned: Pruned): Priced | undefined {
+  const last = costs.stages - 1;
+  let frontier: readonly Inside[] = [{ e: 0, d: space.ops }];
+  for (let q = 0; q < last; q++) frontier = pruned(nextFrontier(space, costs, most, q, frontier));
   for (const inside of frontier) {
     const { e, d } = inside;
     if (costs.seconds(last, e, e, e, d) > most || !costs.fits(last, e, e, e, d)) continue;
@@ -84,7 +123,7 @@ export function cutOfInsides(innermost: Inside): Cut {
   return { starts: chunks.map(({ from }) => from), stages: chunks.map(({ stage }) => stage) };
 }
 
-function pricedCut(innermost: Inside, costs: FoldCosts): Omit<Priced, 'least'> {
+function pricedCut(innermost: Inside, costs: FoldCosts): Priced {
   const each = insidesOf(innermost).map(({ e, d }, q, all) => {
     const inner = all[q + 1] ?? { e, d: e };
     return costs.seconds(q, e, inner.e, inner.d, d);
@@ -92,7 +131,7 @@ function pricedCut(innermost: Inside, costs: FoldCosts): Omit<Priced, 'least'> {
   return { cut: cutOfInsides(innermost), most: Math.max(...each) };
 }
 
-/** For each e the smallest d that can be reached, without those that another leaves less inside of. */
+/** For each e the smallest d that can be reached. */
 function nextFrontier(space: Space, costs: FoldCosts, most: number, q: number, frontier: readonly Inside[]) {
   const { places } = space;
   const best = new Map<number, Inside>();
@@ -115,14 +154,7 @@ function nextFrontier(space: Space, costs: FoldCosts, most: number, q: number, f
       if (known === undefined || d < known.d) best.set(e, { e, d, before: from });
     }
   }
-  let least = Number.POSITIVE_INFINITY;
-  return [...best.values()]
-    .sort((a, b) => b.e - a.e)
-    .filter(({ d }) => {
-      const isLess = d < least;
-      least = Math.min(least, d);
-      return isLess;
-    });
+  return [...best.values()].sort((a, b) => b.e - a.e);
 }
 
 const isNested = (space: Space, from: Inside, e: number, d: number): boolean =>

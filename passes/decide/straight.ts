@@ -47,7 +47,7 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
     b = from[q * width + b] ?? 0;
     starts.unshift(places[b] ?? 0);
   }
-  return { cut: { starts, stages: straightStages(stages) }, most, least: most };
+  return { cut: { starts, stages: straightStages(stages) }, most };
 }
 
 type FlowsByOp = {
