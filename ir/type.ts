@@ -60,5 +60,8 @@ export function sameSize(a: ValueType, b: ValueType): boolean {
   return sameDims(dimsOf(a, 1), dimsOf(b, 1));
 }
 
-export const sameDims = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((size, index) => size === b[index]);
+export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}

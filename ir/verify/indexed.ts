@@ -1,16 +1,28 @@
 /** What the checks look up in a plan again and again: made once, and handed to all of them. */
-import { at } from '../box.ts';
+import { at, type Box } from '../box.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { typesOf } from '../graph.ts';
+import { trainedParameters } from '../model.ts';
 import type { Buffer, Plan, Role, Segment } from '../plan.ts';
 import { type Belongings, belongings } from '../stages.ts';
-import type { ValueType } from '../type.ts';
+import { bytesOf, dimsOf, type Element, type ValueType } from '../type.ts';
 import { type Uses, usesOf } from '../uses.ts';
 import { type Meaning, meaningsOf } from './names.ts';
+
+/** What a buffer must be that is bound to an input or a result of a segment. */
+export type Operand = {
+  readonly value: string;
+  readonly element: Element;
+  readonly dims: readonly number[];
+  readonly bytes: number;
+  readonly box: Box | undefined;
+};
 
 export type IndexedSegment = Segment & {
   /** The types of all values of the graph. */
   readonly types: ReadonlyMap<string, ValueType>;
+  /** Inputs, then results; undefined for a result that nothing makes. */
+  readonly operands: readonly (Operand | undefined)[];
 };
 
 export type IndexedRole = {
@@ -18,6 +30,8 @@ export type IndexedRole = {
   readonly buffers: ReadonlyMap<string, Buffer>;
   /** What each instruction reads, writes and frees. */
   readonly uses: readonly Uses[];
+  /** By instruction the tile of the device that it works on; empty where a device has one tile alone. */
+  readonly parts: readonly (readonly number[] | undefined)[];
   /** What the stage has of the model. */
   readonly has: Belongings;
   readonly meaning: Meaning;
@@ -28,6 +42,8 @@ export type IndexedPlan = {
   readonly segments: ReadonlyMap<string, IndexedSegment>;
   /** Buffers that live from step to step. */
   readonly states: ReadonlySet<string>;
+  /** Parameters that gradients train. */
+  readonly trained: ReadonlySet<string>;
   readonly roles: readonly IndexedRole[];
 };
 
@@ -40,14 +56,49 @@ export function indexed(plan: Plan): IndexedPlan {
   const belonging = stages.map((stage) => belongings(plan.model, plan.schedule, stage));
   return {
     plan,
-    segments: new Map(plan.segments.map((one) => [one.name, { ...one, types: typesOf(one.graph) }])),
+    segments: new Map(plan.segments.map((segment) => [segment.name, indexedSegment(segment)])),
     states: new Set(plan.states.map(({ buffer }) => buffer)),
-    roles: plan.roles.map((role) => ({
-      role,
-      buffers: new Map(role.buffers.map((buffer) => [buffer.name, buffer])),
-      uses: role.instructions.map((one) => usesOf(one)),
-      has: at(belonging, stages.indexOf(role.stage)),
-      meaning: meaningOf(role),
-    })),
+    trained: new Set(trainedParameters(plan.model)),
+    roles: plan.roles.map((role) => {
+      const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+      const uses = role.instructions.map((one) => usesOf(one));
+      return {
+        role,
+        buffers,
+        uses,
+        parts: partsOf(role, buffers, uses),
+        has: at(belonging, stages.indexOf(role.stage)),
+        meaning: meaningOf(role),
+      };
+    }),
   };
+}
+
+function indexedSegment(segment: Segment): IndexedSegment {
+  const { graph, samples } = segment;
+  const types = typesOf(graph);
+  const operands = [...graph.inputs.map(({ name }) => name), ...graph.outputs].map((value) => {
+    const type = types.get(value);
+    return type && { value, ...operandOf(type, samples) };
+  });
+  return { ...segment, types, operands };
+}
+
+const operandOf = (type: ValueType, samples: number): Omit<Operand, 'value'> => ({
+  element: type.element,
+  dims: dimsOf(type, samples),
+  bytes: bytesOf(type, samples),
+  box: type.kind === 'map' && type.box.length > 0 ? type.box : undefined,
+});
+
+/** The first of its buffers that is of a tile says which an instruction works on. */
+function partsOf(
+  role: Role,
+  buffers: ReadonlyMap<string, Buffer>,
+  uses: readonly Uses[],
+): IndexedRole['parts'] {
+  if (role.buffers.every(({ part }) => part === undefined)) return [];
+  const partIn = (names: readonly string[]) =>
+    names.map((name) => buffers.get(name)?.part).find((part) => part !== undefined);
+  return uses.map(({ reads, writes }) => partIn(reads) ?? partIn(writes));
 }

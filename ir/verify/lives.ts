@@ -2,13 +2,13 @@
  * Lives of buffers: each is written before it is read, not used after it is freed, freed by the end of the
  * step unless it is state, and fits the segments that read and write it.
  */
-import { at, type Box, sameBox } from '../box.ts';
+import { at, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Buffer, Instruction, Role } from '../plan.ts';
 import { instructionInWords } from '../text/instruction-words.ts';
-import { bytesOf, dimsOf, product, sameDims, type ValueType } from '../type.ts';
+import { product, sameDims } from '../type.ts';
 import { usesOf } from '../uses.ts';
-import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
+import type { IndexedPlan, IndexedRole, Operand, RoleCheck } from './indexed.ts';
 
 export const placeOf = (role: Role, index: number): string =>
   `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
@@ -114,7 +114,8 @@ function segmentFaults(
   const segment = segments.get(instruction.segment);
   if (segment === undefined) return [notAlive(place(), instruction.segment, 'is not a segment of the plan')];
   const { inputs, outputs } = segment.graph;
-  if (inputs.length !== instruction.reads.length || outputs.length !== instruction.writes.length)
+  const { reads, writes, why } = instruction;
+  if (inputs.length !== reads.length || outputs.length !== writes.length)
     return [
       wrongBuffer(
         place(),
@@ -123,40 +124,32 @@ function segmentFaults(
         `${inputs.length} and ${outputs.length}`,
       ),
     ];
-  const bound: [string, string][] = [
-    ...inputs.map(({ name }, i): [string, string] => [name, at(instruction.reads, i)]),
-    ...outputs.map((name, i): [string, string] => [name, at(instruction.writes, i)]),
-  ];
-  return bound.flatMap(([value, name], operand) => {
-    const buffer = buffers.get(name);
-    const type = segment.types.get(value);
-    if (buffer === undefined || type === undefined) return [];
+  const faults: Diagnostic[] = [];
+  segment.operands.forEach((operand, index) => {
+    const isInput = index < inputs.length;
+    const buffer = buffers.get(isInput ? at(reads, index) : at(writes, index - inputs.length));
+    if (buffer === undefined || operand === undefined) return;
+    const { name } = buffer;
+    const { value } = operand;
     // An update gives its results new names; all else is bound by the name of the value. What an optimizer keeps
     // beside a weight is of the same value.
     const named =
-      instruction.why === 'update'
-        ? operand >= inputs.length || (buffer.name === value && (states.has(name) || buffer.value === value))
+      why === 'update'
+        ? !isInput || (name === value && (states.has(name) || buffer.value === value))
         : buffer.value === value && (!parameters.has(value) || name === value);
-    return [
-      ...(named ? [] : [wrongBuffer(place(), name, `the value ${buffer.value}`, value)]),
-      ...bufferFaults(place, buffer, type, segment.samples),
-    ];
+    if (!named) faults.push(wrongBuffer(place(), name, `the value ${buffer.value}`, value));
+    if (!fits(buffer, operand)) faults.push(sizeFault(place(), buffer, operand));
   });
+  return faults;
 }
 
-const sameCells = (a: Box | undefined, b: Box | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : sameBox(a, b);
+const fits = (buffer: Buffer, { element, dims, bytes, box }: Operand): boolean =>
+  sameDims(buffer.dims, dims) &&
+  buffer.element === element &&
+  buffer.bytes === bytes &&
+  (buffer.box === undefined || box === undefined ? buffer.box === box : sameBox(buffer.box, box));
 
-function bufferFaults(place: () => string, buffer: Buffer, type: ValueType, samples: number): Diagnostic[] {
-  const dims = dimsOf(type, samples);
-  const box = type.kind === 'map' && type.box.length > 0 ? type.box : undefined;
-  const same =
-    sameDims(buffer.dims, dims) &&
-    buffer.element === type.element &&
-    buffer.bytes === bytesOf(type, samples) &&
-    sameCells(buffer.box, box);
+function sizeFault(place: string, buffer: Buffer, { dims, box }: Operand): Diagnostic {
   const cells = box === undefined ? '' : JSON.stringify(box);
-  return same
-    ? []
-    : [wrongBuffer(place(), buffer.name, `[${buffer.dims.join(', ')}]`, `[${dims.join(', ')}] ${cells}`)];
+  return wrongBuffer(place, buffer.name, `[${buffer.dims.join(', ')}]`, `[${dims.join(', ')}] ${cells}`);
 }

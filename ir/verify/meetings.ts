@@ -158,21 +158,53 @@ function moment(
 
 /** A cycle among moments, each after the one before it on its device, is a wait without end. */
 function cycleFaults(plan: Plan): Diagnostic[] {
-  const waits = new Digraph({ directed: true });
-  for (const role of plan.roles) {
+  const waits = waitsWithoutEnd(waitsOf(plan));
+  if (waits.length === 0) return [];
+  const graph = new Digraph({ directed: true });
+  for (const [before, after] of waits) graph.setEdge(before, after);
+  return alg
+    .findCycles(graph)
+    .map((cycle) =>
+      wrong(`plan ${plan.name}`, `devices wait for each other: ${[...cycle].reverse().join(', then ')}`),
+    );
+}
+
+/** A moment, and one that waits for it. */
+type Wait = readonly [before: string, after: string];
+
+function waitsOf({ roles }: Plan): Wait[] {
+  const waits: Wait[] = [];
+  for (const role of roles) {
     let before: string | undefined;
     for (const instruction of role.instructions) {
       const here = moment(role, instruction);
       if (here === undefined) continue;
       // Sends of different places are different moments, but lie alike in their programs.
-      if (before !== undefined && before !== here.node) waits.setEdge(before, here.node);
-      if (here.waitsFor !== undefined) waits.setEdge(here.waitsFor, here.node);
+      if (before !== undefined && before !== here.node) waits.push([before, here.node]);
+      if (here.waitsFor !== undefined) waits.push([here.waitsFor, here.node]);
       before = here.node;
     }
   }
-  return alg
-    .findCycles(waits)
-    .map((cycle) =>
-      wrong(`plan ${plan.name}`, `devices wait for each other: ${[...cycle].reverse().join(', then ')}`),
-    );
+  return waits;
+}
+
+/** The waits that are left when whatever waits for nothing has come, again and again (Kahn 1962). */
+function waitsWithoutEnd(waits: readonly Wait[]): Wait[] {
+  const waiting = new Map<string, number>();
+  const followers = new Map<string, string[]>();
+  for (const [before, after] of waits) {
+    waiting.set(after, (waiting.get(after) ?? 0) + 1);
+    const known = followers.get(before);
+    if (known === undefined) followers.set(before, [after]);
+    else known.push(after);
+  }
+  const come = [...followers.keys()].filter((moment) => !waiting.has(moment));
+  for (const moment of come)
+    for (const after of followers.get(moment) ?? []) {
+      const left = (waiting.get(after) ?? 0) - 1;
+      waiting.set(after, left);
+      if (left === 0) come.push(after);
+    }
+  const isLeft = (moment: string) => (waiting.get(moment) ?? 0) > 0;
+  return waits.filter(([before, after]) => isLeft(before) && isLeft(after));
 }

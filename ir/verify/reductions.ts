@@ -4,7 +4,7 @@
  */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { statisticsOf, trainedParameters } from '../model.ts';
+import { statisticsOf } from '../model.ts';
 import type { Instruction, Plan } from '../plan.ts';
 import { placesOf } from '../ranks.ts';
 import { inputsFrom } from '../stages.ts';
@@ -24,9 +24,9 @@ const makesShare = (instruction: Instruction): readonly string[] => {
 };
 
 /** What an instruction needs the whole sum of: denominators, the loss, gradients and shares of statistics. */
-const needsSum =
-  ({ plan, segments, states }: IndexedPlan) =>
-  (instruction: Instruction): readonly string[] => {
+function needsSum({ plan, segments, states }: IndexedPlan): (one: Instruction) => readonly string[] {
+  const counts = new Set(inputsFrom(plan.model, 'count').map(({ name }) => name));
+  return (instruction) => {
     if (instruction.do === 'clip') return instruction.buffers;
     if (instruction.do === 'report') return [instruction.from];
     if (instruction.do !== 'run') return [];
@@ -34,9 +34,9 @@ const needsSum =
       const hyper = hyperOf(segments, instruction);
       return instruction.reads.filter((name) => !states.has(name) && name !== hyper);
     }
-    const counts = inputsFrom(plan.model, 'count').map(({ name }) => name);
-    return instruction.reads.filter((name) => counts.includes(name));
+    return instruction.reads.filter((name) => counts.has(name));
   };
+}
 
 /** The buffer of the learning rate: the operand of an update that every device computes for itself. */
 function hyperOf(segments: IndexedPlan['segments'], { segment, reads }: Run): string | undefined {
@@ -46,8 +46,10 @@ function hyperOf(segments: IndexedPlan['segments'], { segment, reads }: Run): st
 
 export const verifyReductions: RoleCheck = (index) => {
   if (index.plan.purpose === 'predict') return () => [];
+  const { plan, trained } = index;
   const needed = needsSum(index);
-  return (one) => [...shareFaults(index.plan, one, needed), ...updateFaults(index.plan, one)];
+  const changing = new Set([...trained, ...statisticsOf(plan.model).map(({ parameter }) => parameter)]);
+  return (one) => [...shareFaults(plan, one, needed), ...updateFaults(plan, one, changing)];
 };
 
 function shareFaults(
@@ -83,14 +85,10 @@ function shareFaults(
 const isUpdate = (one: Instruction): one is Run => one.do === 'run' && one.why === 'update';
 
 /** Every weight that has a gradient, and every running statistic, is written by an update, once. */
-function updateFaults(plan: Plan, { role, has }: IndexedRole): Diagnostic[] {
+function updateFaults(plan: Plan, { role, has }: IndexedRole, changing: ReadonlySet<string>): Diagnostic[] {
   const updates = new Map<string, number>();
   for (const name of role.instructions.flatMap((one) => (isUpdate(one) ? one.writes : [])))
     updates.set(name, (updates.get(name) ?? 0) + 1);
-  const changing = new Set([
-    ...trainedParameters(plan.model),
-    ...statisticsOf(plan.model).map(({ parameter }) => parameter),
-  ]);
   return plan.states
     .filter(({ parameter }) => has.parameters.has(parameter))
     .filter(({ parameter, slot }) => slot !== 'weight' || changing.has(parameter))

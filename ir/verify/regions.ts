@@ -55,16 +55,14 @@ type Running = {
 };
 
 /** Each graph that a role runs, once for each tile of the device. */
-function graphsOf({ segments }: Context, { role, buffers }: IndexedRole): Running[] {
+function graphsOf({ segments }: Context, { role, parts }: IndexedRole): Running[] {
   const found = new Map<string, Running>();
   for (const [index, one] of role.instructions.entries()) {
     if (one.do !== 'run' || one.why === 'update') continue;
-    const part = [...one.reads, ...one.writes]
-      .map((name) => buffers.get(name)?.part)
-      .find((of) => of !== undefined);
-    const segment = segments.get(one.segment);
-    const key = `${one.segment} ${part}`;
-    if (segment !== undefined && !found.has(key)) found.set(key, { segment, part, index });
+    const part = parts[index];
+    const key = part === undefined ? one.segment : `${one.segment} ${part}`;
+    const segment = found.has(key) ? undefined : segments.get(one.segment);
+    if (segment !== undefined) found.set(key, { segment, part, index });
   }
   return [...found.values()];
 }

@@ -4,23 +4,25 @@
  */
 import { at, extents } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { type Model, statisticsOf, trainedParameters } from '../model.ts';
-import type { Buffer, Instruction, Plan } from '../plan.ts';
-import { tileIndices } from '../tiling.ts';
+import { type Model, statisticsOf } from '../model.ts';
+import type { Instruction, Plan } from '../plan.ts';
 import { product, sameDims } from '../type.ts';
 import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer, placeOfLast } from './lives.ts';
+import { microFaults } from './micro-batches.ts';
 import { stripSums } from './strips.ts';
 
 type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
 
-const every = <D extends Instruction['do']>(
+function every<D extends Instruction['do']>(
   { role }: IndexedRole,
   kind: D,
-): { index: number; it: InstructionOf<D> }[] =>
-  role.instructions.flatMap((instruction, index) =>
-    instruction.do === kind ? [{ index, it: instruction as InstructionOf<D> }] : [],
-  );
+): { index: number; it: InstructionOf<D> }[] {
+  const found: { index: number; it: InstructionOf<D> }[] = [];
+  for (const [index, it] of role.instructions.entries())
+    if (it.do === kind) found.push({ index, it: it as InstructionOf<D> });
+  return found;
+}
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-step', { place, why }));
 
@@ -31,7 +33,12 @@ export const verifySteps: RoleCheck = (index) => (one) => {
     ...sourceFaults(plan, one),
     ...(plan.purpose === 'predict'
       ? []
-      : [...microFaults(index, one, sums), ...sumFaults(plan, one, sums), ...endFaults(index, one)]),
+      : [
+          ...microFaults(index, one, sums),
+          ...metricFaults(plan, one),
+          ...sumFaults(plan, one, sums),
+          ...endFaults(index, one),
+        ]),
   ];
 };
 
@@ -77,116 +84,6 @@ function countsItsTarget(model: Model, one: IndexedRole, it: Instruction): boole
 
 /** Parts of a step on one device: micro-batches times tiles. */
 const partCount = ({ schedule }: Plan): number => schedule.microBatches * product(schedule.stream);
-
-/** Which micro-batch and which tile a buffer belongs to. */
-type Tag = { readonly micro: number; readonly part: string };
-
-/** Every op of the model is done once for each part, on operands that are all of that part. */
-function microFaults(
-  { plan, segments }: IndexedPlan,
-  one: IndexedRole,
-  sums: ReadonlySet<string>,
-): Diagnostic[] {
-  const { role, buffers, uses } = one;
-  const tags = new Map<string, Tag>();
-  const done = new Map<string, number[]>();
-  const faults: Diagnostic[] = [];
-  const parts = new Map(role.buffers.map(({ name, part }) => [name, part?.join() ?? '']));
-  role.instructions.forEach((it, index) => {
-    const { reads, writes, frees } = at(uses, index);
-    if ('micro' in it && it.do !== 'all_reduce' && !(it.do === 'run' && it.why === 'update')) {
-      const part = [...reads, ...writes].map((name) => parts.get(name) ?? '').find((of) => of !== '') ?? '';
-      const isOther = ({ micro, part: of }: Tag) =>
-        micro !== it.micro || (of !== '' && part !== '' && of !== part);
-      for (const name of reads) {
-        const tag = tags.get(name);
-        if (tag === undefined || !isOther(tag)) continue;
-        const other = `\`${name}\` is of micro-batch ${tag.micro}${tag.part === '' ? '' : `, tile ${tag.part}`}`;
-        faults.push(
-          wrong(
-            placeOf(role, index),
-            `it works on micro-batch ${it.micro}${part === '' ? '' : `, tile ${part}`}, and ${other}`,
-          ),
-        );
-      }
-      for (const name of [...reads, ...writes]) {
-        const own = parts.get(name) ?? '';
-        if (own !== '' && own !== part)
-          faults.push(
-            wrong(placeOf(role, index), `\`${name}\` is of tile ${own}, and the rest of tile ${part}`),
-          );
-      }
-      for (const name of writes) {
-        const given = it.do === 'load' || it.do === 'draw' ? (parts.get(name) ?? '') : part;
-        tags.set(name, { micro: it.micro, part: given });
-      }
-      if (it.do === 'run') {
-        const own = `#${it.micro} ${partOfRun(it, buffers)}`;
-        for (const { output } of segments.get(it.segment)?.graph.ops ?? [])
-          note(done, `${output} ${own}`, index);
-      }
-    }
-    if ((it.do === 'paste' || it.do === 'accumulate') && sums.has(it.into)) {
-      const [share, sum] = [tags.get(it.from), it.first ? undefined : tags.get(it.into)];
-      if (sum !== undefined && (share?.micro !== sum.micro || share.part !== sum.part))
-        faults.push(wrong(placeOf(role, index), `it adds a share of another part to \`${it.into}\``));
-      if (share !== undefined) tags.set(it.into, share);
-      if (it.first && share !== undefined)
-        note(done, `${buffers.get(it.into)?.value} #${share.micro} ${share.part}`, index);
-    }
-    for (const name of frees) tags.delete(name);
-  });
-  return [...faults, ...onceFaults(plan, one, done), ...metricFaults(plan, one)];
-}
-
-function note(places: Map<string, number[]>, key: string, index: number): void {
-  const known = places.get(key);
-  if (known === undefined) places.set(key, [index]);
-  else known.push(index);
-}
-
-const partOfRun = (it: InstructionOf<'run'>, buffers: ReadonlyMap<string, Buffer>): string =>
-  [...it.reads, ...it.writes]
-    .map((name) => buffers.get(name)?.part)
-    .find((part) => part !== undefined)
-    ?.join() ?? '';
-
-/** Ops are done at most once; what must come out of a step, for every part. */
-function onceFaults(
-  { model, schedule }: Plan,
-  { role, has }: IndexedRole,
-  done: ReadonlyMap<string, readonly number[]>,
-): Diagnostic[] {
-  const repeated = [...done].flatMap(([key, places]) => places.slice(1).map((index) => ({ key, index })));
-  const trained = new Set(trainedParameters(model));
-  const wanted = [
-    ...(has.loss ? [model.loss as string] : []),
-    ...has.scored.map(({ value }) => value),
-    ...has.statistics.map(({ value }) => value),
-    ...[...has.parameters].filter((name) => trained.has(name)).map((name) => `${name}~grad`),
-  ];
-  const parts = tileParts(schedule.stream);
-  const missing = wanted.flatMap((name) =>
-    Array.from({ length: schedule.microBatches }, (_, micro) => micro).flatMap((micro) =>
-      parts.map((part) => `${name} #${micro} ${part}`).filter((key) => !done.has(key)),
-    ),
-  );
-  return [
-    ...repeated.map(({ key, index }) => wrong(placeOf(role, index), `\`${key}\` is computed more than once`)),
-    ...missing.map((key) => {
-      const others = [...done].filter(([other]) => other.split(' #')[0] === key.split(' #')[0]);
-      const index = others.flatMap(([, places]) => places).at(-1);
-      const place = index === undefined ? placeOfLast(role, (one) => one.do === 'run') : placeOf(role, index);
-      return wrong(place, `\`${key}\` is never computed`);
-    }),
-  ];
-}
-
-/** The parts of a device as buffers name them. */
-function tileParts(stream: readonly number[]): string[] {
-  const total = product(stream);
-  return total === 1 ? [''] : Array.from({ length: total }, (_, index) => tileIndices(stream, index).join());
-}
 
 /** Each prediction of each part is held against the labels of that part, once. */
 function metricFaults(plan: Plan, one: IndexedRole): Diagnostic[] {

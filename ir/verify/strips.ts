@@ -5,7 +5,6 @@
  */
 import { at, type Box, isEmpty, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { trainedParameters } from '../model.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
 import { readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
 import type { Value } from '../type.ts';
@@ -35,15 +34,18 @@ type Site = {
   readonly strip: number;
 };
 
-export const verifyStrips: RoleCheck = ({ plan, segments }) => {
+export const verifyStrips: RoleCheck = (index) => {
+  const { segments } = index;
   const names = new Map([...segments.values()].map((one) => [one.name, stripNames(one)]));
   return (one) => {
     const { sites, faults } = sitesOf(segments, names, one.role);
-    return [...faults, ...siteFaults(plan, one, sites), ...sumFaults(one)];
+    return [...faults, ...siteFaults(index, one, sites), ...sumFaults(one)];
   };
 };
 
-function siteFaults(plan: Plan, one: IndexedRole, sites: readonly Site[]): Diagnostic[] {
+function siteFaults(index: IndexedPlan, one: IndexedRole, sites: readonly Site[]): Diagnostic[] {
+  if (sites.length === 0) return [];
+  const { plan } = index;
   const { meaning } = one;
   const added = addedFrom(one.role);
   const groups = new Map<string, Site[]>();
@@ -55,7 +57,7 @@ function siteFaults(plan: Plan, one: IndexedRole, sites: readonly Site[]): Diagn
     ...[...groups.values()].flatMap((group) => [
       ...countFaults(plan, group),
       ...rowFaults(plan, group, meaning),
-      ...shareFaults(plan, one, group, added),
+      ...shareFaults(index, one, group, added),
     ]),
     ...sites.flatMap((site) => labelFaults(plan, site, meaning)),
   ];
@@ -166,12 +168,11 @@ function rowsRead({ segment, strips, strip }: Site, name: string): Box[] {
 
 /** Each strip gives a share of the same values, of the rows that it reads of them, and each share is added once. */
 function shareFaults(
-  plan: Plan,
+  { trained }: IndexedPlan,
   one: IndexedRole,
   group: readonly Site[],
   addedFrom: ReadonlyMap<string, readonly { readonly index: number; readonly it: Adding }[]>,
 ): Diagnostic[] {
-  const trained = new Set(trainedParameters(plan.model));
   const values = new Set(
     group.flatMap(({ segment: { graph } }) => [
       ...graph.outputs.flatMap((name) => readStripName(name)?.value ?? []),
