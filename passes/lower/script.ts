@@ -1,3 +1,4 @@
+import { at } from '../../ir/box.ts';
 import type { Buffer, Instruction } from '../../ir/plan.ts';
 import { bytesOf, dimsOf, type ValueType } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
@@ -5,8 +6,12 @@ import { usesOf } from '../../ir/uses.ts';
 /** Collects the instructions of a role. When buffers are born and freed follows from who uses them. */
 export class Script {
   private readonly instructions: Instruction[] = [];
-  private readonly buffers = new Map<string, Omit<Buffer, 'birth' | 'death'>>();
+  private readonly buffers = new Map<string, Declared>();
+  /** Micro-batches have values of the same types. */
+  private readonly layouts = new Map<ValueType, Layout>();
   private readonly written = new Set<string>();
+  /** The first and the last instruction that uses a buffer. */
+  private readonly uses = new Map<string, { readonly first: number; last: number }>();
   private readonly persistent = new Set<string>();
   private readonly samples: number;
 
@@ -16,17 +21,7 @@ export class Script {
 
   /** Declares a buffer; `part` says which of the tiles of a device its cells belong to. */
   buffer(name: string, value: string, type: ValueType, part?: readonly number[]): string {
-    if (!this.buffers.has(name))
-      this.buffers.set(name, {
-        name,
-        value,
-        element: type.element,
-        dims: dimsOf(type, this.samples),
-        ...(type.kind === 'map' && type.box.length > 0 ? { box: type.box } : {}),
-        ...(part === undefined ? {} : { part }),
-        bytes: bytesOf(type, this.samples),
-        offset: 0,
-      });
+    if (!this.buffers.has(name)) this.buffers.set(name, { value, type, part });
     return name;
   }
 
@@ -36,8 +31,18 @@ export class Script {
   }
 
   do(instruction: Instruction): void {
-    for (const name of usesOf(instruction).writes) this.written.add(name);
+    const { reads, writes } = usesOf(instruction);
+    for (const name of reads) this.use(name);
+    for (const name of writes) this.use(name);
+    for (const name of writes) this.written.add(name);
     this.instructions.push(instruction);
+  }
+
+  private use(name: string): void {
+    const index = this.instructions.length;
+    const known = this.uses.get(name);
+    if (known === undefined) this.uses.set(name, { first: index, last: index });
+    else known.last = index;
   }
 
   /** Whether an instruction so far writes a buffer. */
@@ -47,32 +52,65 @@ export class Script {
 
   /** The instructions, with each buffer freed after its last use, and the life of each buffer. */
   finished(): { readonly buffers: Buffer[]; readonly instructions: Instruction[] } {
-    const last = new Map<string, number>();
-    this.instructions.forEach((instruction, index) => {
-      const { reads, writes } = usesOf(instruction);
-      for (const name of [...reads, ...writes]) last.set(name, index);
-    });
-    const ends = new Map<number, string[]>();
-    for (const [name, index] of last)
-      if (!this.persistent.has(name)) ends.set(index, [...(ends.get(index) ?? []), name]);
-    const instructions = this.instructions.flatMap((instruction, index): Instruction[] => {
+    const ends = this.ends();
+    const instructions: Instruction[] = [];
+    const places = this.instructions.map((instruction, index) => {
       const buffers = ends.get(index);
-      return buffers === undefined ? [instruction] : [instruction, { do: 'free', buffers }];
+      const place = instructions.push(instruction) - 1;
+      if (buffers !== undefined) instructions.push({ do: 'free', buffers });
+      return place;
     });
-    return { instructions, buffers: this.withLives(instructions) };
+    return { instructions, buffers: this.withLives(places, instructions.length) };
   }
 
-  private withLives(instructions: readonly Instruction[]): Buffer[] {
-    const lives = new Map<string, { birth: number; death: number }>();
-    instructions.forEach((instruction, index) => {
-      const { reads, writes, frees } = usesOf(instruction);
-      for (const name of [...reads, ...writes, ...frees])
-        lives.set(name, { birth: lives.get(name)?.birth ?? index, death: index });
-    });
-    return [...this.buffers.values()].flatMap((buffer): Buffer[] => {
-      if (this.persistent.has(buffer.name)) return [{ ...buffer, birth: -1, death: instructions.length }];
-      const life = lives.get(buffer.name);
-      return life === undefined ? [] : [{ ...buffer, ...life }];
+  /** By instruction so far, the buffers that it is the last to use. */
+  private ends(): Map<number, string[]> {
+    const ends = new Map<number, string[]>();
+    for (const [name, { last }] of this.uses) {
+      if (this.persistent.has(name)) continue;
+      const known = ends.get(last);
+      if (known === undefined) ends.set(last, [name]);
+      else known.push(name);
+    }
+    return ends;
+  }
+
+  /** `places`: where each instruction stands among all; a buffer is freed right after the last that uses it. */
+  private withLives(places: readonly number[], length: number): Buffer[] {
+    return [...this.buffers].flatMap(([name, declared]): Buffer[] => {
+      if (this.persistent.has(name)) return [this.bufferOf(name, declared, -1, length)];
+      const use = this.uses.get(name);
+      return use === undefined
+        ? []
+        : [this.bufferOf(name, declared, at(places, use.first), at(places, use.last) + 1)];
     });
   }
+
+  private bufferOf(name: string, { value, type, part }: Declared, birth: number, death: number): Buffer {
+    const { element, dims, box, bytes } = this.layoutOf(type);
+    const cells = { ...(box === undefined ? {} : { box }), ...(part === undefined ? {} : { part }) };
+    return { name, value, element, dims, ...cells, bytes, offset: 0, birth, death };
+  }
+
+  private layoutOf(type: ValueType): Layout {
+    const known = this.layouts.get(type);
+    if (known !== undefined) return known;
+    const layout = {
+      element: type.element,
+      dims: dimsOf(type, this.samples),
+      box: type.kind === 'map' && type.box.length > 0 ? type.box : undefined,
+      bytes: bytesOf(type, this.samples),
+    };
+    this.layouts.set(type, layout);
+    return layout;
+  }
 }
+
+/** What an instruction said of a buffer when it named it first. */
+type Declared = {
+  readonly value: string;
+  readonly type: ValueType;
+  readonly part: readonly number[] | undefined;
+};
+
+type Layout = Pick<Buffer, 'element' | 'dims' | 'bytes'> & { readonly box: Buffer['box'] | undefined };

@@ -1,7 +1,7 @@
 /** One step of training, as the instructions of one role. */
 import { at, volume } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
-import type { Training } from '../../ir/model.ts';
+import type { Source, Training } from '../../ir/model.ts';
 import type { ModuleAt, Program } from '../../ir/module.ts';
 import type { Instruction, Role, State } from '../../ir/plan.ts';
 import { gridOf, stagesOf } from '../../ir/schedule.ts';
@@ -12,7 +12,7 @@ import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
 import type { Item } from './order.ts';
 import { Script } from './script.ts';
 import type { Segments } from './segments.ts';
-import { readsOf, type Split, type Task, type Work, writesOf } from './tasks.ts';
+import type { Split, Task, Work } from './tasks.ts';
 
 /** A tile of the device, by its index among the device's tiles, its program, and that in tasks. */
 export type Share = { readonly part: readonly number[]; readonly program: Program; readonly split: Split };
@@ -43,6 +43,12 @@ type Step = Making & {
   /** What is summed over the devices together, in the order in which it is complete; and how many of these are. */
   readonly buckets: readonly (readonly string[])[];
   readonly reduced: { count: number };
+  /** By part and value the name of its buffer: made once, since every instruction has some. */
+  readonly names: readonly Map<string, string>[];
+  /** Parameters, counts and, where there is only one part, sums: values that have one buffer for all parts. */
+  readonly once: ReadonlySet<string>;
+  /** Where the inputs of the model come from. */
+  readonly sources: ReadonlyMap<string, Source['from']>;
   /** There is only one part, which goes straight to the sums. */
   readonly alone: boolean;
 };
@@ -56,6 +62,7 @@ export function trainingRole(making: Making): Role {
     ...has.statistics.map(({ value }) => value),
     ...(has.loss ? [model.loss as string] : []),
   ];
+  const parts = schedule.microBatches * shares.length;
   const step: Step = {
     ...making,
     gradients,
@@ -64,7 +71,10 @@ export function trainingRole(making: Making): Role {
     summed: new Set(sums),
     buckets: sumsInBuckets(at(making.bucketsOf, stage), gradients, sums),
     reduced: { count: 0 },
-    alone: schedule.microBatches * shares.length === 1,
+    names: Array.from({ length: parts }, () => new Map<string, string>()),
+    sources: new Map(model.inputs.map(({ name, source }) => [name, source.from])),
+    once: new Set([...has.parameters, ...has.counts.map(({ name }) => name), ...(parts === 1 ? sums : [])]),
+    alone: parts === 1,
   };
   declareStates(step);
   countDenominators(step);
@@ -111,8 +121,14 @@ function declareStates({ script, states, has, model }: Step): void {
 }
 
 /** A buffer that each micro-batch, and each tile of a device, has its own of. */
-const ofPart = ({ shares }: Making, name: string, micro: number, share: number): string =>
-  shares.length === 1 ? `${name}#${micro}` : `${name}#${micro}.${share}`;
+function ofPart({ shares, names }: Step, name: string, micro: number, share: number): string {
+  const known = at(names, micro * shares.length + share);
+  const own = known.get(name);
+  if (own !== undefined) return own;
+  const made = shares.length === 1 ? `${name}#${micro}` : `${name}#${micro}.${share}`;
+  known.set(name, made);
+  return made;
+}
 
 const partOf = ({ shares }: Making, share: number): readonly number[] | undefined =>
   shares.length === 1 ? undefined : at(shares, share).part;
@@ -195,19 +211,15 @@ function workOn(step: Step, { chunk, phase, micro }: Item): void {
   }
 }
 
-/** The buffer of a value: sums, parameters and counts are there once, all else for each part. */
+/** The buffer of a value. */
 function bufferOf(
   step: Step,
   { micro, share, split }: Scene,
   name: string,
   type = typeNamed(split.types, name),
 ): string {
-  const { script, has, alone, summed } = step;
-  const once =
-    has.parameters.has(name) ||
-    has.counts.some((count) => count.name === name) ||
-    (alone && summed.has(name));
-  if (once) return script.buffer(name, name, type);
+  const { script, once } = step;
+  if (once.has(name)) return script.buffer(name, name, type);
   return script.buffer(
     ofPart(step, name, micro, share),
     name,
@@ -218,32 +230,25 @@ function bufferOf(
 
 /** Loads, draws and receives what a work needs and this device does not have yet. */
 function provide(step: Step, scene: Scene, work: Work): void {
-  const { script, model } = step;
-  const { micro, split } = scene;
-  const made = new Set(work.tasks.flatMap(writesOf));
-  const sources = new Map(model.inputs.map((input) => [input.name, input.source.from]));
-  const needed = work.phase === 'backward' ? work.tasks.flatMap(readsOf) : neededOf(split, work);
-  for (const name of new Set(needed)) {
+  const { script, sources } = step;
+  const { micro } = scene;
+  for (const name of work.needs) {
     const from = sources.get(name);
     const into = () => bufferOf(step, scene, name);
-    if (from === 'image' && isFirst(step, scene, name))
+    if (from === undefined) receive(step, scene, work, name);
+    else if (from === 'image' && isFirst(step, scene, name))
       script.do({ do: 'load', source: name, micro, into: into() });
     else if ((from === 'mask' || from === 'corners') && isFirst(step, scene, name))
       script.do({ do: 'draw', source: name, micro, into: into() });
-    else if (from === undefined && !made.has(name)) receive(step, scene, work, name, split);
   }
 }
-
-/** What the works of a chunk need in all: what a backward pass reads must come with the forward pass. */
-const neededOf = (split: Split, { chunk }: Work): string[] =>
-  split.works.filter((work) => work.chunk === chunk).flatMap(({ tasks }) => tasks.flatMap(readsOf));
 
 /** Whether this stage has not loaded or drawn an input for this part before. */
 const isFirst = (step: Step, { micro, share }: Scene, name: string): boolean =>
   !step.script.writes(ofPart(step, name, micro, share));
 
-function receive(step: Step, scene: Scene, work: Work, name: string, split: Split): void {
-  const maker = split.makers.get(name);
+function receive(step: Step, scene: Scene, work: Work, name: string): void {
+  const maker = scene.split.makers.get(name);
   // A parameter, or a value that the backward pass makes later.
   if (maker === undefined || (work.phase === 'forward' && maker.phase === 'backward')) return;
   const stage = at(step.stages, maker.chunk);
@@ -254,14 +259,14 @@ function receive(step: Step, scene: Scene, work: Work, name: string, split: Spli
 function perform(step: Step, scene: Scene, task: Task): void {
   const { script, segments } = step;
   const { micro } = scene;
-  for (const name of writesOf(task)) scene.written.add(name);
+  for (const name of task.writes) scene.written.add(name);
   if (task.kind === 'meet') {
     script.do(meeting(step, scene, task.op));
     return;
   }
   const segment = segments.named(task.why, task.graph);
-  const reads = readsOf(task).map((name) => bufferOf(step, scene, name));
-  const writes = writesOf(task).map((name) => bufferOf(step, scene, name));
+  const reads = task.reads.map((name) => bufferOf(step, scene, name));
+  const writes = task.writes.map((name) => bufferOf(step, scene, name));
   script.do({ do: 'run', segment: segment.name, why: task.why, micro, reads, writes });
 }
 
@@ -317,7 +322,7 @@ function addUp(step: Step, { micro, share, split, written }: Scene): void {
 /** Sends what other stages need of a work. */
 function giveAway(step: Step, scene: Scene, work: Work): void {
   const { micro, split } = scene;
-  for (const name of work.tasks.flatMap(writesOf)) {
+  for (const name of work.gives) {
     const readers = [...(split.readers.get(name) ?? [])];
     const stages = new Set(readers.map((chunk) => at(step.stages, chunk)));
     for (const stage of [...stages].filter((one) => one !== step.stage).sort((a, b) => a - b))

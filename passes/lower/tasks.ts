@@ -10,8 +10,12 @@ import { ops } from '../../ir/ops/table.ts';
 import type { Purpose } from '../../ir/plan.ts';
 import type { ValueType } from '../../ir/type.ts';
 
-/** `part`: so many buckets of gradients are complete before it. */
-export type Task = { readonly part: number } & (
+/** `part`: so many buckets of gradients are complete before it. `reads` and `writes`: values. */
+export type Task = {
+  readonly part: number;
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+} & (
   | { readonly kind: 'run'; readonly why: Purpose; readonly graph: Graph }
   | { readonly kind: 'meet'; readonly op: Op }
 );
@@ -21,12 +25,19 @@ export type Work = {
   readonly chunk: number;
   readonly phase: 'forward' | 'backward' | 'both';
   readonly tasks: readonly Task[];
+  /** What must be there before it: what a backward pass reads must come with the forward pass. */
+  readonly needs: readonly string[];
+  /** What works of other chunks read of what it makes. */
+  readonly gives: readonly string[];
 };
+
+/** A work without what follows from the others. */
+type Draft = Omit<Work, 'needs' | 'gives'>;
 
 export type Split = {
   readonly works: readonly Work[];
-  /** The work that gives a value, and the chunks whose works read it. */
-  readonly makers: ReadonlyMap<string, Work>;
+  /** The work that makes a value, and the chunks whose works read it. */
+  readonly makers: ReadonlyMap<string, Draft>;
   readonly readers: ReadonlyMap<string, ReadonlySet<number>>;
   /** Types of all values, those that are computed again included. */
   readonly types: ReadonlyMap<string, ValueType>;
@@ -73,28 +84,40 @@ export function splitProgram(program: Program, cutting: Cutting): Split {
     if (last?.chunk === group.chunk && last.phase === group.phase) last.tasks.push(task);
     else works.push({ chunk: group.chunk, phase: group.phase, tasks: [task] });
   });
-  return { works, makers: makersOf(works), readers: chunksOfReaders(works), types };
+  return { ...connected(works), types };
 }
 
-/** The values that a task needs, and those that it gives. */
-export const readsOf = (task: Task): readonly string[] =>
-  task.kind === 'meet' ? task.op.inputs : task.graph.inputs.map(({ name }) => name);
+function connected(drafts: readonly Draft[]): Omit<Split, 'types'> {
+  const readers = chunksOfReaders(drafts);
+  const works = drafts.map((draft): Work => {
+    const made = draft.tasks.flatMap(({ writes }) => writes);
+    const isRead = (name: string) => [...(readers.get(name) ?? [])].some((chunk) => chunk !== draft.chunk);
+    return { ...draft, needs: needsOf(draft, new Set(made), drafts), gives: made.filter(isRead) };
+  });
+  return { works, makers: makersOf(drafts), readers };
+}
 
-export const writesOf = (task: Task): readonly string[] =>
-  task.kind === 'meet' ? [task.op.output] : task.graph.outputs;
+function needsOf(draft: Draft, made: ReadonlySet<string>, drafts: readonly Draft[]): string[] {
+  const readers = draft.phase === 'backward' ? [draft] : drafts.filter(({ chunk }) => chunk === draft.chunk);
+  const read = readers.flatMap(({ tasks }) => tasks.flatMap(({ reads }) => reads));
+  return [...new Set(read)].filter((name) => !made.has(name));
+}
 
 /** A value that several works give is that of the first. */
-const makersOf = (works: readonly Work[]): Map<string, Work> =>
+const makersOf = (drafts: readonly Draft[]): Map<string, Draft> =>
   new Map(
-    works
+    drafts
       .toReversed()
-      .flatMap((work) => work.tasks.flatMap(writesOf).map((name): [string, Work] => [name, work])),
+      .flatMap((draft) =>
+        draft.tasks.flatMap(({ writes }) => writes.map((name): [string, Draft] => [name, draft])),
+      ),
   );
 
-function chunksOfReaders(works: readonly Work[]): Map<string, Set<number>> {
+function chunksOfReaders(drafts: readonly Draft[]): Map<string, Set<number>> {
   const readers = new Map<string, Set<number>>();
-  for (const { chunk, tasks } of works)
-    for (const name of tasks.flatMap(readsOf)) readers.set(name, (readers.get(name) ?? new Set()).add(chunk));
+  for (const { chunk, tasks } of drafts)
+    for (const name of tasks.flatMap(({ reads }) => reads))
+      readers.set(name, (readers.get(name) ?? new Set()).add(chunk));
   return readers;
 }
 
@@ -234,7 +257,8 @@ function taskOf(
   isWanted: (name: string) => boolean,
 ): Task {
   const [first] = body;
-  if (first !== undefined && ops[first.kind].meets === true) return { kind: 'meet', op: first, part };
+  if (first !== undefined && meets(first))
+    return { kind: 'meet', op: first, part, reads: first.inputs, writes: [first.output] };
   const made = new Set(body.map(({ output }) => output));
   const read = [...new Set(body.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
   const inputs = read.map((name) => {
@@ -243,7 +267,8 @@ function taskOf(
     return { name, type };
   });
   const outputs = body.map(({ output }) => output).filter(isWanted);
-  return { kind: 'run', why: whyOf(passes), graph: { inputs, ops: body, outputs }, part };
+  const graph = { inputs, ops: body, outputs };
+  return { kind: 'run', why: whyOf(passes), graph, part, reads: read, writes: outputs };
 }
 
 /** The ops that some result is made from, and the meetings, where others wait for this device. */
