@@ -15,8 +15,9 @@ export type Meeting = {
   receive(member: number, part: number, into: Uint8Array, what: string): Promise<void>;
 };
 
-export const bytesOf = (values: Float32Array | Float64Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+export const bytesOf = <B extends ArrayBufferLike>(
+  values: Float32Array<B> | Float64Array<B> | Uint8Array<B>,
+): Uint8Array<B> => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** The part of `values` that the member `owner` adds up. */
 const chunk = (values: Float32Array, owner: number, size: number): Float32Array =>

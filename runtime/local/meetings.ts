@@ -9,7 +9,7 @@ import { groupOf, neighbour, rankOf, type Seat } from '../../ir/ranks.ts';
 import { stagesOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { allReduceBuffers, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
-import type { Arena, Elements, Held } from './arena.ts';
+import type { Arena, Held } from './arena.ts';
 import { runsOf } from './cells.ts';
 import { letGo } from './let-go.ts';
 import type { Mesh } from './mesh.ts';
@@ -28,29 +28,39 @@ export type Place = {
 };
 
 /** A message of its own goes while the step goes on. Until whoever ends the step waits for it, a failure is no one's. */
-function leave({ leaving }: Place, { send }: Meeting, member: number, message: Elements): void {
-  const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-  const left = send(member, 0, bytes).then(() => letGo(message));
+function leave(
+  { leaving }: Place,
+  { give }: Giving,
+  member: number,
+  message: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
+): void {
+  const left = give(member, 0, bytesOf(message));
   left.catch(() => undefined);
   leaving.push(left);
 }
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
+/** Where a message may also be memory that is given away. */
+type Giving = Meeting & {
+  give(member: number, part: number, message: Uint8Array<ArrayBuffer>): Promise<void>;
+};
+
 /** The messages of one instruction among some ranks, of which this device is one. */
-function meetingAmong(place: Place, instruction: Instruction, members: readonly number[]): Meeting {
+function meetingAmong(place: Place, instruction: Instruction, members: readonly number[]): Giving {
   const { mesh, step, tag } = place;
   const name = meetingOf(instruction) ?? '';
   return {
     size: members.length,
     member: members.indexOf(mesh.rank),
     send: (member, part, bytes) => mesh.send(at(members, member), tag(step, name, part), bytes),
+    give: (member, part, message) => mesh.give(at(members, member), tag(step, name, part), message),
     receive: (member, part, into, what) =>
       mesh.receive(at(members, member), tag(step, name, part), into, what),
   };
 }
 
-const group = (place: Place, instruction: Instruction, over: Group): Meeting =>
+const group = (place: Place, instruction: Instruction, over: Group): Giving =>
   meetingAmong(place, instruction, groupOf(place.plan, place.seat, over));
 
 export const allReduceOver = (instruction: InstructionOf<'all_reduce'>, place: Place): Promise<void> =>
@@ -155,7 +165,7 @@ const mapsOf = ({ buffer }: Held): number => at(buffer.dims, 0) * at(buffer.dims
 const cellsIn = (boxes: readonly Box[]): number =>
   boxes.reduce((cells, box) => cells + product(extents(box)), 0);
 
-const roomFor = (target: Held | undefined, pieces: readonly Box[]): Float32Array =>
+const roomFor = (target: Held | undefined, pieces: readonly Box[]): Float32Array<ArrayBuffer> =>
   new Float32Array(target === undefined ? 0 : mapsOf(target) * cellsIn(pieces));
 
 /** Calls `visit` with where each run of neighbouring cells lies in the buffer and in the packed pieces. */
@@ -177,7 +187,7 @@ function eachRun(
   }
 }
 
-function packed(held: Held, pieces: readonly Box[]): Float32Array {
+function packed(held: Held, pieces: readonly Box[]): Float32Array<ArrayBuffer> {
   const values = roomFor(held, pieces);
   eachRun(held, pieces, (from, to, length) => values.set(floats(held).subarray(from, from + length), to));
   return values;

@@ -1,16 +1,19 @@
 /** Connections of one device to every other, over Unix sockets in a folder that only this user can enter. */
-import { once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import type { CarrierData, CarrierOrder, CarrierReport } from './carrier-protocol.ts';
 import { socketPath } from './folder.ts';
-import { headerBytes } from './frame.ts';
-import { type Link, openLink } from './link.ts';
+import { type Mailbox, openMailbox } from './mailbox.ts';
 import { awaitPeer, type Patience, startSeconds } from './patience.ts';
 
 /** Tagged messages of raw bytes between a device and each other one. Tags have 32 bits. */
 export type Mesh = {
   readonly rank: number;
   readonly size: number;
+  /** Ends when the bytes have left. They are copied: they may change at once. */
   send(peer: number, tag: number, bytes: Uint8Array): Promise<void>;
+  /** The same with memory that is given away: the array is empty afterwards. */
+  give(peer: number, tag: number, message: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Fills `into` with the message of that tag; `what` names it if it does not come. */
   receive(peer: number, tag: number, into: Uint8Array, what: string): Promise<void>;
   close(): void;
 };
@@ -20,83 +23,121 @@ export type Doors = {
   connect(patience: Patience): Promise<Mesh>;
 };
 
-/** Opens this device's door. A device calls those of lower rank and is called by those of higher rank. */
+/** Opens this device's door. A thread carries its messages (`carrier.ts`); a device that is alone needs none. */
 export async function listen(folder: string, rank: number, size: number): Promise<Doors> {
-  const callers = new Map<number, Socket>();
-  const arrivals = new Map<number, (socket: Socket) => void>();
-  const server: Server = createServer((socket) => {
-    // A caller that dies before its link is open is noticed by the wait for that link.
-    socket.on('error', () => undefined);
-    greeted(socket, (peer) => {
-      const waiting = arrivals.get(peer);
-      if (waiting === undefined) callers.set(peer, socket);
-      else waiting(socket);
-    });
-  });
-  server.listen(socketPath(folder, rank));
-  await once(server, 'listening');
-
-  const call = async (peer: number): Promise<Socket> => {
-    const socket = createConnection(socketPath(folder, peer));
-    await once(socket, 'connect');
-    socket.write(greeting(rank));
-    return socket;
-  };
-  const beCalled = (peer: number): Promise<Socket> =>
-    new Promise((resolve) => {
-      const socket = callers.get(peer);
-      if (socket === undefined) arrivals.set(peer, resolve);
-      else resolve(socket);
-    });
-
+  if (size === 1) return { connect: async () => alone(rank) };
+  const doors = Array.from({ length: size }, (_, peer) => socketPath(folder, peer));
+  const carrier = startCarrier({ rank, doors });
+  await carrier.listening;
   return {
     async connect(patience) {
-      const peers = Array.from({ length: size }, (_, peer) => peer).filter((peer) => peer !== rank);
-      const starting = { ...patience, seconds: Math.max(startSeconds, patience.seconds) };
-      const links = await Promise.all(
-        peers.map(async (peer) => {
-          const socket = awaitPeer(peer < rank ? call(peer) : beCalled(peer), peer, 'a connection', starting);
-          return openLink(await socket, peer, patience);
-        }),
-      );
-      server.close();
-      return mesh(rank, size, links);
+      await carrier.connect(patience);
+      return meshOf(carrier, rank, size, patience);
     },
   };
 }
 
-function mesh(rank: number, size: number, links: readonly Link[]): Mesh {
-  const byPeer = new Map(links.map((link) => [link.peer, link]));
-  const to = (peer: number): Link => {
-    const link = byPeer.get(peer);
-    if (link === undefined) throw new RangeError(`device ${rank} has no connection to ${peer}`);
-    return link;
+function alone(rank: number): Mesh {
+  const nobody = () => Promise.reject(new RangeError(`device ${rank} has no connections`));
+  return { rank, size: 1, send: nobody, give: nobody, receive: nobody, close: () => undefined };
+}
+
+function meshOf(carrier: Carrier, rank: number, size: number, patience: Patience): Mesh {
+  const mailboxOf = (peer: number): Mailbox => {
+    const found = carrier.mailboxes.get(peer);
+    if (found === undefined) throw new RangeError(`device ${rank} has no connection to ${peer}`);
+    return found;
+  };
+  let count = 0;
+  const give: Mesh['give'] = (peer, tag, message) => {
+    const number = ++count;
+    const departure = mailboxOf(peer).departure(number);
+    carrier.post({ do: 'send', peer, tag, message, number });
+    return awaitPeer(departure, peer, `message ${tag} to go`, patience);
   };
   return {
     rank,
     size,
-    send: (peer, tag, bytes) => to(peer).send(tag, bytes),
-    receive: (peer, tag, into, what) => to(peer).receive(tag, into, what),
-    close: () => {
-      for (const link of links) link.close();
+    give,
+    send: (peer, tag, bytes) => give(peer, tag, new Uint8Array(bytes)),
+    receive: (peer, tag, into, what) => awaitPeer(mailboxOf(peer).receive(tag, into), peer, what, patience),
+    close: () => carrier.post({ do: 'close' }),
+  };
+}
+
+/** The device's side of the thread. */
+type Carrier = {
+  readonly mailboxes: ReadonlyMap<number, Mailbox>;
+  readonly listening: Promise<void>;
+  connect(patience: Patience): Promise<void>;
+  post(order: CarrierOrder): void;
+};
+
+function startCarrier(data: CarrierData): Carrier {
+  const peers = [...data.doors.keys()].filter((peer) => peer !== data.rank);
+  const mailboxes = new Map(peers.map((peer) => [peer, openMailbox(peer)]));
+  const worker = startThread(data);
+  const post = (order: CarrierOrder) =>
+    worker.postMessage(order, order.do === 'send' ? [order.message.buffer] : []);
+  const opened = signal();
+  const connected = new Map(peers.map((peer) => [peer, signal()]));
+  let patience: Patience | undefined;
+  const fail = (reason: Error) => {
+    for (const { reject } of [opened, ...connected.values()]) reject(reason);
+    for (const mailbox of mailboxes.values()) mailbox.fail(reason);
+  };
+  const heard: {
+    readonly [K in CarrierReport['did']]: (report: Extract<CarrierReport, { did: K }>) => void;
+  } = {
+    listening: () => opened.resolve(),
+    connected: ({ peer }) => connected.get(peer)?.resolve(),
+    sent: ({ peer, number }) => mailboxes.get(peer)?.left(number),
+    came: ({ peer, tag, message }) => mailboxes.get(peer)?.came(tag, message),
+    lost: ({ peer }) => patience && mailboxes.get(peer)?.lose(patience),
+    failed: ({ reason }) => fail(new Error(reason)),
+  };
+  worker.on('message', (report: CarrierReport) =>
+    (heard[report.did] as (one: CarrierReport) => void)(report),
+  );
+  worker.on('error', fail);
+  return {
+    mailboxes,
+    listening: opened.promise,
+    post,
+    async connect(given) {
+      patience = given;
+      const starting = { ...given, seconds: Math.max(startSeconds, given.seconds) };
+      post({ do: 'connect' });
+      await Promise.all(
+        [...connected].map(([peer, { promise }]) => awaitPeer(promise, peer, 'a connection', starting)),
+      );
     },
   };
 }
 
-/** The first bytes on a connection: who calls. */
-function greeting(rank: number): Uint8Array {
-  const bytes = new Uint8Array(headerBytes);
-  new DataView(bytes.buffer).setUint32(0, rank, true);
-  return bytes;
+type Signal = {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
+};
+
+/** A promise that others end. Until somebody waits for it, a failure is no one's. */
+function signal(): Signal {
+  let ends: Pick<Signal, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    ends = { resolve, reject };
+  });
+  promise.catch(() => undefined);
+  if (ends === undefined) throw new Error('a promise begins at once');
+  return { promise, ...ends };
 }
 
-/** Waits for the greeting; what comes behind it stays in the socket. */
-function greeted(socket: Socket, hear: (rank: number) => void): void {
-  const look = () => {
-    const bytes: Buffer | null = socket.read(headerBytes);
-    if (bytes === null) return;
-    socket.off('readable', look);
-    hear(bytes.readUInt32LE(0));
-  };
-  socket.on('readable', look);
+/** From sources the thread needs the loader that this one runs with: threads do not inherit it. */
+function startThread(workerData: CarrierData): Worker {
+  const isSource = import.meta.url.endsWith('.ts');
+  const file = new URL(isSource ? './carrier.ts' : './carrier.js', import.meta.url);
+  if (!isSource) return new Worker(file, { workerData });
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
+  const program = `import(${loader}).then(({ register }) => { register(); return import(${JSON.stringify(file.href)}); });`;
+  return new Worker(program, { workerData, eval: true });
 }
