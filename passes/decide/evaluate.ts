@@ -65,6 +65,7 @@ function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
   const isFar = product(shape.grid) > machine.devicesPerNode;
   const key = [
     shape.tile,
+    shape.units,
     samplesIn(situation, shape),
     isFar ? 'far' : product(shape.grid),
     shape.stream,
@@ -87,6 +88,7 @@ export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
     profile,
     device: machine.device,
     tile: shape.tile,
+    units: shape.units,
     grid: tiles,
     samples: samplesIn(situation, shape),
     exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
@@ -332,6 +334,7 @@ export function scheduleOf(
     cutsOf(
       model,
       shape.grid.map((count, axis) => count * at(shape.stream, axis)),
+      shape.units,
     );
   if (cuts === undefined) return undefined;
   const coarsen = pins.coarsen ?? halo.coarsen;

@@ -24,9 +24,12 @@ function coarsestStride(model: Model): number[] {
   );
 }
 
-/** Cuts for a grid of tiles; undefined where an axis has fewer cells than tiles. */
-export function cutsOf(model: Model, tiles: readonly number[]): number[][] | undefined {
-  const grid = coarsestStride(model);
+/** Cuts for a grid of tiles, on multiples of the units; undefined where an axis has fewer cells than tiles. */
+export function cutsOf(
+  model: Model,
+  tiles: readonly number[],
+  grid: readonly number[] = coarsestStride(model),
+): number[][] | undefined {
   const cuts = tiledExtents(model).map((extent, axis) => evenCuts(extent, at(tiles, axis), at(grid, axis)));
   return cuts.every((marks) => marks !== undefined) ? cuts : undefined;
 }

@@ -29,8 +29,9 @@ const questions: fc.Arbitrary<Drawn> = fc
     latency: fc.constantFrom(0, 1e-7, 1e-6, 1e-5),
     bandwidth: fc.constantFrom(1e8, 1e9, 1e10),
     grid: fc.constantFrom([2, 2], [1, 3], [4, 1]),
+    units: fc.constantFrom([64, 64], [2, 4], [1, 1]),
   })
-  .map(({ recipe, side, latency, bandwidth, grid }): Drawn | undefined => {
+  .map(({ recipe, side, latency, bandwidth, grid, units }): Drawn | undefined => {
     const model = networkOf(recipe);
     if (model?.training === undefined || model.loss === undefined) return undefined;
     const question = {
@@ -38,6 +39,7 @@ const questions: fc.Arbitrary<Drawn> = fc
       device: { ...roundMachine.device, launch: 0 },
       tile: [side, side],
       grid,
+      units,
       samples: 1,
       exchangeSeconds: (bytes: number) => latency + bytes / bandwidth,
       gatherSeconds: () => 0,

@@ -5,7 +5,7 @@
  * through the graph. All axes are taken to have the margins of the first, and what a tile at the border of the
  * image saves is not counted, so the price is an upper bound of what lowering makes of it.
  */
-import { at, range } from '../../ir/box.ts';
+import { at, type Range, range } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
 import { regionOf } from '../../ir/intervals.ts';
 import { type Kernel, kernelSeconds } from '../../ir/kernels.ts';
@@ -22,6 +22,8 @@ export type HaloQuestion = {
   readonly device: Device;
   /** Cells of the finest result that the tile owns, an axis. */
   readonly tile: readonly number[];
+  /** It begins on a multiple of so many of them, an axis. */
+  readonly units: readonly number[];
   /** Tiles along each axis; where there is one, there are no margins. */
   readonly grid: readonly number[];
   /** Samples worked on together. */
@@ -96,9 +98,11 @@ export function pricingOf(question: HaloQuestion): Pricing {
     0,
     question.grid.findIndex((count) => count > 1),
   );
-  const size = (name: string): number => {
-    const { stride } = valueIn(values, name);
-    return Math.max(1, Math.round(at(question.tile, axis) / at(stride, axis)));
+  const begins = beginnings(question, axis);
+  const owned = (name: string, begin: number): Range => {
+    const step = at(valueIn(values, name).stride, axis);
+    const from = Math.ceil(begin / step);
+    return range(from, Math.max(from + 1, Math.ceil((begin + at(question.tile, axis)) / step)));
   };
   const edges = ops.map(({ op }, index) =>
     op.inputs.flatMap((value, operand): Edge[] => (values.has(value) ? [{ op: index, operand, value }] : [])),
@@ -106,8 +110,11 @@ export function pricingOf(question: HaloQuestion): Pricing {
   const needed = memo((edge: Edge, [lo, hi]: Margin): Margin => {
     const { op } = at(ops, edge.op);
     if (ownedOnly(op) || !values.has(op.output)) return noMargin;
-    const { from, to } = regionOf(op, axis, range(-lo, size(op.output) + hi), edge.operand);
-    return [Math.max(0, -from), Math.max(0, to - size(edge.value))];
+    return begins.reduce((most: Margin, begin): Margin => {
+      const [result, own] = [owned(op.output, begin), owned(edge.value, begin)];
+      const { from, to } = regionOf(op, axis, range(result.from - lo, result.to + hi), edge.operand);
+      return wider(most, [own.from - from, to - own.to]);
+    }, noMargin);
   });
   const cells = (value: string, margin: Margin): number =>
     samples * held(question, valueIn(values, value), margin);
@@ -134,12 +141,19 @@ export function pricingOf(question: HaloQuestion): Pricing {
   };
 }
 
+/** Where a tile may begin, as far as that matters: up to the step of the coarsest value. */
+function beginnings({ profile, units }: HaloQuestion, axis: number): number[] {
+  const unit = at(units, axis);
+  const step = Math.max(...[...profile.values.values()].map(({ stride }) => at(stride, axis)));
+  return Array.from({ length: Math.max(1, Math.ceil(step / unit)) }, (_, index) => index * unit);
+}
+
 const countsResult = ({ op, counted }: OpProfile): boolean => counted === op.output;
 
 /** Cells of one sample that a tile with a margin holds; no axis holds more than the image has. */
 function held({ tile, grid }: HaloQuestion, { stride, extents }: ValueProfile, [lo, hi]: Margin): number {
   return stride.reduce((cells, step, axis) => {
-    const side = at(tile, axis) / step + (at(grid, axis) > 1 ? lo + hi : 0);
+    const side = Math.ceil(at(tile, axis) / step) + (at(grid, axis) > 1 ? lo + hi : 0);
     return cells * Math.min(at(extents, axis), Math.max(1, side));
   }, 1);
 }

@@ -151,7 +151,7 @@ function ownBounds(situation: Situation): (shape: Shape) => number {
 }
 
 type Ranking = {
-  /** Ascending by seconds. */
+  /** The most wanted first. */
   readonly evaluated: readonly Evaluated[];
   /** The least bound of what was not priced in full. */
   readonly open: number;
@@ -180,10 +180,20 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
     .map(({ way }) => way);
   const staged = priced(context, estimated, pipelinesFor(context.situation.model.ops.length), plain.best);
   return {
-    evaluated: [...plain.evaluated, ...staged.evaluated].sort((a, b) => a.seconds - b.seconds),
+    evaluated: [...plain.evaluated, ...staged.evaluated].sort(
+      (a, b) => worth(context, a) - worth(context, b),
+    ),
     open: Math.min(plain.open, staged.open),
     priced: plain.evaluated.length + staged.evaluated.length,
   };
+}
+
+/** Tiles that begin amid cells of coarse values make for more kinds of devices: they are to save so large a share. */
+const worthMoreKinds = 0.005;
+
+function worth({ space }: Context, { shape, seconds }: Evaluated): number {
+  const isAligned = shape.units.every((unit, axis) => unit % at(space.units, axis) === 0);
+  return isAligned ? seconds : seconds * (1 + worthMoreKinds);
 }
 
 /** Prices ways in their order, as many as are allowed and may still be better. `open`: none is proven to be faster. */

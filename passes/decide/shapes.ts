@@ -19,6 +19,8 @@ export type Shape = {
   readonly microBatches: number;
   /** Cells of the largest tile, an axis, without margins. */
   readonly tile: readonly number[];
+  /** Tiles begin on multiples of so many cells, an axis. */
+  readonly units: readonly number[];
 };
 
 export const devicesIn = ({ replicas, stages, grid }: Shape): number => replicas * stages * product(grid);
@@ -44,6 +46,17 @@ export function extentsOf({ model }: Situation): Extents {
   );
   return { extents, units };
 }
+
+/**
+ * The same with tiles that begin on finer multiples. They are more even, but where cells of coarse values lie across
+ * their borders they need wider margins, and they come in more kinds.
+ */
+const finer = ({ extents, units }: Extents): Extents => ({
+  extents,
+  units: units.map((unit) => (unit % fineness === 0 ? unit / fineness : unit)),
+});
+
+const fineness = 4;
 
 /** Cells of the largest of `count` nearly equal tiles of an axis. */
 function largestTile({ extents, units }: Extents, axis: number, count: number): number {
@@ -114,14 +127,39 @@ export function* shapesWithin(situation: Situation, space: Extents): Generator<S
   const pinnedStages = pins.chunks === undefined ? pins.stages : stagesOf({ chunks: pins.chunks });
   for (const replicas of given(pins.replicas, () => divisorsOf(batch)))
     for (const stages of given(pinnedStages, () => stageCounts(devices / replicas)))
-      for (const grid of given(pinnedGrid, () =>
-        gridsWithin(space, Math.floor(devices / (replicas * stages))),
+      for (const { grid, ...tiles } of tilings(situation, space, (one) =>
+        given(pinnedGrid, () => gridsWithin(one, Math.floor(devices / (replicas * stages)))),
       )) {
-        const counts = grid.map((count, axis) => count * at(stream, axis));
-        const shape = { replicas, stages, grid, stream, microBatches: 1, tile: tileOf(space, counts) };
+        const shape = { replicas, stages, grid, stream, microBatches: 1, ...tiles };
         if (batch % replicas === 0 && devicesIn(shape) <= devices && devicesIn(shape) >= 1) yield shape;
       }
 }
+
+type Tiling = Pick<Shape, 'grid' | 'tile' | 'units'>;
+
+/** Grids with their tiles; on finer multiples, too, where those make the largest tile smaller. */
+function tilings({ pins }: Situation, space: Extents, gridsOf: (space: Extents) => readonly number[][]) {
+  if (pins.cuts !== undefined) return gridsOf(space).map((grid) => cutTiling(grid, pins.cuts ?? []));
+  const tilesOf = (grid: readonly number[]) =>
+    grid.map((count, axis) => count * (pins.stream === undefined ? 1 : at(pins.stream, axis)));
+  const tilingsOf = (one: Extents) =>
+    gridsOf(one).map((grid): Tiling => ({ grid, tile: tileOf(one, tilesOf(grid)), units: one.units }));
+  const even = finer(space);
+  const isCoarsened = pins.coarsen !== undefined || pins.stream !== undefined;
+  const finest = isCoarsened
+    ? []
+    : tilingsOf(even).filter(({ grid, tile }) => product(tile) < product(tileOf(space, grid)));
+  return [...tilingsOf(space), ...finest];
+}
+
+/** Tiles that are pinned: the largest, and what all their borders are multiples of. */
+const cutTiling = (grid: readonly number[], cuts: readonly (readonly number[])[]): Tiling => ({
+  grid: [...grid],
+  tile: cuts.map((marks) => Math.max(...marks.slice(1).map((mark, i) => mark - at(marks, i)))),
+  units: cuts.map((marks) => marks.slice(0, -1).reduce(greatestDivisor) || at(marks, marks.length - 1)),
+});
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
 /** The same shape with its samples in ever more micro-batches. */
 export function microBatched(situation: Situation, shape: Shape): Shape[] {

@@ -73,7 +73,10 @@ function updateSeconds(model: Model, optimizer: Optimizer, { device }: Machine):
   return seconds + device.launch * new Set(graph.ops.map(({ kind }) => kind)).size;
 }
 
-/** Cells of an op on a tile without margins, of so many samples: what its kernels are counted by. */
+/**
+ * Cells of an op on a tile without margins, of so many samples: what its kernels are counted by. Where a tile may begin
+ * amid a cell, the fewest.
+ */
 export function ownCells(
   profile: Profile,
   { counted }: OpProfile,
@@ -82,9 +85,10 @@ export function ownCells(
 ): number {
   const value = counted === undefined ? undefined : profile.values.get(counted);
   if (value === undefined) return 1;
-  const cells = value.stride.map((stride, axis) =>
-    Math.min(at(value.extents, axis), Math.max(1, at(tile, axis) / stride)),
-  );
+  const cells = value.stride.map((stride, axis) => {
+    const [share, extent] = [at(tile, axis) / stride, at(value.extents, axis)];
+    return share > extent - 1 ? Math.min(extent, share) : Math.max(1, Math.floor(share));
+  });
   return samples * product(cells);
 }
 
