@@ -10,7 +10,7 @@ import { type Binding, bindings } from './prediction.ts';
 export const showRate = (rate: number): string =>
   rate < 1000 ? rate.toPrecision(3) : Math.round(rate).toLocaleString('en-US');
 
-const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 export const partWords: { readonly [P in keyof Parts]: string } = {
   compute: 'computing',
@@ -37,6 +37,17 @@ export const remedies: { readonly [P in keyof Parts]: string } = {
 const parts = (alternative: Alternative): [keyof Parts, number][] =>
   (Object.entries(alternative.parts) as [keyof Parts, number][]).sort((a, b) => b[1] - a[1]);
 
+/** What of an alternative is told in short. */
+export type InShort =
+  | 'replicas'
+  | 'stages'
+  | 'folded'
+  | 'tiles'
+  | 'stream'
+  | 'microBatches'
+  | 'recomputed'
+  | 'strips';
+
 /** `2 replicas x 48 x 32 tiles, 3 stages (folded)` */
 export function inShort({
   replicas,
@@ -47,7 +58,7 @@ export function inShort({
   microBatches,
   recomputed,
   strips,
-}: Alternative): string {
+}: Pick<Alternative, InShort>): string {
   const streamed = product(stream);
   return [
     many(replicas, 'replica'),

@@ -1,11 +1,13 @@
 /** All that `inspect` shows of a plan in a terminal, and the part of it that `compile` shows. */
 import { showBytes, showSeconds } from '../ir/units.ts';
-import { decisionInWords } from './decision-words.ts';
+import { decisionInWords, percent } from './decision-words.ts';
+import { memoryCurveTable } from './memory-curve-table.ts';
 import { networkTable } from './network-table.ts';
 import type { PlanJson } from './plan-json.ts';
 import { costInWords, many, rolesTable, scheduleInWords } from './plan-tables.ts';
 import { measuredTable, memoryTable, timeTable } from './role-tables.ts';
 import { shownRoles } from './shown-roles.ts';
+import { numbers, table } from './table.ts';
 import { type Page, wholePage, wrap } from './terminal.ts';
 
 type Options = {
@@ -22,6 +24,7 @@ export function compactInspection(figures: PlanJson, { page = wholePage }: Optio
     rolesTable(figures.roles, page),
     wrap(costInWords(figures), page),
     ...(why.length === 0 ? [] : [wrapLines(why, page)]),
+    ...curveSection(figures, page),
   ].join('\n\n');
 }
 
@@ -47,8 +50,45 @@ export function inspection(figures: PlanJson, { page = wholePage, allRoles = fal
     ...(measured === '' ? [] : [[title(measuredTitle(figures)), measured]]),
     [title(memoryTitle(figures)), memoryTable(shown, page)],
     ...(why.length === 0 ? [] : [[title('Prediction'), wrapLines(why, page)]]),
+    curveSection(figures, page),
+    scalingSection(figures, page),
   ];
-  return sections.map((lines) => lines.join('\n')).join('\n\n');
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** Where `compile --memory-curve` kept it. */
+function curveSection({ decision, machine }: PlanJson, page: Page): string[] {
+  if (decision?.memoryCurve === undefined) return [];
+  const { memoryCurve, chosen } = decision;
+  return [
+    `${page.colours.bold('Memory against time')}\n${memoryCurveTable(memoryCurve, chosen, machine.memoryBytes, page)}`,
+  ];
+}
+
+function scalingSection({ scaling }: PlanJson, page: Page): string[] {
+  if (scaling === undefined) return [];
+  const { against } = scaling;
+  const compared = against === undefined ? [] : [against];
+  const rows = scaling.rows.map((row) => [
+    row.devices.toLocaleString('en-US'),
+    showSeconds(row.stepSeconds),
+    percent(row.efficiency),
+    percent(row.gap),
+    showBytes(row.peakBytes),
+    ...compared.map(() => showSeconds(row.againstSeconds ?? 0)),
+    row.chosen ?? 'as pinned',
+  ]);
+  const columns = [
+    ...numbers(['devices', 'step', 'efficiency', 'gap', 'memory', ...compared]),
+    { title: 'chosen' },
+  ];
+  return [
+    page.colours.bold(wrap(`On other numbers of devices of ${scaling.machine}`, page)),
+    table(columns, rows, page),
+  ];
 }
 
 const headline = ({ model, machine }: PlanJson): string =>

@@ -10,6 +10,7 @@ import type { Profile } from '../ir/profile.ts';
 import { blocksOf } from './network-blocks.ts';
 import { summarizeNetwork } from './network-summary.ts';
 import { type Prediction, predictionOf } from './prediction.ts';
+import type { Scaling } from './scaling.ts';
 import { type RoleSummary, summarize } from './summary.ts';
 
 export type ShownPlan = {
@@ -18,6 +19,8 @@ export type ShownPlan = {
   readonly decision?: Decision | undefined;
   /** Of a run of the plan. */
   readonly profile?: Profile | undefined;
+  /** The same model on other numbers of devices. */
+  readonly scaling?: Scaling | undefined;
 };
 
 /** Seconds of a role's step by what they go to, where there is a machine. */
@@ -57,7 +60,7 @@ function communicationOf({ links, leaving, busiest }: Topology) {
 
 /** The same, of a prediction that is there already. */
 export function figuresOf(
-  { plan, machine, decision, profile }: ShownPlan,
+  { plan, machine, decision, profile, scaling }: ShownPlan,
   { prediction, topology }: Predicted,
 ) {
   const { purpose, model, schedule, predicted, roles } = summarize(plan);
@@ -76,6 +79,7 @@ export function figuresOf(
     ...(prediction === undefined ? {} : { bound: prediction.bound }),
     ...(topology === undefined ? {} : { communication: communicationOf(topology) }),
     ...(decision === undefined ? {} : { decision }),
+    ...(scaling === undefined ? {} : { scaling }),
     ...(profile === undefined ? {} : { measured: measuredOf(plan, profile) }),
     roles: roles.map(
       (role, index): RoleFigures =>

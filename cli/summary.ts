@@ -3,6 +3,7 @@ import { at, extents, length } from '../ir/box.ts';
 import { aliveAt, bytesByKind, type Content, type ContentKind, memoryOf } from '../ir/contents.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
+import type { Model } from '../ir/model.ts';
 import type { Plan, Role } from '../ir/plan.ts';
 import { stagesOf, tilesOf } from '../ir/schedule.ts';
 import { instructionInWords } from '../ir/text/instruction-words.ts';
@@ -39,20 +40,24 @@ export type RoleSummary = {
 
 export type Summary = ReturnType<typeof summarize>;
 
-export function summarize(plan: Plan) {
-  const { model, schedule } = plan;
-  const roles = plan.roles.map((role) => summarizeRole(plan, role));
+export function summarizeModel(model: Model) {
   const image = model.inputs.find(({ source }) => source.from === 'image');
   const [output] = model.outputs;
   return {
+    name: model.name,
+    parameters: parameterCount(model),
+    ops: model.ops.length,
+    forwardFlops: forwardFlops(model),
+    receptiveField: image && output ? receptiveField(model, output.value, image.name) : [],
+  };
+}
+
+export function summarize(plan: Plan) {
+  const { model, schedule } = plan;
+  const roles = plan.roles.map((role) => summarizeRole(plan, role));
+  return {
     purpose: plan.purpose,
-    model: {
-      name: model.name,
-      parameters: parameterCount(model),
-      ops: model.ops.length,
-      forwardFlops: forwardFlops(model),
-      receptiveField: image && output ? receptiveField(model, output.value, image.name) : [],
-    },
+    model: summarizeModel(model),
     schedule: {
       devices: schedule.devices,
       replicas: schedule.replicas,

@@ -34,7 +34,7 @@ const gap = '  ';
 /** Rows under headings, without lines. What is wider than the page goes on below, beside its first column again. */
 export function table(columns: readonly Column[], rows: Rows, page: Page = wholePage): string {
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+    Math.max(title.length, ...rows.map((row) => widest(row[index] ?? ''))),
   );
   const pick = <T>(all: readonly T[], chosen: readonly number[]) =>
     chosen.flatMap((index) => all[index] ?? []);
@@ -48,6 +48,9 @@ export function table(columns: readonly Column[], rows: Rows, page: Page = whole
     )
     .join('\n\n');
 }
+
+/** A cell may have several lines. */
+const widest = (cell: string): number => Math.max(...cell.split('\n').map(({ length }) => length));
 
 /** Which columns stand side by side: each part begins with the first column. */
 function parts(widths: readonly number[], width: number): number[][] {

@@ -14,8 +14,7 @@ import type { Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins, Schedule } from '../ir/schedule.ts';
-import { jointlyDecided } from '../passes/decide/joint-search.ts';
-import type { HaloStrategy } from '../passes/decide/situation.ts';
+import { jointlyDecided, type Searching } from '../passes/decide/joint-search.ts';
 import { compileModel } from './front/lower-model.ts';
 import { runPasses } from './pass-manager.ts';
 import { decidePipeline, lowerPipeline } from './pipelines.ts';
@@ -55,17 +54,20 @@ export function compile({ pins, machine, ...source }: Request): Result<Compiled>
 export const modelOf = ({ source, file, sets, purpose, extents }: Source): Result<Model> =>
   compileModel(source, file, { sets, purpose, ...(extents === undefined ? {} : { extents }) });
 
-/** All that the pins leave open; `strategy` keeps halo decisions to one of other systems. The search is for training; what it cannot place, the plain default may stream. */
+/** `strategy` keeps halo decisions to one of other systems; `memoryCurve`: the decision has its curve. */
+export type Deciding = Pick<Searching, 'strategy' | 'memoryCurve'>;
+
+/** All that the pins leave open. The search is for training; what it cannot place, the plain default may stream. */
 export function decide(
   model: Model,
   pins: Pins,
   machine?: Machine,
-  strategy?: HaloStrategy,
+  deciding: Deciding = {},
 ): Result<Decided> {
   if (machine !== undefined && model.loss !== undefined && model.training !== undefined) {
     const found = jointlyDecided(model, machine, pins, {
       workspaceOf: workspaceFor(machine),
-      strategy,
+      ...deciding,
     });
     if (found !== undefined) return isFault(found) ? failure(diagnose(found)) : success(found);
   }

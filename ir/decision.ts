@@ -54,6 +54,8 @@ export type Decision = {
   };
   /** Seconds of the whole batch on one device of the machine with memory for everything. */
   readonly oneDevice: number;
+  /** Where it was asked for: the fastest within any memory, from most memory to least; none needs less and is faster. */
+  readonly memoryCurve?: readonly Alternative[];
   /** Shapes that were weighed, and those of them that were priced. */
   readonly considered: number;
   readonly priced: number;

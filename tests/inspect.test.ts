@@ -6,9 +6,11 @@ import * as assert from 'uvu/assert';
 import { compactInspection, inspection } from '../cli/inspection.ts';
 import { planJson } from '../cli/plan-json.ts';
 import { pageOf, wholePage, wrap } from '../cli/terminal.ts';
-import { inStages, onGrid } from './support/inspected.ts';
+import { inStages, onGrid, withCurves } from './support/inspected.ts';
 
 const plans = { grid: planJson(onGrid()), stages: planJson(inStages()) };
+
+const curves = planJson(withCurves());
 
 const pipe = pageOf({ isTTY: false, columns: 60 }, {});
 const narrow = pageOf({ isTTY: true, columns: 60 }, { NO_COLOR: '1', TERM: 'xterm' });
@@ -30,8 +32,17 @@ for (const [name, figures] of Object.entries(plans)) {
     isGolden(`${name}-compact`, compactInspection(figures, { page: pipe })));
 }
 
+/** What stands behind everything else. */
+const endOf = (text: string): string => text.slice(text.indexOf('Memory against time'));
+
+test('curves, where they were computed', () => {
+  isGolden('curves-pipe', endOf(inspection(curves, { page: pipe })));
+  isGolden('curves-60-columns', endOf(inspection(curves, { page: narrow })));
+  isGolden('curves-compact', endOf(compactInspection(curves, { page: pipe })));
+});
+
 test('no line is wider than the page, but for words and tables of two columns', () => {
-  for (const figures of Object.values(plans))
+  for (const figures of [...Object.values(plans), curves])
     for (const columns of [60, 80, 100]) {
       const page = { ...wholePage, width: columns };
       const wide = inspection(figures, { page })

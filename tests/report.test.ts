@@ -13,7 +13,7 @@ import type { TimeData } from '../cli/report/time-data.ts';
 import { at } from '../ir/box.ts';
 import type { Profile } from '../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';
-import { type Inspected, inStages, onGrid } from './support/inspected.ts';
+import { type Inspected, inStages, onGrid, withCurves } from './support/inspected.ts';
 
 const assets = readAssets();
 
@@ -40,6 +40,7 @@ const reports = Object.entries({
   grid: onGrid(),
   stages: inStages(),
   measured: measured(inStages()),
+  curves: withCurves(),
   'no machine': { plan: withoutMachine },
 }).map(([name, shown]) => ({
   name,
@@ -94,7 +95,7 @@ test('a curve is drawn of figures of --json alone', () => {
     const specs = [...page.matchAll(/ data-curve="([^"]+)"/g)].map(
       ([, text = '']): CurveSpec => JSON.parse(unescaped(text)),
     );
-    assert.ok(specs.length >= (name === 'measured' ? 2 : 0), name);
+    assert.ok(specs.length >= ({ measured: 2, curves: 3 }[name] ?? 0), name);
     for (const { series } of specs)
       for (const { x, y } of series) {
         const columns = [columnIn(json, x), columnIn(json, y)];

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
+import { diagnose, type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
+import type { Machine } from '../../ir/machine.ts';
+import type { Pins } from '../../ir/schedule.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumber } from '../inputs.ts';
 import { machineText } from '../inputs-machine.ts';
@@ -16,6 +19,7 @@ type Options = PinOptions & {
   readonly output?: string;
   readonly machine?: string;
   readonly threads?: string;
+  readonly memoryCurve?: true;
   readonly json?: true;
 };
 
@@ -42,6 +46,10 @@ export function registerCompile(program: Command): void {
       'one decision, such as tiles=2x3 or replicas=2; repeatable (cuts for all axes: rows=0,104,256 and columns=0,256)',
       collect,
       [],
+    )
+    .option(
+      '--memory-curve',
+      'also show what a step would take within less or more memory, and keep it for `unetc inspect`',
     )
     .option('--set <name=value>', 'replace a top-level `let`; repeatable', collect, [])
     .option('--threads <n>', 'compute threads of each device (default: the cores, shared out)')
@@ -74,8 +82,12 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });
   if (!model.ok) return complain(model.diagnostics, sources);
   complain([...machine.warnings, ...model.warnings], sources);
+  const asked = curveFault(options, machine.value);
+  if (asked !== undefined) return complain([diagnose(asked)], sources);
   const began = performance.now();
-  const decided = decide(model.value, machine.value.pins, machine.value.machine);
+  const decided = decide(model.value, machine.value.pins, machine.value.machine, {
+    memoryCurve: options.memoryCurve === true,
+  });
   if (!decided.ok) return complain(decided.diagnostics, sources);
   const planningSeconds = (performance.now() - began) / 1000;
   const plan = carryOut(model.value, decided.value.schedule, machine.value.machine);
@@ -102,4 +114,21 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
     );
   }
   return 0;
+}
+
+/** A curve is of what the search may still choose, on a machine that is known. */
+function curveFault(
+  { memoryCurve }: Options,
+  { machine, pins }: { readonly machine?: Machine | undefined; readonly pins: Pins },
+): Fault | undefined {
+  if (memoryCurve === undefined) return undefined;
+  if (machine === undefined) return fault('machine-needed', { what: '--memory-curve' });
+  const pinned = (['drop', 'strips'] as const).find((one) => pins[one] !== undefined);
+  return pinned === undefined
+    ? undefined
+    : fault('wrong-option', {
+        option: '--pin',
+        value: pinned,
+        expected: 'it to be left open: it is what `--memory-curve` is about',
+      });
 }

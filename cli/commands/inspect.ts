@@ -19,6 +19,7 @@ import { hasDevices } from '../machine-for.ts';
 import { planJson, type ShownPlan } from '../plan-json.ts';
 import { readAssets } from '../report/assets.ts';
 import { reportOf } from '../report/report.ts';
+import { readScaling } from '../scaling.ts';
 import { pageOf } from '../terminal.ts';
 import { writeText } from '../write-text.ts';
 
@@ -29,6 +30,7 @@ type Options = {
   readonly ir?: true;
   readonly json?: true;
   readonly profile?: string;
+  readonly scaling?: string;
   readonly trace?: string;
   readonly html?: string;
 };
@@ -47,6 +49,10 @@ export function registerInspect(program: Command): void {
     .option(
       '--profile <file>',
       'what `unetc run --profile` measured: beside the prediction, and in the trace',
+    )
+    .option(
+      '--scaling <file>',
+      'what `unetc scale --json` printed for the model: the step against the number of devices',
     )
     .option('--html <file>', 'write all of it as one page that needs nothing else, to be sent to others')
     .option('--trace <file>', 'write the predicted step as a trace, to be opened in https://ui.perfetto.dev')
@@ -84,11 +90,14 @@ function shownFrom({ directory, plan, manifest }: Bundle, options: Options): Res
   const hash = manifest.files[bundlePaths.plan] ?? '';
   const profile = options.profile === undefined ? undefined : readProfile(options.profile, plan, hash);
   if (profile?.ok === false) return profile;
+  const scaling = options.scaling === undefined ? undefined : readScaling(options.scaling, plan);
+  if (scaling?.ok === false) return scaling;
   return success({
     plan,
     ...planningOf(directory),
     ...(machine === undefined ? {} : { machine: machine.value }),
     ...(profile === undefined ? {} : { profile: profile.value }),
+    ...(scaling === undefined ? {} : { scaling: scaling.value }),
   });
 }
 

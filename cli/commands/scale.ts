@@ -85,7 +85,7 @@ function rowOf(model: Model, machine: Machine, pins: Pins, strategy: HaloStrateg
   if (!plan.ok) return plan;
   const json = planJson({ plan: plan.value, machine, decision: decided.value.decision });
   if (strategy === undefined) return success({ ...json, planningSeconds });
-  const other = decide(model, pins, machine, strategy);
+  const other = decide(model, pins, machine, { strategy });
   if (!other.ok) return other;
   const otherPlan = carryOut(model, other.value.schedule, machine);
   if (!otherPlan.ok) return otherPlan;

@@ -10,13 +10,15 @@ export type CurveAxis = {
 
 export type CurveSeries = {
   readonly name: string;
-  /** Keys of lists; `*` stands for all of a list: `scaling.*.devices`. */
+  /** Keys of lists, or of one number each; `*` stands for all of a list: `scaling.*.devices`. */
   readonly x: string;
   readonly y: string;
   /** A colour of the style sheet. */
   readonly paint: string;
   readonly marked?: boolean;
   readonly dashed?: boolean;
+  /** Each value holds until the next. */
+  readonly stepped?: boolean;
 };
 
 export type CurveSpec = {

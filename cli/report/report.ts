@@ -10,6 +10,7 @@ import { version } from '../version.ts';
 import { alternativesTable } from './alternatives-table.ts';
 import type { Assets } from './assets.ts';
 import { communicationContent } from './communication-section.ts';
+import { memoryCurveContent, scalingContent } from './curve-sections.ts';
 import { counted, figuresIn, html, type Markup, raw } from './markup.ts';
 import { blocksTable, networkDrawing } from './network-drawing.ts';
 import {
@@ -33,7 +34,7 @@ export function reportOf(shown: ShownPlan, assets: Assets): string {
   const timed = simulation !== undefined || shown.profile !== undefined;
   const time = timed ? timeData(shown.plan, simulation, chosen, shown.profile) : undefined;
   const body = html`${header(figures)}<main>
-${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${trainingSection(figures)}${memorySection(figures)}${communicationSection(shown, predicted, figures)}${alternativesSection(figures)}</main>
+${bindingSection(figures)}${networkSection(figures)}${devicesSection(shown, figures)}${timeSection(figures, time && chosen.length)}${measuredSection(figures)}${optional('training', 'Loss and scores of the run', trainingCurves(figures))}${memorySection(figures)}${communicationSection(shown, predicted, figures)}${alternativesSection(figures)}${optional('memory-against-time', 'Memory against time', memoryCurveContent(figures))}${optional('scaling', 'More and fewer devices', scalingContent(figures))}</main>
 <footer><p>Written by unetc <span data-plain="">${version()}</span>. Figures are those of <code>unetc inspect --json</code>.</p></footer>`;
   return page(
     `${figures.model.name}: plan`,
@@ -252,7 +253,5 @@ ${alternativesTable({ decision })}`,
   );
 }
 
-function trainingSection(figures: PlanJson): Markup | undefined {
-  const curves = trainingCurves(figures);
-  return curves && section('training', 'Loss and scores of the run', curves);
-}
+const optional = (id: string, title: string, content: Markup | undefined): Markup | undefined =>
+  content && section(id, title, content);

@@ -10,7 +10,7 @@ export const machineDiagnostics = {
     example: 'unetc compile model.unet --machine sumit   // write: summit',
   },
   'machine-needed': {
-    message: '{what} needs a machine to predict times on, and the bundle was compiled for none',
+    message: '{what} needs a machine to predict times on, and none is known',
     hint: 'name one: `--machine summit`, or what `unetc calibrate -o mine.machine` measured of this one',
     explain:
       'Without a machine a plan has no times: they follow from the speed of its devices and links. `unetc inspect BUNDLE --machine NAME` predicts how the plan would do there; `unetc compile MODEL --machine NAME` also chooses the schedule for it.',

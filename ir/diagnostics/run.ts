@@ -190,6 +190,14 @@ export const runDiagnostics = {
     explain: 'A profile is what a run has measured: when each instruction of a step began and ended.',
     example: 'unetc inspect coastline.plan --profile trace.json',
   },
+  'scaling-invalid': {
+    exit: 1,
+    message: '`{file}` cannot be shown beside the plan: {reason}',
+    hint: '`unetc scale MODEL --machine NAME --devices 6,96 --json > FILE` writes one',
+    explain:
+      'What `unetc scale --json` prints for the model of a bundle can be shown in its report: the step and the efficiency against the number of devices.',
+    example: 'unetc inspect coastline.plan --scaling coastline.plan/plan.json',
+  },
   'profile-of-another-plan': {
     exit: 1,
     message: '`{file}` was measured with another plan',

@@ -7,7 +7,7 @@ import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
-import type { Pins } from '../../ir/schedule.ts';
+import type { Pins, Schedule } from '../../ir/schedule.ts';
 import { planOf } from './first-fit.ts';
 import { gridFault } from './pinned-faults.ts';
 import { type Outcome, search } from './search.ts';
@@ -26,21 +26,25 @@ const decisions = [
   'strips',
 ] as const satisfies readonly (keyof Pins)[];
 
-export type Searching = { readonly workspaceOf?: WorkspaceOf; readonly strategy?: HaloStrategy | undefined };
+export type Searching = {
+  readonly workspaceOf?: WorkspaceOf;
+  readonly strategy?: HaloStrategy | undefined;
+  /** Whether the decision has its curve of memory against time. */
+  readonly memoryCurve?: boolean;
+};
 
 /** Undefined where there is nothing to search: everything is pinned. */
 export function jointlyDecided(
   model: Model,
   machine: Machine,
   pins: Pins,
-  { workspaceOf, strategy }: Searching = {},
+  { workspaceOf, strategy, memoryCurve = false }: Searching = {},
 ): Outcome | Fault | undefined {
   const wrong = gridFault(model, pins);
   if (wrong !== undefined) return wrong;
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
-  return search(situationOf(model, machine, pins, strategy), (schedule) =>
-    planOf(model, schedule, workspaceOf),
-  );
+  const lower = (schedule: Schedule) => planOf(model, schedule, workspaceOf);
+  return search(situationOf(model, machine, pins, strategy), lower, memoryCurve);
 }
 
 export const jointSearch: Pass<'model', 'scheduled'> = {

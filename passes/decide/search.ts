@@ -15,6 +15,7 @@ import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
 import { doesNotFit, peakOf } from './fits.ts';
+import { memoryCurve } from './memory-curve.ts';
 import { noSchedule } from './pinned-faults.ts';
 import { recomputeCurve } from './recompute.ts';
 import {
@@ -48,10 +49,28 @@ type Bounded = {
 
 export type Lowering = (schedule: Schedule) => Plan | Fault;
 
+/** `curve`: whether the decision has its curve of memory against time. */
+export function search(situation: Situation, lower: Lowering, curve = false): Outcome | Fault {
+  const found = bestOf(situation, lower);
+  if (isFault(found)) return found;
+  const { schedule, decision } = found;
+  return curve
+    ? { schedule, decision: { ...decision, memoryCurve: curveOf(situation, found).map(alternative) } }
+    : { schedule, decision };
+}
+
+/** How it came to the outcome. */
+type Searched = Outcome & {
+  readonly evaluated: readonly Evaluated[];
+  readonly best: Evaluated;
+  /** A way without stages would be faster, and does not fit. */
+  readonly isShortOfMemory: boolean;
+};
+
 /** Strips are looked for where memory is short without them: few networks need them, and the curve takes longer. */
-export function search(situation: Situation, lower: Lowering): Outcome | Fault {
+function bestOf(situation: Situation, lower: Lowering): Searched | Fault {
   const plain = searchWith(situation, lower, false);
-  if (!isFault(plain) && !isShortOfMemory(plain.decision.chosen)) return plain;
+  if (!isFault(plain) && !plain.isShortOfMemory) return plain;
   const stripped = searchWith(situation, lower, true);
   if (isFault(stripped)) return plain;
   return isFault(plain) || stripped.decision.chosen.seconds < plain.decision.chosen.seconds
@@ -59,10 +78,31 @@ export function search(situation: Situation, lower: Lowering): Outcome | Fault {
     : plain;
 }
 
-const isShortOfMemory = ({ recomputed, stream, stages }: Alternative): boolean =>
-  stages === 1 && (recomputed > 0 || product(stream) > 1);
+const curveOf = (situation: Situation, { evaluated, best }: Searched): readonly Evaluated[] =>
+  memoryCurve(contextOf({ ...situation, memory: Number.POSITIVE_INFINITY }, true), evaluated, best);
 
-function searchWith(situation: Situation, lower: Lowering, strips: boolean): Outcome | Fault {
+/** How many shapes are asked whether they would be faster with memory for everything. */
+const asked = 4;
+
+/** Strips make room for values, not for parameters: those have to fit. */
+function isShortOfMemory(context: Context, own: (shape: Shape) => number, best: Evaluated): boolean {
+  const { situation, space } = context;
+  const { parameterBytes, stateFactor, memory } = situation;
+  if (best.shape.stages === 1 && (best.point.drop.length > 0 || product(best.shape.stream) > 1)) return true;
+  if (parameterBytes * stateFactor > memory) return false;
+  return [...shapesWithin(situation, space)]
+    .flatMap((shape) => (shape.stages === 1 ? microBatched(situation, shape).slice(0, 1) : []))
+    .map((shape) => ({ shape, bound: own(shape) }))
+    .filter(({ bound }) => bound < best.seconds)
+    .sort((a, b) => a.bound - b.bound)
+    .slice(0, asked)
+    .some(({ shape }) => {
+      const free = evaluate(context, shape, Number.POSITIVE_INFINITY);
+      return free !== undefined && free.memory > memory && free.seconds < best.seconds;
+    });
+}
+
+function searchWith(situation: Situation, lower: Lowering, strips: boolean): Searched | Fault {
   const context = contextOf(situation, strips);
   const { extents } = context.space;
   const least = leastWork(situation, extents);
@@ -87,7 +127,13 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Out
     considered: shapes.length,
     priced: ranked.priced,
   };
-  return { schedule: found.schedule, decision };
+  return {
+    schedule: found.schedule,
+    decision,
+    evaluated: ranked.evaluated,
+    best: found.best,
+    isShortOfMemory: isShortOfMemory(context, own, found.best),
+  };
 }
 
 const alternative = ({

@@ -1,6 +1,7 @@
 /** Plans to be looked at: on a grid with exchanged margins, and in folded stages. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Scaling } from '../../cli/scaling.ts';
 import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
 import type { Alternative, Decision } from '../../ir/decision.ts';
 import type { Machine } from '../../ir/machine.ts';
@@ -16,6 +17,7 @@ export type Inspected = {
   readonly plan: Plan;
   readonly machine: Machine;
   readonly decision?: Decision;
+  readonly scaling?: Scaling;
 };
 
 /** Schedules are given, so what is shown changes with the simulator and the words only. */
@@ -43,6 +45,44 @@ export const onGrid = (): Inspected => ({
     { ...roundMachine, nodes: 4 },
   ),
   decision,
+});
+
+/** With the curves that `compile --memory-curve` and `scale --json` give. */
+export const withCurves = (): Inspected => ({
+  ...onGrid(),
+  decision: {
+    ...decision,
+    memoryCurve: [
+      alternative,
+      { ...alternative, recomputed: 4, memory: 20e6, seconds: 0.0044 },
+      { ...alternative, microBatches: 2, recomputed: 9, strips: 1, memory: 12e6, seconds: 0.0075 },
+    ],
+  },
+  scaling: {
+    machine: 'round',
+    against: 'overlap',
+    rows: [
+      {
+        devices: 4,
+        stepSeconds: 0.012,
+        efficiency: 0.8,
+        bound: 0.01,
+        gap: 0.2,
+        peakBytes: 9e7,
+        chosen: '4 replicas',
+        againstSeconds: 0.0125,
+      },
+      {
+        devices: 16,
+        stepSeconds: 0.00425,
+        efficiency: 0.5,
+        bound: 0.0015,
+        gap: 1.83,
+        peakBytes: 24e6,
+        againstSeconds: 0.0061,
+      },
+    ],
+  },
 });
 
 export const inStages = (): Inspected =>

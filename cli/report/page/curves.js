@@ -32,30 +32,39 @@ const ticks = ({ show, log }) =>
   show === 'bytes' && !log ? { incrs: Array.from({ length: 50 }, (_, power) => 2 ** power) } : {};
 
 /**
- * Of the splits of a logarithmic axis those that are drawn: 1, 2, 5, 10, ...; of many decades the decades.
- * @param {Plot} _ @param {readonly (number | null)[]} splits
+ * What is written beside a logarithmic axis: 1, 2, 5, 10, ..., of many decades the decades; of bytes powers of two.
+ * @param {CurveAxis['show']} show @param {number} from @param {number} to
  */
-const roundOnes = (_, splits) => {
-  const many = Number(splits.at(-1)) / Number(splits[0]) > 1e4;
-  const leading = (/** @type {number} */ one) => Math.round(one / 10 ** Math.floor(Math.log10(one) + 1e-9));
-  return splits.map((one) => (one !== null && (many ? [1] : [1, 2, 5]).includes(leading(one)) ? one : null));
-};
+function roundValues(show, from, to) {
+  const base = show === 'bytes' ? 2 : 10;
+  const first = Math.floor(Math.log(from) / Math.log(base));
+  const powers = Array.from(
+    { length: Math.ceil(Math.log(to / from) / Math.log(base)) + 2 },
+    (_, index) => base ** (first + index),
+  );
+  const factors = base === 2 ? (to / from < 8 ? [1, 1.5] : [1]) : to / from < 1e4 ? [1, 2, 5] : [1];
+  const all = powers.flatMap((power) => factors.map((factor) => Number((factor * power).toPrecision(12))));
+  return all.filter((one) => one >= from && one <= to);
+}
 
 /** @param {CurveAxis} axis @returns {import('uplot').Scale} */
 const scaleOf = ({ log, most, zero }) => ({
   time: false,
-  ...(log ? { distr: 3 } : {}),
+  ...(log ? { distr: 3, range: (_, from, to) => [from / room, to * room] } : {}),
   ...(most === undefined && !zero
     ? {}
     : { range: (_, from, to) => [zero ? 0 : from, most ?? to + 0.08 * (to - (zero ? 0 : from))] }),
 });
+
+/** Left free at both ends of a logarithmic axis. */
+const room = 1.12;
 
 /** @param {number | null | undefined} value @param {CurveAxis} axis */
 const told = (value, { show }) => (value == null ? '–' : shows[show](value));
 
 /** @param {CurveSpec} spec @param {unknown} figures @returns {import('uplot').AlignedData} */
 function columnsOf({ series }, figures) {
-  const numbers = (/** @type {string} */ key) => /** @type {number[]} */ (valueAt(figures, key));
+  const numbers = (/** @type {string} */ key) => /** @type {number[]} */ ([valueAt(figures, key)].flat());
   const tables = series.map(({ x, y }) => {
     const order = numbers(x).map((at, index) => /** @type {[number, number]} */ ([at, index]));
     order.sort((a, b) => a[0] - b[0]);
@@ -81,12 +90,13 @@ export function drawCurve(place, figures) {
     scales: { x: scaleOf(spec.x), y: scaleOf(spec.y) },
     series: [
       { label: spec.x.title, value: (_, value) => told(value, spec.x) },
-      ...spec.series.map(({ name, paint, marked, dashed }) => ({
+      ...spec.series.map(({ name, paint, marked, dashed, stepped }) => ({
         label: name,
         stroke: colour(paint),
         width: 1.8,
         spanGaps: true,
         ...(dashed ? { dash: [6, 4] } : {}),
+        ...(stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
         points: { show: marked === true, size: 7, fill: colour(paint) },
         value: (/** @type {Plot} */ _, /** @type {number | null} */ value) => told(value, spec.y),
       })),
@@ -105,9 +115,8 @@ const axisOf = (spec, axis) => ({
   ...ticks(spec),
   ...(spec.log
     ? {
-        filter: roundOnes,
-        grid: { ...axis.grid, filter: roundOnes },
-        ticks: { ...axis.ticks, filter: roundOnes },
+        splits: (_, __, from, to) => roundValues(spec.show, from, to),
+        filter: (_, splits) => splits,
       }
     : {}),
   labelFont: '12px system-ui, sans-serif',
