@@ -109,11 +109,16 @@ def trainer(name, channels, width, poolings, side, batch, threads):
     return step
 
 
-step = None
-for line in sys.stdin:
-    words = line.split()
-    if words[0] == "run":
-        print(*(f"{step():.6f}" for _ in range(int(words[1]))), flush=True)
-    else:
-        step = trainer(words[0], *map(int, words[1:]))
-        print("ready", torch.__version__, flush=True)
+def main():
+    step = None
+    for line in sys.stdin:
+        words = line.split()
+        if words[0] == "run":
+            print(*(f"{step():.6f}" for _ in range(int(words[1]))), flush=True)
+        else:
+            step = trainer(words[0], *map(int, words[1:]))
+            print("ready", torch.__version__, flush=True)
+
+
+if __name__ == "__main__":
+    main()

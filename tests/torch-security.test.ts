@@ -10,7 +10,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -22,6 +21,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pythonTest, torchFolder } from '../runtime/tests/python.ts';
 import { succeeding } from './support/command-line.ts';
+import { listeningAddresses } from './support/listening.ts';
 import { brightData, compiled, freePort, runTorch, smoothNetwork, startRanks } from './support/torch-runs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'unetc-test-'));
@@ -162,29 +162,6 @@ test('no call of the executor unpickles or evaluates', () => {
       assert.not.ok(hidden.test(line.replaceAll('allow_pickle=False', '')), `${name}: ${line}`);
 });
 
-/** Addresses at which a process listens, as Linux writes them: IPv4 as eight hexadecimal digits, IPv6 as 32. */
-function listeningAddresses(pid: number): string[] {
-  const own = new Set(readdirSync(`/proc/${pid}/fd`).flatMap((name) => linkOf(`/proc/${pid}/fd/${name}`)));
-  const lines = ['tcp', 'tcp6'].flatMap((name) =>
-    readFileSync(`/proc/${pid}/net/${name}`, 'utf8').split('\n'),
-  );
-  return lines.flatMap((line) => {
-    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-    return state === '0A' && own.has(`socket:[${inode}]`) ? [local.split(':')[0] ?? ''] : [];
-  });
-}
-
-function linkOf(path: string): string[] {
-  try {
-    return [readlinkSync(path)];
-  } catch {
-    // Closed since.
-    return [];
-  }
-}
-
-const LOOPBACK = '0100007F';
-
 if (process.platform === 'linux')
   pythonTest('torch', 'ranks listen at the address of the head and nowhere else', async (python) => {
     const args = ['--data', inFolder('data'), '--steps', '2000'];
@@ -195,7 +172,7 @@ if (process.platform === 'linux')
     for (const { process: child } of ranks) child.kill('SIGKILL');
     await Promise.all(ranks.map((rank) => rank.ended));
     assert.ok(found.every((addresses) => addresses.length > 0));
-    assert.equal(new Set(found.flat()), new Set([LOOPBACK]));
+    assert.equal(new Set(found.flat()), new Set(['127.0.0.1']));
   });
 
 test.run();
