@@ -86,7 +86,7 @@ export function decisionInWords({ schedule, predicted, bound, decision }: Shown)
     return [];
   return [
     `Predicted: ${showSeconds(stepSeconds)} a step, ${showRate(samplesPerSecond)} samples/s, efficiency ${percent(efficiency)} of ${many(decision?.available ?? schedule.devices, 'device')}.`,
-    `No schedule is faster than ${showSeconds(bound.any)} (gap ${percent(bound.gap)})${bound.class === undefined ? '' : `; none that was searched than ${showSeconds(bound.class)}`}.`,
+    `No ${bound.pipeline ? 'pipeline in straight or nested stages' : 'schedule'} is faster than ${showSeconds(bound.any)} (gap ${percent(bound.gap)})${bound.class === undefined ? '' : `; none that was searched than ${showSeconds(bound.class)}`}.`,
     ...(binding === undefined ? [] : [bindingInWords(binding)]),
     ...(decision === undefined ? [] : choiceInWords(decision)),
   ];

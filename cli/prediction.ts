@@ -36,6 +36,8 @@ export type Prediction = {
     /** Absent where nothing was searched. */
     readonly class?: number;
     readonly any: number;
+    /** `any` is said of pipelines in straight or nested stages: pins leave nothing else. */
+    readonly pipeline?: true;
     /** stepSeconds / any - 1 */
     readonly gap: number;
   };
@@ -70,6 +72,7 @@ export function predictionOf(plan: Plan, machine: Machine, decision?: Decision):
     bound: {
       ...(decision === undefined ? {} : { class: decision.bound.class }),
       any,
+      ...(decision?.bound.pipeline === undefined ? {} : { pipeline: decision.bound.pipeline }),
       gap: stepSeconds / any - 1,
     },
   };

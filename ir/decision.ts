@@ -49,8 +49,10 @@ export type Decision = {
   readonly bound: {
     /** No schedule of those that the search may choose from is faster. */
     readonly class: number;
-    /** No schedule at all on as many devices is. */
+    /** No schedule at all on as many devices is, as far as pins leave them open. */
     readonly any: number;
+    /** Present where pins leave a pipeline only: none in straight or nested stages is faster than `any`. */
+    readonly pipeline?: true;
   };
   /** Seconds of the whole batch on one device of the machine with memory for everything. */
   readonly oneDevice: number;

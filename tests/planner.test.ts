@@ -89,6 +89,20 @@ test('more devices, more memory, faster links: never a slower plan', () => {
   );
 });
 
+test('pins that leave a pipeline only: no cut, number of stages or of micro-batches beats the bound', () => {
+  const model = modelOf('torchgpipe', { side: '32', base: '4', num_convs: '1', images: '8' });
+  const pinned = { devices: 4, replicas: 1, tiles: [1, 1] };
+  const { bound } = planned(model, roundMachine, pinned).decision;
+  assert.is(bound.pipeline, true);
+  assert.ok(bound.any > planned(model, roundMachine, { devices: 4 }).decision.bound.any);
+  for (const stages of [1, 2, 3, 4])
+    for (const microBatches of [1, 2, 4, 8]) {
+      const { schedule, decision } = planned(model, roundMachine, { ...pinned, stages, microBatches });
+      const { stepSeconds } = simulate(valueIn(carryOut(model, schedule, roundMachine)), roundMachine);
+      assert.ok(bound.any <= decision.bound.any * near && decision.bound.any <= stepSeconds);
+    }
+});
+
 test('what is pinned is kept', () => {
   const pins = (given: Pins) => planned(coastline, roundMachine, { devices: 4, ...given }).schedule;
   assert.is(pins({ replicas: 2 }).replicas, 2);

@@ -13,6 +13,7 @@ import { kernelSeconds } from '../../ir/kernels.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
+import { ownBounds, pipelineBound } from './bounds.ts';
 import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
 import { doesNotFit, peakOf } from './fits.ts';
 import { memoryCurve } from './memory-curve.ts';
@@ -27,7 +28,7 @@ import {
   shapesWithin,
   streamed,
 } from './shapes.ts';
-import { leastWork, oneDeviceSeconds, ownCells, ownSeconds, type Situation } from './situation.ts';
+import { leastWork, oneDeviceSeconds, ownCells, type Situation } from './situation.ts';
 
 export type Outcome = { readonly schedule: Schedule; readonly decision: Decision };
 
@@ -117,12 +118,18 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Sea
   const ranked = rank(context, shapes);
   const found = firstThatFits(context, ranked.evaluated, lower);
   if (isFault(found)) return found;
-  const any = least / situation.devices;
+  const shared = least / situation.devices;
+  const pipelined = pipelineBound(situation, context.space) ?? 0;
+  const any = Math.max(shared, pipelined);
   const decision = {
     available: situation.devices,
     chosen: alternative(found.best),
     runnersUp: runnersUp(ranked.evaluated, found.best).map(alternative),
-    bound: { class: Math.max(any, Math.min(ranked.open, found.best.seconds)), any },
+    bound: {
+      class: Math.max(any, Math.min(ranked.open, found.best.seconds)),
+      any,
+      ...(pipelined > shared ? { pipeline: true as const } : {}),
+    },
     oneDevice: oneDeviceSeconds(situation, extents),
     considered: shapes.length,
     priced: ranked.priced,
@@ -179,25 +186,8 @@ function contextOf(situation: Situation, strips: boolean): Context {
   return { situation, space, curve, curveForward: forward, halos: new Map() };
 }
 
-/**
- * Kernels on owned cells with their waves and launches, the update, and in a pipeline that no device works before the
- * first micro-batch has come: one micro-batch after another all the way, or all work shared out evenly.
- */
-function ownBounds(situation: Situation): (shape: Shape) => number {
-  const known = new Map<string, number>();
-  return (shape) => {
-    const samples = samplesIn(situation, shape);
-    const key = `${shape.tile} ${samples}`;
-    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples);
-    known.set(key, once);
-    const rounds = shape.microBatches * product(shape.stream);
-    const shared = Math.max(1 / shape.stages, 1 / shape.microBatches);
-    return (shape.stages === 1 ? rounds : rounds * shared) * once + situation.updateSeconds / shape.stages;
-  };
-}
-
 type Ranking = {
-  /** The most wanted first. */
+  /** Ascending by seconds. */
   readonly evaluated: readonly Evaluated[];
   /** The least bound of what was not priced in full. */
   readonly open: number;
@@ -226,20 +216,10 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
     .map(({ way }) => way);
   const staged = priced(context, estimated, pipelinesFor(context.situation.model.ops.length), plain.best);
   return {
-    evaluated: [...plain.evaluated, ...staged.evaluated].sort(
-      (a, b) => worth(context, a) - worth(context, b),
-    ),
+    evaluated: [...plain.evaluated, ...staged.evaluated].sort((a, b) => a.seconds - b.seconds),
     open: Math.min(plain.open, staged.open),
     priced: plain.evaluated.length + staged.evaluated.length,
   };
-}
-
-/** Tiles that begin amid cells of coarse values make for more kinds of devices: they are to save so large a share. */
-const worthMoreKinds = 0.005;
-
-function worth({ space }: Context, { shape, seconds }: Evaluated): number {
-  const isAligned = shape.units.every((unit, axis) => unit % at(space.units, axis) === 0);
-  return isAligned ? seconds : seconds * (1 + worthMoreKinds);
 }
 
 /** Prices ways in their order, as many as are allowed and may still be better. `open`: none is proven to be faster. */

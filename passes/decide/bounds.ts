@@ -1,0 +1,81 @@
+/** What ways to share out devices and samples take at least, whatever is decided inside them. */
+import { kernelSeconds } from '../../ir/kernels.ts';
+import { product } from '../../ir/type.ts';
+import { leastBound } from './fitting-cuts.ts';
+import { type Extents, microBatched, type Shape, samplesIn, shapesWithin } from './shapes.ts';
+import { ownCells, ownSeconds, type Situation } from './situation.ts';
+import { stageSpace } from './stage-space.ts';
+
+/**
+ * Kernels on owned cells with their waves and launches, the update, and in a pipeline that no device works before the
+ * first micro-batch has come: one micro-batch after another all the way, or all work shared out evenly.
+ */
+export function ownBounds(situation: Situation): (shape: Shape) => number {
+  const known = new Map<string, number>();
+  return (shape) => {
+    const samples = samplesIn(situation, shape);
+    const key = `${shape.tile} ${samples}`;
+    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples);
+    known.set(key, once);
+    const rounds = shape.microBatches * product(shape.stream);
+    const shared = Math.max(1 / shape.stages, 1 / shape.microBatches);
+    return (shape.stages === 1 ? rounds : rounds * shared) * once + situation.updateSeconds / shape.stages;
+  };
+}
+
+/**
+ * Where replicas and tiles are pinned, what is left is a pipeline: what none in straight or nested stages is faster than,
+ * whatever its cuts, micro-batches, order and memory, nothing computed again and messages for nothing. Undefined where
+ * they are not pinned, or there are more numbers of stages than are looked at.
+ */
+export function pipelineBound(situation: Situation, space: Extents): number | undefined {
+  const { pins, devices } = situation;
+  const tiles = pins.tiles ?? pins.cuts?.map((marks) => marks.length - 1);
+  if (pins.replicas === undefined || tiles === undefined) return undefined;
+  const stages =
+    pins.chunks === undefined ? pins.stages : 1 + Math.max(...pins.chunks.map((one) => one.stage));
+  if (stages === undefined && devices / (pins.replicas * product(tiles)) > allCounts) return undefined;
+  const own = ownBounds(situation);
+  const ways = [...shapesWithin(situation, space)]
+    .flatMap((shape) => microBatched(situation, shape))
+    .map((shape) => ({ shape, bound: own(shape) }))
+    .sort((a, b) => a.bound - b.bound);
+  let least = Number.POSITIVE_INFINITY;
+  for (const { shape, bound } of ways) {
+    if (bound >= least) break;
+    least = Math.min(least, Math.max(bound, shape.stages === 1 ? 0 : leastOfCuts(situation, shape)));
+  }
+  return least;
+}
+
+/** Up to so many stages every number of them is looked at. */
+const allCounts = 12;
+
+function leastOfCuts(situation: Situation, shape: Shape): number {
+  const { profile, machine } = situation;
+  const samples = samplesIn(situation, shape);
+  const seconds = (kernels: 'forward' | 'backward') =>
+    profile.ops.map((op) => {
+      const cells = ownCells(profile, op, shape.tile, samples);
+      return op[kernels].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
+    });
+  const nothing = profile.ops.map(() => 0);
+  const question = {
+    profile,
+    forward: seconds('forward'),
+    backward: seconds('backward'),
+    kept: nothing,
+    state: nothing,
+    valueBytes: new Map(),
+    stages: shape.stages,
+    microBatches: shape.microBatches,
+    order: '1f1b',
+    memory: Number.POSITIVE_INFINITY,
+    workspace: 0,
+    messageSeconds: () => 0,
+    overlaps: true,
+  } as const;
+  const space = stageSpace(question);
+  if (shape.stages > space.positions.length + 1) return Number.POSITIVE_INFINITY;
+  return Math.min(leastBound(space, question, true), leastBound(space, question, false));
+}
