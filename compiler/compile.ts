@@ -6,17 +6,16 @@
  * Decisions are made by the joint search where the machine is known, else by the plain default (`first-fit`).
  * The passes and their order are data (`pipelines.ts`); the pass manager verifies after each.
  */
-import { segmentWorkspace } from '../backends/onnx/workspace.ts';
+import { type Backend, plainBackend } from '../ir/backend.ts';
 import type { Decision } from '../ir/decision.ts';
 import { diagnose, failure, isFault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
-import { type WorkspaceOf, workspaceOf } from '../ir/liveness.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins, Schedule } from '../ir/schedule.ts';
 import { jointlyDecided, type Searching } from '../passes/decide/joint-search.ts';
 import { compileModel } from './front/lower-model.ts';
-import { runPasses } from './pass-manager.ts';
+import { processes, runPasses } from './pass-manager.ts';
 import { decidePipeline, lowerPipeline } from './pipelines.ts';
 
 export type Source = {
@@ -66,7 +65,7 @@ export function decide(
 ): Result<Decided> {
   if (machine !== undefined && model.loss !== undefined && model.training !== undefined) {
     const found = jointlyDecided(model, machine, pins, {
-      workspaceOf: workspaceFor(machine),
+      backend: backendFor(machine),
       ...deciding,
     });
     if (found !== undefined) return isFault(found) ? failure(diagnose(found)) : success(found);
@@ -78,12 +77,12 @@ export function decide(
 }
 
 /** What segments need: of memory as ONNX files on this machine, op by op with immediate frees on a cluster. */
-const workspaceFor = (machine?: Machine): WorkspaceOf =>
-  machine === undefined || machine.launcher === 'local' ? segmentWorkspace : workspaceOf;
+const backendFor = (machine?: Machine): Backend =>
+  machine === undefined || machine.launcher === 'local' ? processes : plainBackend;
 
 /** A schedule as a plan, verified after every pass. */
 export function carryOut(model: Model, schedule: Schedule, machine?: Machine): Result<Plan> {
-  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule }, workspaceFor(machine));
+  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule }, backendFor(machine));
   if (!lowered.ok) return lowered;
   if (lowered.value.stage !== 'plan') throw new Error(`the pipeline ends at ${lowered.value.stage}`);
   return success(lowered.value.plan);

@@ -1,4 +1,5 @@
 import { segmentWorkspace } from '../backends/onnx/workspace.ts';
+import type { Backend } from '../ir/backend.ts';
 import {
   type Diagnostic,
   diagnose,
@@ -7,7 +8,6 @@ import {
   type Result,
   success,
 } from '../ir/diagnostics/diagnostic.ts';
-import type { WorkspaceOf } from '../ir/liveness.ts';
 import type { Module } from '../ir/module.ts';
 import type { Pass } from '../ir/pass.ts';
 import { printModule } from '../ir/text/module.ts';
@@ -16,21 +16,24 @@ import { verifyModule } from '../ir/verify/module.ts';
 /** Something that a pass left wrong: our own bug. The message shows the module with the faults. */
 export class PassError extends Error {}
 
+/** Device processes of this machine, which run segments as ONNX files. */
+export const processes: Backend = { executor: 'processes', workspaceOf: segmentWorkspace };
+
 /**
- * Runs passes one after another; they are told what segments need as ONNX files. Nothing else verifies: the manager does, before the first and after each,
+ * Runs passes one after another; they are told of these processes, or of who else will run the plan. Nothing else verifies: the manager does, before the first and after each,
  * and a pass that leaves something unsound is stopped with the module printed.
  */
 export function runPasses(
   passes: readonly Pass[],
   module: Module,
-  workspaceOf: WorkspaceOf = segmentWorkspace,
+  backend: Backend = processes,
 ): Result<Module> {
   let current = module;
   expectSound(current, 'what was given');
   for (const pass of passes) {
     if (current.stage !== pass.from)
       throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
-    const next = pass.run(current as never, workspaceOf);
+    const next = pass.run(current as never, backend);
     if (isFault(next)) return failure(diagnose(next));
     expectSound(next, pass.name);
     current = next;

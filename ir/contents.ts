@@ -1,13 +1,14 @@
 /** What the bytes that a device holds are there for. */
 import { at } from './box.ts';
-import { aliveBytes } from './liveness.ts';
+import { type Footprint, footprintsOf, totalOf } from './footprint.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
 import { meaningsOf } from './verify/names.ts';
 
 /**
  * `optimizer`: its averages and momenta; `inputs`: pixels, labels, masks; `activations`: values of the model;
- * `cotangents`: their shares on the way back; `messages`: what an exchange, a gather or another stage brings;
- * `workspace`: what the backend takes while a segment runs.
+ * `cotangents`: their shares on the way back; `messages`: what an exchange, a gather or another stage brings,
+ * and copies of it that are under way; `workspace`: what the backend takes while a segment runs; `reserve`: places in
+ * the arena of a device process that hold nothing at the moment.
  */
 export const contentKinds = [
   'weights',
@@ -18,6 +19,7 @@ export const contentKinds = [
   'cotangents',
   'messages',
   'workspace',
+  'reserve',
 ] as const;
 
 export type ContentKind = (typeof contentKinds)[number];
@@ -66,26 +68,32 @@ function gradientsOf({ instructions, buffers }: Role): ReadonlySet<string> {
   return found;
 }
 
-/** Bytes alive at each instruction of a role, the workspace of a segment included. */
-export function memoryOf({ segments }: Plan, { buffers, instructions }: Role): number[] {
-  const workspaces = new Map(segments.map(({ name, workspace }) => [name, workspace]));
-  const alive = aliveBytes(buffers, instructions.length);
-  return instructions.map(
-    (one, index) => at(alive, index) + (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0),
-  );
+/** Bytes of a device at each instruction of a role. */
+export const memoryOf = (plan: Plan, role: Role): number[] => totalOf(footprintIn(plan, role));
+
+function footprintIn(plan: Plan, role: Role): Footprint {
+  const all = known.get(plan) ?? footprintsOf(plan);
+  known.set(plan, all);
+  return at(all, plan.roles.indexOf(role));
 }
+
+/** Asked for role by role. */
+const known = new WeakMap<Plan, readonly Footprint[]>();
 
 /** All that is alive at an instruction, the largest first. */
 export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsOf(plan, role)): Content[] {
   const instruction = role.instructions[index];
-  const segment = instruction?.do === 'run' ? instruction.segment : undefined;
-  const workspace = plan.segments.find(({ name }) => name === segment)?.workspace ?? 0;
+  const { reserve, messages, workspace } = footprintIn(plan, role);
   const alive = role.buffers
     .filter(({ birth, death }) => birth <= index && index <= death)
     .map(({ name, bytes }): Content => ({ name, bytes, kind: kinds.get(name) ?? 'activations' }));
-  const extra: Content[] =
-    segment === undefined || workspace === 0 ? [] : [{ name: segment, kind: 'workspace', bytes: workspace }];
-  return [...alive, ...extra].sort((a, b) => b.bytes - a.bytes);
+  const segment = instruction?.do === 'run' ? instruction.segment : '';
+  const others: Content[] = [
+    { name: segment, kind: 'workspace', bytes: at(workspace, index) },
+    { name: 'copies under way', kind: 'messages', bytes: at(messages, index) },
+    { name: 'places of the arena', kind: 'reserve', bytes: at(reserve, index) },
+  ];
+  return [...alive, ...others.filter(({ bytes }) => bytes > 0)].sort((a, b) => b.bytes - a.bytes);
 }
 
 /** Bytes by kind; kinds that are not there have 0. */

@@ -1,5 +1,5 @@
+import type { Backend } from './backend.ts';
 import type { Fault } from './diagnostics/diagnostic.ts';
-import type { WorkspaceOf } from './liveness.ts';
 import type { ModuleAt, Stage } from './module.ts';
 
 /**
@@ -11,6 +11,6 @@ export type Pass<From extends Stage = Stage, To extends Stage = Stage> = {
   readonly doc: string;
   readonly from: From;
   readonly to: To;
-  /** `workspaceOf`: what the backend needs to run a segment; without it, what the values inside need. */
-  run(module: ModuleAt<From>, workspaceOf?: WorkspaceOf): ModuleAt<To> | Fault;
+  /** `backend`: who will run the plan, and what of memory that takes; without it, what values alone take. */
+  run(module: ModuleAt<From>, backend?: Backend): ModuleAt<To> | Fault;
 };

@@ -161,7 +161,7 @@ export type Role = {
   readonly instructions: readonly Instruction[];
   /** Bytes of the arena: all buffers at their offsets. */
   readonly arenaBytes: number;
-  /** Arena and the largest segment workspace that is in use with it: the predicted peak of the device. */
+  /** The predicted peak of the device: the most of its footprint (`footprint.ts`) at any instruction. */
   readonly peakBytes: number;
 };
 
@@ -181,9 +181,13 @@ export type State = { readonly buffer: string; readonly parameter: string; reado
 /** `weight`, Adam's moving averages, or the momentum of SGD. All but `weight` begin at 0. */
 export type Slot = 'weight' | 'average' | 'square' | 'momentum';
 
+/** Whose memory is predicted: device processes of this machine, or PyTorch's. Either can run the plan. */
+export type Executor = 'processes' | 'torch';
+
 export type Plan = {
   readonly name: string;
   readonly purpose: 'train' | 'predict';
+  readonly executor: Executor;
   readonly model: Model;
   readonly schedule: Schedule;
   readonly axes: readonly Axis[];

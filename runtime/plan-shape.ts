@@ -271,6 +271,7 @@ const role = record<Role>({
 export const planShape = record<Plan>({
   name: text,
   purpose: oneOf('train', 'predict'),
+  executor: oneOf('processes', 'torch'),
   model,
   schedule,
   axes: list(record<Axis>({ cuts: counts, tiles: counts, classes: counts })),

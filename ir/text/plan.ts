@@ -319,7 +319,7 @@ function readState(cursor: Cursor): State {
 }
 
 export const printPlanLines = (plan: Plan): string[] => [
-  `plan ${printName(plan.name)} ${plan.purpose} samples ${plan.samples} {`,
+  `plan ${printName(plan.name)} ${plan.purpose} on ${plan.executor} samples ${plan.samples} {`,
   ...indent([
     ...printModelLines(plan.model),
     ...printScheduleLines(plan.schedule),
@@ -344,12 +344,15 @@ export function readPlan(cursor: Cursor): Plan {
   cursor.expect('plan');
   const name = cursor.name();
   const purpose = cursor.oneOf(['train', 'predict']);
+  cursor.expect('on');
+  const executor = cursor.oneOf(['processes', 'torch']);
   cursor.expect('samples');
   const samples = cursor.integer();
   cursor.expect('{');
   const plan: Plan = {
     name,
     purpose,
+    executor,
     samples,
     model: readModel(cursor),
     schedule: readWholeSchedule(cursor),

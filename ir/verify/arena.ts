@@ -1,15 +1,30 @@
 /** Places in the arena: aligned, inside it, and never shared by two buffers that are alive together. */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import { footprintsOf } from '../footprint.ts';
 import type { Buffer, Role } from '../plan.ts';
-import type { IndexedPlan, RoleCheck } from './indexed.ts';
+import type { RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
 
 const alignment = 64;
 
-export const verifyArena: RoleCheck =
-  ({ segments }) =>
-  ({ role }) => [...overlapFaults(role), ...outsideFaults(role), ...peakFaults(segments, role)];
+export const verifyArena: RoleCheck = ({ plan, segments }) => {
+  const footprints = footprintsOf(plan);
+  return ({ role }) => {
+    const footprint = footprints[plan.roles.indexOf(role)];
+    const beside = footprint === undefined ? [] : footprint.messages;
+    return [
+      ...overlapFaults(role),
+      ...outsideFaults(role),
+      ...peakFaults(role, (index, alive) => {
+        const one = at(role.instructions, index);
+        const extra = one.do === 'run' ? (segments.get(one.segment)?.workspace ?? 0) : 0;
+        const own = plan.executor === 'processes' ? Math.max(alive, role.arenaBytes) : alive;
+        return own + extra + (beside[index] ?? 0);
+      }),
+    ];
+  };
+};
 
 function overlapFaults(role: Role): Diagnostic[] {
   const byOffset = [...role.buffers].sort((a, b) => a.offset - b.offset);
@@ -59,12 +74,9 @@ function aliveBytes(buffers: readonly Buffer[], instructions: number): Float64Ar
 }
 
 /** The stated peak is that of the busiest instruction, its segment's workspace included. */
-function peakFaults(segments: IndexedPlan['segments'], role: Role): Diagnostic[] {
+function peakFaults(role: Role, needed: (instruction: number, alive: number) => number): Diagnostic[] {
   const alive = aliveBytes(role.buffers, role.instructions.length);
-  const needs = role.instructions.map((instruction, index) => {
-    const extra = instruction.do === 'run' ? (segments.get(instruction.segment)?.workspace ?? 0) : 0;
-    return (alive[index] ?? 0) + extra;
-  });
+  const needs = role.instructions.map((_, index) => needed(index, alive[index] ?? 0));
   const peak = Math.max(0, ...needs);
   if (peak === role.peakBytes) return [];
   const place = needs.length === 0 ? role.name : placeOf(role, needs.indexOf(peak));

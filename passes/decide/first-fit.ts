@@ -2,8 +2,8 @@
  * Decides all that the pins leave open: the first candidate whose lowered plan fits the memory of a device.
  * A plain default, without any claim to be the best.
  */
+import type { Backend } from '../../ir/backend.ts';
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
-import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan } from '../../ir/plan.ts';
@@ -22,13 +22,13 @@ export const firstFit: Pass<'model', 'scheduled'> = {
   doc: 'the first schedule of the plain default that fits the memory',
   from: 'model',
   to: 'scheduled',
-  run({ model, pins }, workspaceOf) {
+  run({ model, pins }, backend) {
     const wrong = gridFault(model, pins);
     if (wrong !== undefined) return wrong;
     let refusal: Fault | undefined;
     let smallest: Plan | undefined;
     for (const schedule of candidates(model, pins)) {
-      const plan = planOf(model, schedule, workspaceOf);
+      const plan = planOf(model, schedule, backend);
       if (isFault(plan)) {
         refusal ??= plan;
         continue;
@@ -43,14 +43,14 @@ export const firstFit: Pass<'model', 'scheduled'> = {
 };
 
 /** The allocated plan of a schedule, or why there is none. */
-export function planOf(model: Model, schedule: Schedule, workspaceOf?: WorkspaceOf): Plan | Fault {
+export function planOf(model: Model, schedule: Schedule, backend?: Backend): Plan | Fault {
   const [wrong] = verifySchedule(model, schedule);
   if (wrong !== undefined) return { ...fault('wrong-schedule', { why: wrong.message }), hint: wrong.hint };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });
   if (isFault(sharded)) return sharded;
   const differentiated = gradient.run(sharded);
   if (isFault(differentiated)) return differentiated;
-  const instructed = instruct.run(differentiated, workspaceOf);
+  const instructed = instruct.run(differentiated, backend);
   if (isFault(instructed)) return instructed;
   const allocated = allocate.run(instructed);
   return isFault(allocated) ? allocated : allocated.plan;

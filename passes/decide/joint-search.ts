@@ -2,8 +2,9 @@
  * Decides all that the pins leave open, jointly, for the least predicted step on a machine. `search.ts` is the
  * search; this is its pass, and what a driver calls that wants to know why as well.
  */
+
+import type { Backend } from '../../ir/backend.ts';
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
-import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
@@ -27,7 +28,7 @@ const decisions = [
 ] as const satisfies readonly (keyof Pins)[];
 
 export type Searching = {
-  readonly workspaceOf?: WorkspaceOf;
+  readonly backend?: Backend;
   readonly strategy?: HaloStrategy | undefined;
   /** Whether the decision has its curve of memory against time. */
   readonly memoryCurve?: boolean;
@@ -38,12 +39,12 @@ export function jointlyDecided(
   model: Model,
   machine: Machine,
   pins: Pins,
-  { workspaceOf, strategy, memoryCurve = false }: Searching = {},
+  { backend, strategy, memoryCurve = false }: Searching = {},
 ): Outcome | Fault | undefined {
   const wrong = gridFault(model, pins);
   if (wrong !== undefined) return wrong;
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
-  const lower = (schedule: Schedule) => planOf(model, schedule, workspaceOf);
+  const lower = (schedule: Schedule) => planOf(model, schedule, backend);
   return search(situationOf(model, machine, pins, strategy), lower, memoryCurve);
 }
 
@@ -52,11 +53,11 @@ export const jointSearch: Pass<'model', 'scheduled'> = {
   doc: 'the schedule with the least predicted step on the machine, of all that the pins leave open',
   from: 'model',
   to: 'scheduled',
-  run({ model, pins, machine }, workspaceOf) {
+  run({ model, pins, machine }, backend) {
     if (machine === undefined)
       return fault('wrong-schedule', { why: 'the joint search needs a machine, and the module has none' });
     const found = jointlyDecided(model, machine, pins, {
-      ...(workspaceOf === undefined ? {} : { workspaceOf }),
+      ...(backend === undefined ? {} : { backend }),
     });
     if (found === undefined)
       return fault('wrong-schedule', { why: 'every decision is pinned: there is nothing to search' });

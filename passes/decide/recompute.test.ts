@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { comparePlan } from '../../compiler/compare.ts';
+import { plainBackend } from '../../ir/backend.ts';
 import { at } from '../../ir/box.ts';
 import { roleFlops } from '../../ir/cost.ts';
 import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
@@ -60,7 +61,9 @@ function planDropping(model: Model, drop: readonly string[], workspace = workspa
     drop,
   };
   const sharded = good(shard.run({ stage: 'scheduled', model, schedule }));
-  const instructed = good(instruct.run(good(gradient.run(sharded)), workspace));
+  const instructed = good(
+    instruct.run(good(gradient.run(sharded)), { ...plainBackend, workspaceOf: workspace }),
+  );
   return good(allocate.run(instructed)).plan;
 }
 

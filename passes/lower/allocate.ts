@@ -4,7 +4,7 @@
  * close to the sum of live bytes for U-Nets, whose big maps are nested in time.
  */
 import { at } from '../../ir/box.ts';
-import { aliveBytes } from '../../ir/liveness.ts';
+import { footprintsOf, totalOf } from '../../ir/footprint.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Buffer, Plan, Role } from '../../ir/plan.ts';
 
@@ -19,7 +19,7 @@ export const allocate: Pass<'plan', 'plan'> = {
   run: ({ plan }) => ({
     stage: 'plan',
     allocated: true,
-    plan: { ...plan, roles: plan.roles.map((role) => allocateRole(plan, role)) },
+    plan: withPeaks({ ...plan, roles: plan.roles.map(allocateRole) }),
   }),
 };
 
@@ -28,11 +28,21 @@ const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignm
 /** A part of the arena that is taken from one instruction to another. */
 type Slot = Pick<Buffer, 'birth' | 'death'> & { readonly from: number; readonly to: number };
 
-function allocateRole(plan: Plan, role: Role): Role {
+function allocateRole(role: Role): Role {
   const offsets = offsetsOf(role.buffers);
   const buffers = role.buffers.map((buffer) => ({ ...buffer, offset: offsets.get(buffer.name) ?? 0 }));
   const arenaBytes = Math.max(0, ...buffers.map(({ offset, bytes }) => offset + aligned(bytes)));
-  return { ...role, buffers, arenaBytes, peakBytes: peakOf(plan, { ...role, buffers }) };
+  return { ...role, buffers, arenaBytes };
+}
+
+/** What a device holds at its busiest instruction. */
+function withPeaks(plan: Plan): Plan {
+  const footprints = footprintsOf(plan);
+  const roles = plan.roles.map((role, i) => ({
+    ...role,
+    peakBytes: Math.max(0, ...totalOf(at(footprints, i))),
+  }));
+  return { ...plan, roles };
 }
 
 /** The place of each buffer, by name. */
@@ -71,15 +81,4 @@ function indexAfter(taken: readonly Slot[], offset: number): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** Live buffers, and the workspace of the segment that runs, at the busiest instruction. */
-function peakOf(plan: Plan, { buffers, instructions }: Role): number {
-  const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
-  const alive = aliveBytes(buffers, instructions.length);
-  const totals = instructions.map((instruction, index) => {
-    const extra = instruction.do === 'run' ? (workspaces.get(instruction.segment) ?? 0) : 0;
-    return at(alive, index) + extra;
-  });
-  return Math.max(0, ...totals);
 }

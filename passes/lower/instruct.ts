@@ -7,8 +7,8 @@
  *     in the last one: all_reduce each bucket of gradients as soon as it is complete
  *   clip, update
  */
+import { plainBackend } from '../../ir/backend.ts';
 import { at } from '../../ir/box.ts';
-import { workspaceOf as valuesAlone } from '../../ir/liveness.ts';
 import { type Model, resultsOf, type Training } from '../../ir/model.ts';
 import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
@@ -30,7 +30,7 @@ export const instruct: Pass<'differentiated', 'plan'> = {
   doc: 'segments, buffers and instructions of each role',
   from: 'differentiated',
   to: 'plan',
-  run(module, workspaceOf = valuesAlone) {
+  run(module, { executor, workspaceOf } = plainBackend) {
     const { model, schedule, axes } = module;
     const training = model.loss === undefined ? undefined : model.training;
     const samples = samplesOf(model, schedule);
@@ -42,6 +42,7 @@ export const instruct: Pass<'differentiated', 'plan'> = {
     const plan: Plan = {
       name: model.name,
       purpose: training ? 'train' : 'predict',
+      executor,
       model,
       schedule,
       axes,

@@ -140,6 +140,7 @@ function common(options: TinyOptions, training: boolean): Omit<Plan, 'samples' |
   return {
     name: 'tiny',
     purpose: training ? 'train' : 'predict',
+    executor: 'processes',
     model: modelOf(options, training),
     schedule: {
       ...plainDecisions(2),

@@ -212,6 +212,7 @@ const right = segment('right', stepGraph(range(0, 3), range(-1, 3)));
 export const plan: Plan = {
   name: 'line',
   purpose: 'train',
+  executor: 'torch',
   model,
   schedule: { ...plainDecisions(1), name: 's', devices: 4, replicas: 2, microBatches: 2, cuts: [[0, 2, 5]] },
   axes: [{ cuts: [0, 2, 5], tiles: [0, 1], classes: [0, 1] }],
