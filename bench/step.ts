@@ -7,12 +7,10 @@
  * into out/bench-venv; the product never needs it. A ratio above 1: ours is faster; its median, and the least and the
  * largest of all rounds. Where other programs want the processors too, look at the ratio of processor time.
  */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { emitOnnx } from '../backends/onnx/emit.ts';
 import { table } from '../cli/table.ts';
 import { compile } from '../compiler/compile.ts';
@@ -22,8 +20,17 @@ import type { Plan } from '../ir/plan.ts';
 import { dimsOf, elementsOf } from '../ir/type.ts';
 import { type Devices, startDevices } from '../runtime/local/devices.ts';
 import type { Batch } from '../runtime/local/feeds.ts';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+import {
+  conversation,
+  median,
+  pythonWithTorch,
+  type Rounds,
+  ratiosOf,
+  root,
+  type Seconds,
+  stepsEach,
+  timed,
+} from './turns.ts';
 
 type Case = {
   readonly name: string;
@@ -44,33 +51,8 @@ const cases: readonly Case[] = [
   { name: 'residual, 8 x 256²', file: 'examples/residual.unet', sets: {}, torch: 'residual 3 16 4 256 8' },
 ];
 
-const stepsEach = 2;
 const rounds = Number(process.argv[2] ?? 9);
 const wanted = process.argv[3] ?? '';
-
-function pythonWithTorch(): string {
-  const venv = join(root, 'out/bench-venv');
-  const python = join(venv, 'bin/python');
-  const run = (command: string, ...args: string[]) => {
-    const { status } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
-    if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
-  };
-  if (spawnSync(python, ['-c', 'import torch']).status === 0) return python;
-  if (!existsSync(python)) run('python3', '-m', 'venv', venv);
-  run(python, '-m', 'pip', 'install', '--quiet', 'torch==2.13.0', 'numpy');
-  return python;
-}
-
-/** A process that answers each line with one line. */
-function conversation(child: ChildProcessWithoutNullStreams) {
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return async (line: string): Promise<string> => {
-    child.stdin.write(`${line}\n`);
-    const answer = await lines.next();
-    if (answer.done) throw new Error(`no answer to "${line}"`);
-    return answer.value;
-  };
-}
 
 function planOf({ file, sets }: Case): Plan {
   const source = readFileSync(join(root, file), 'utf8');
@@ -109,47 +91,6 @@ async function withDevice<T>(plan: Plan, body: (devices: Devices) => Promise<T>)
     await devices.value.close();
     rmSync(folder, { recursive: true });
   }
-}
-
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return at(sorted, Math.floor(sorted.length / 2));
-};
-
-/** Seconds in which a process has had a processor, all its threads together; NaN where the system does not say. */
-function processorSeconds(pid: number): number {
-  try {
-    const folder = `/proc/${pid}/task`;
-    const nanoseconds = readdirSync(folder).map((task) =>
-      Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanoseconds.reduce((a, b) => a + b, 0) / 1e9;
-  } catch {
-    return Number.NaN;
-  }
-}
-
-/** Seconds of a step, by the clock and of a processor. */
-type Seconds = { readonly clock: number; readonly processor: number };
-
-/** The mean of `stepsEach` steps of a process. */
-async function timed(pid: number, steps: () => Promise<void>): Promise<Seconds> {
-  const [clock, processor] = [performance.now(), processorSeconds(pid)];
-  await steps();
-  const each = (total: number) => total / stepsEach;
-  return {
-    clock: each((performance.now() - clock) / 1000),
-    processor: each(processorSeconds(pid) - processor),
-  };
-}
-
-type Rounds = { readonly ours: readonly Seconds[]; readonly theirs: readonly Seconds[] };
-
-/** Ratios of all rounds: the median, and from the least to the largest. */
-function ratiosOf({ ours, theirs }: Rounds, key: keyof Seconds): string {
-  const ratios = ours.map((mine, round) => at(theirs, round)[key] / mine[key]);
-  const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
-  return `${median(ratios).toFixed(2)}  ${least.toFixed(2)} .. ${most.toFixed(2)}`;
 }
 
 async function measure(one: Case, child: ChildProcessWithoutNullStreams): Promise<string[]> {

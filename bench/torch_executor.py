@@ -1,16 +1,10 @@
-"""Seconds of a training step: the PyTorch executor of plans against hand-written PyTorch, in one process.
+"""Training steps of the PyTorch executor, one rank, for `bench/torch_executor.ts`, on a drawn batch.
 
-    python bench/torch_executor.py ROUNDS BUNDLE NETWORK CHANNELS WIDTH POOLINGS SIDE BATCH THREADS [--profile]
-
-`bench/torch_executor.ts` compiles the bundles and calls it. The two take turns, two steps each, on batches of the same
-size. Prints one line of JSON: seconds by the clock and of the processor, of each round. With --profile the executor's
-time by op instead.
+Reads lines: `BUNDLE THREADS` opens a bundle, `run N` takes N steps, each with one line as answer.
 """
 
-import json
 import os
 import sys
-import time
 
 import numpy as np
 import torch
@@ -18,15 +12,12 @@ import torch
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../runtime/torch"))
 
-from torch_step import trainer  # noqa: E402
 from unetc_torch.bundle import open_bundle  # noqa: E402
 from unetc_torch.device import Device  # noqa: E402
 from unetc_torch.interpreter import run_step  # noqa: E402
 from unetc_torch.local import LocalCommunicator, LocalPost  # noqa: E402
+from unetc_torch.memory import keep_memory  # noqa: E402
 from unetc_torch.ranks import seat_of  # noqa: E402
-
-STEPS = 2
-
 
 class Drawn:
     """The same drawn batch in every step."""
@@ -62,37 +53,19 @@ def executor(folder):
     return step
 
 
-def timed(step):
-    clock, processor = time.perf_counter(), time.process_time()
-    for _ in range(STEPS):
-        step()
-    return [(time.perf_counter() - clock) / STEPS, (time.process_time() - processor) / STEPS]
-
-
-def profile(step):
-    from torch.profiler import ProfilerActivity
-    from torch.profiler import profile as profiled
-
-    step()
-    with profiled(activities=[ProfilerActivity.CPU]) as found:
-        step()
-    print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
-
-
 def main():
-    rounds, folder, network, *sizes = [word for word in sys.argv[1:] if word != "--profile"]
-    theirs = trainer(network, *map(int, sizes))
-    ours = executor(folder)
-    if "--profile" in sys.argv:
-        profile(ours)
-        profile(theirs)
-        return
-    ours(), theirs()
-    taken = {"ours": [], "theirs": []}
-    for _ in range(int(rounds)):
-        taken["ours"].append(timed(ours))
-        taken["theirs"].append(timed(theirs))
-    print(json.dumps({**taken, "version": torch.__version__}))
+    keep_memory()
+    step = None
+    for line in sys.stdin:
+        first, second = line.split()
+        if first == "run":
+            for _ in range(int(second)):
+                step()
+        else:
+            torch.set_num_threads(int(second))
+            step = executor(first)
+        print("done", torch.__version__, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

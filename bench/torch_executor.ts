@@ -1,6 +1,6 @@
 /**
  * Seconds of a training step: the PyTorch executor of plans, one rank, against hand-written PyTorch with autograd;
- * the same network, batch and threads, in one process, taking turns:
+ * the same network, batch and threads, in one run, taking turns:
  *
  *   UNETC_PYTHON=.venv/bin/python npx tsx bench/torch_executor.ts [ROUNDS] [PART OF A NAME] [THREADS]
  *
@@ -8,16 +8,26 @@
  * programs want the processors too, look at the ratio of processor time. Ends with 1 where one of processor time is
  * below 0.9.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../cli/table.ts';
-import { at } from '../ir/box.ts';
-import { root, succeeding } from '../tests/support/command-line.ts';
+import { succeeding } from '../tests/support/command-line.ts';
+import {
+  conversation,
+  median,
+  pythonWithTorch,
+  type Rounds,
+  ratiosOf,
+  root,
+  type Seconds,
+  stepsEach,
+  timed,
+} from './turns.ts';
 
 const [rounds = '7', wanted = '', threads = '1'] = process.argv.slice(2);
-const python = process.env.UNETC_PYTHON ?? 'python3';
+const python = process.env.UNETC_PYTHON ?? pythonWithTorch();
 const LEAST = 0.9;
 
 type Case = {
@@ -37,60 +47,52 @@ const cases: readonly Case[] = [
   { name: 'residual, 8 x 256²', file: 'examples/residual.unet', torch: 'residual 3 16 4 256 8' },
 ];
 
-type Rounds = readonly (readonly [clock: number, processor: number])[];
-type Taken = { readonly ours: Rounds; readonly theirs: Rounds; readonly version: string };
-
 const folder = mkdtempSync(join(tmpdir(), 'unetc-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-async function measure({ file, torch }: Case, index: number): Promise<Taken> {
-  const bundle = join(folder, `${index}.plan`);
-  await succeeding(`compile ${file} --devices 1 --pin micro_batches=1 --threads ${threads} -o ${bundle}`);
-  const words = [join(root, 'bench/torch_executor.py'), rounds, bundle, ...torch.split(' '), threads];
-  const { status, stdout } = spawnSync(python, words, {
-    encoding: 'utf8',
-    env: { ...process.env, OMP_NUM_THREADS: threads },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`${words.join(' ')} ended with ${status}`);
-  return JSON.parse(stdout);
+/** A program of this folder that reads lines, after its first one. */
+async function started(program: string, line: string) {
+  const env = { ...process.env, OMP_NUM_THREADS: threads };
+  const child = spawn(python, [join(root, 'bench', program)], { env });
+  child.stderr.pipe(process.stderr);
+  const ask = conversation(child);
+  await ask(line);
+  const steps = async (count: number) => void (await ask(`run ${count}`));
+  await steps(1);
+  return { timed: () => timed(child.pid ?? 0, () => steps(stepsEach)), end: () => child.kill() };
 }
 
-const median = (values: readonly number[]): number =>
-  at(
-    [...values].sort((a, b) => a - b),
-    Math.floor(values.length / 2),
-  );
-
-const ratios = ({ ours, theirs }: Taken, kind: 0 | 1): number[] =>
-  ours.map((mine, round) => at(theirs, round)[kind] / mine[kind]);
-
-const range = (all: readonly number[]): string =>
-  `${median(all).toFixed(2)}  ${Math.min(...all).toFixed(2)} .. ${Math.max(...all).toFixed(2)}`;
+async function measure({ file, torch }: Case, index: number): Promise<Rounds> {
+  const bundle = join(folder, `${index}.plan`);
+  await succeeding(`compile ${file} --devices 1 --pin micro_batches=1 --threads ${threads} -o ${bundle}`);
+  const mine = await started('torch_executor.py', `${bundle} ${threads}`);
+  const other = await started('torch_step.py', `${torch} ${threads}`);
+  const [ours, theirs]: [Seconds[], Seconds[]] = [[], []];
+  for (let round = 0; round < Number(rounds); round++) {
+    ours.push(await mine.timed());
+    theirs.push(await other.timed());
+  }
+  mine.end();
+  other.end();
+  return { ours, theirs };
+}
 
 const rows: string[][] = [];
-let [slow, version] = [0, ''];
+let slow = 0;
 for (const [index, one] of cases.entries()) {
   if (!one.name.includes(wanted)) continue;
-  const taken = await measure(one, index);
-  const seconds = (all: Rounds) => `${median(all.map(([clock]) => clock)).toFixed(3)} s`;
-  const processor = ratios(taken, 1);
-  if (median(processor) < LEAST) slow++;
-  version = taken.version;
-  rows.push([
-    one.name,
-    seconds(taken.ours),
-    seconds(taken.theirs),
-    range(ratios(taken, 0)),
-    range(processor),
-  ]);
+  const { ours, theirs } = await measure(one, index);
+  const seconds = (all: readonly Seconds[]) => `${median(all.map(({ clock }) => clock)).toFixed(3)} s`;
+  const processor = ratiosOf({ ours, theirs }, 'processor');
+  if (Number.parseFloat(processor) < LEAST) slow++;
+  rows.push([one.name, seconds(ours), seconds(theirs), ratiosOf({ ours, theirs }, 'clock'), processor]);
 }
 console.log(
   table(
     [
       { title: `one training step, threads: ${threads}` },
       { title: 'executor', align: 'right' },
-      { title: `PyTorch ${version}`, align: 'right' },
+      { title: 'PyTorch by hand', align: 'right' },
       { title: 'ratio, all rounds', align: 'right' },
       { title: 'of processor time', align: 'right' },
     ],

@@ -19,6 +19,7 @@ from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
 from .launch import join, place
 from .local import LocalCommunicator, LocalPost
+from .memory import keep_memory
 from .profile import Profile
 from .ranks import rank_count, seat_of
 from .states import fitting
@@ -124,6 +125,8 @@ def train(given):
     weights = first_weights(given.init, plan)
     here = place(rank_count(plan))
     where = device_of(given.device, here)
+    if where == "cpu":
+        keep_memory()
     communicator, control = connect(plan, here, where, given.timeout)
     device = Device(plan, bundle.origins, here.rank, communicator, feeds, given.dtype, weights, where)
     device.keeps_gradients = given.dump is not None

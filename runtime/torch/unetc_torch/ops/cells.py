@@ -2,7 +2,7 @@
 
 import torch
 
-from .shared import cell_axes, constant, per_channel, spread, without_channels
+from .shared import cell_axes, constant, line_sums, lines, per_channel, spread
 
 aten = torch.ops.aten
 
@@ -18,7 +18,7 @@ def relu(a, inputs, out):
 
 def relu_grad(a, inputs, out):
     y, dy = inputs
-    return torch.where(y > 0, dy, 0.0)
+    return aten.threshold_backward(dy, y, 0)
 
 
 def leaky_relu(a, inputs, out):
@@ -87,12 +87,14 @@ def scale(a, inputs, out):
 
 
 def scale_shift(a, inputs, out):
-    y = inputs[0] * per_channel(inputs[1], inputs[0])
-    return y if len(inputs) < 3 else y + per_channel(inputs[2], y)
+    x, slope = inputs[:2]
+    shift = inputs[2] if len(inputs) > 2 else torch.zeros_like(slope)
+    return lines(x, torch.zeros_like(slope), slope, shift)
 
 
 def channel_dot(a, inputs, out):
-    return (inputs[0] * inputs[1]).sum(without_channels(inputs[0]))
+    x, dy = inputs
+    return line_sums(dy, x, x.new_zeros(x.shape[1]))[0]
 
 
 def space_sum(a, inputs, out):

@@ -2,7 +2,7 @@
 
 import torch
 
-from .shared import framed, negated, per_channel, shaped_like, without_channels
+from .shared import framed, negated, shaped_like, without_channels
 
 aten = torch.ops.aten
 
@@ -49,10 +49,10 @@ def conv_weight(a, inputs, out):
 
 def up_conv(a, inputs, out):
     x, weight = inputs[:2]
+    bias = inputs[2] if len(inputs) > 2 else None
     ones, zeros = [1] * len(a["stride"]), [0] * len(a["stride"])
-    y = aten.convolution(x, weight, None, a["stride"], zeros, ones, True, zeros, 1)
-    y = framed(y, negated(a["crop"]))
-    return y if len(inputs) < 3 else y + per_channel(inputs[2], y)
+    y = aten.convolution(x, weight, bias, a["stride"], zeros, ones, True, zeros, 1)
+    return framed(y, negated(a["crop"]))
 
 
 def channel_sum(a, inputs, out):

@@ -13,14 +13,20 @@ def _per_count(count):
 
 def classify(a, inputs, out):
     x = inputs[0]
-    chosen = x > 0 if x.shape[1] == 1 else _first_largest(x)
-    return chosen.to(torch.uint8)
+    if x.shape[1] == 1:
+        return (x > 0).to(torch.uint8)
+    return (x[:, 1:] > x[:, :1]).to(torch.uint8) if x.shape[1] == 2 else _first_largest(x)
 
 
 def _first_largest(x):
     """The lowest channel wins a tie, which `argmax` does not promise, and wherever nothing is a number."""
-    channel = torch.arange(x.shape[1], device=x.device).reshape((1, -1) + (1,) * (x.dim() - 2))
-    return torch.where(x == x.amax(1, keepdim=True), channel, x.shape[1]).amin(1, keepdim=True) % x.shape[1]
+    count = x.shape[1]
+    # Few classes fit into bytes, and so does their number itself.
+    like = {"dtype": torch.uint8 if count < 256 else torch.int16, "device": x.device}
+    channel = torch.arange(count, **like).reshape((1, -1) + (1,) * (x.dim() - 2))
+    beyond = torch.tensor(count, **like)
+    first = torch.where(x == x.amax(1, keepdim=True), channel, beyond).amin(1, keepdim=True)
+    return torch.where(first == beyond, 0, first).to(torch.uint8)
 
 
 def _labels(a, logits, target):

@@ -2,14 +2,11 @@
 
 import torch
 
+from .shared import line_sums, lines, mean_and_variance
+
 
 def _grouped(x, groups):
     return x.reshape(x.shape[0], groups, -1)
-
-
-def _shared(x, groups, over):
-    """`[sets of samples, groups, numbers]`: those that share their moments."""
-    return x.reshape(x.shape[0] // over, over, groups, -1).transpose(1, 2).flatten(2)
 
 
 def _with_moments(x, moments):
@@ -17,21 +14,30 @@ def _with_moments(x, moments):
     return _grouped(x, mean.shape[1]), mean, variance
 
 
+def _rows(x, groups):
+    """One row of cells for each sample and group: what batch normalization takes for the channels of one sample."""
+    return x.reshape(1, x.shape[0] * groups, -1)
+
+
 def moments(a, inputs, out):
-    together = _shared(inputs[0], a["groups"], a["over"])
-    mean = together.mean(2)
-    variance = (together - mean.unsqueeze(2)).square().mean(2)
-    return torch.cat([mean, variance], 1).repeat_interleave(a["over"], 0)
+    x, groups, over = inputs[0], a["groups"], a["over"]
+    if over == 1:
+        found = mean_and_variance(_rows(x, groups))
+        return torch.cat([one.reshape(-1, groups) for one in found], 1)
+    sets = [torch.cat(mean_and_variance(one.reshape(over, groups, -1))) for one in x.split(over)]
+    return torch.stack(sets).repeat_interleave(over, 0)
 
 
 def moments_grad(a, inputs, out):
     x, both, d = inputs
     over = a["over"]
     together = d.reshape(d.shape[0] // over, over, -1).sum(1).repeat_interleave(over, 0)
-    groups, mean, _ = _with_moments(x, both)
-    d_mean, d_variance = together.unsqueeze(2).chunk(2, 1)
-    count = groups.shape[2] * over
-    return ((d_mean + d_variance * 2 * (groups - mean)) / count).reshape(x.shape)
+    groups = both.shape[1] // 2
+    rows = _rows(x, groups)
+    count = rows.shape[2] * over
+    d_mean, d_variance = (together / count).chunk(2, 1)
+    mean = both[:, :groups].reshape(-1)
+    return lines(rows, mean, (2 * d_variance).reshape(-1), d_mean.reshape(-1)).reshape(x.shape)
 
 
 def running_share(a, inputs, out):
@@ -42,8 +48,11 @@ def running_share(a, inputs, out):
 
 
 def normalize(a, inputs, out):
-    x, mean, variance = _with_moments(*inputs)
-    return ((x - mean) * torch.rsqrt(variance + a["epsilon"])).reshape(out)
+    x, both = inputs
+    mean, variance = both.chunk(2, 1)
+    rate = torch.rsqrt(variance + a["epsilon"])
+    rows = _rows(x, mean.shape[1])
+    return lines(rows, mean.reshape(-1), rate.reshape(-1), torch.zeros_like(rate).reshape(-1)).reshape(out)
 
 
 def normalize_grad(a, inputs, out):
@@ -52,11 +61,13 @@ def normalize_grad(a, inputs, out):
 
 
 def normalize_moments_grad(a, inputs, out):
-    x, mean, variance = _with_moments(inputs[0], inputs[1])
-    dy = _grouped(inputs[2], mean.shape[1])
-    rate = torch.rsqrt(variance + a["epsilon"]).squeeze(2)
-    weighted = (dy * (x - mean)).sum(2)
-    return torch.cat([-dy.sum(2) * rate, -weighted * rate**3 / 2], 1)
+    x, both, dy = inputs
+    mean, variance = both.chunk(2, 1)
+    groups = mean.shape[1]
+    weighted, total = line_sums(_rows(dy, groups), _rows(x, groups), mean.reshape(-1))
+    rate = torch.rsqrt(variance + a["epsilon"])
+    parts = [-total.reshape(rate.shape) * rate, -weighted.reshape(rate.shape) * rate**3 / 2]
+    return torch.cat(parts, 1)
 
 
 def normalize_by(a, inputs, out):
