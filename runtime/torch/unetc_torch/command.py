@@ -69,9 +69,12 @@ def connect(plan, here, where, timeout):
     """What this process gives tensors, and what it agrees with."""
     if here.world == 1:
         return LocalCommunicator(plan, seat_of(plan, 0), 0, LocalPost(timeout)), LocalControl()
-    join(here, where, timeout)
     seat = seat_of(plan, here.rank)
-    return DistributedCommunicator(plan, seat, timeout, torch.device(where)), DistributedControl(timeout)
+    try:
+        join(here, where, timeout)
+        return DistributedCommunicator(plan, seat, timeout, torch.device(where)), DistributedControl(timeout)
+    except RuntimeError as error:
+        raise RunFailed(f"rank {here.rank}, before the first step, joining the others: {error}") from error
 
 
 def device_of(name, here):
