@@ -1,7 +1,8 @@
 /** The cut of a shape with the least bottleneck that fits the memory, and the least bottleneck of any. */
 import { at } from '../../ir/box.ts';
 import { evenFold } from './even-fold.ts';
-import { bestFold, type FoldCosts, leastFold } from './fold.ts';
+import { bestFold, type FoldCosts } from './fold.ts';
+import { leastFold } from './least-fold.ts';
 import { type Cut, keptBytes, type Space, type StageQuestion, type Weighed } from './stage-space.ts';
 import { bestStraight, leastStraight, type StraightCosts } from './straight.ts';
 
@@ -76,6 +77,8 @@ type Limits = {
 export function leastBound(space: Space, question: StageQuestion, isFolded: boolean): number {
   const { microBatches, stages } = question;
   const all = workOf(space, 0, space.ops);
+  const share = (microBatches * all) / stages;
+  if (isFolded) return leastFold(space, question, 1e-4, Math.max(share, all));
   const limits = {
     memory: Number.POSITIVE_INFINITY,
     peaks: [],
@@ -83,9 +86,7 @@ export function leastBound(space: Space, question: StageQuestion, isFolded: bool
     isPriced: false,
     most: Number.POSITIVE_INFINITY,
   };
-  const share = (microBatches * all) / stages;
-  if (!isFolded) return Math.max(leastStraight(space, straightCosts(space, question, limits), share), all);
-  return Math.max(leastFold(space, foldCosts(space, question, limits), 1e-4, share), all);
+  return Math.max(leastStraight(space, straightCosts(space, question, limits), share), all);
 }
 
 /** How often the memory is lowered by what a cut takes too much. */

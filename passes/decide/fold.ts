@@ -10,7 +10,7 @@
  *
  * Nearly always a way that leaves less of both is at least as good, too. Not always: a stage without a part of the
  * encoder begins the later, the more of it lies before. So cuts are sought with that rule, for it leaves few ways, and
- * what is said of all cuts is proved without it.
+ * what is said of all cuts is proved without it (`least-fold.ts`).
  */
 import { at } from '../../ir/box.ts';
 import type { Cut, Space } from './stage-space.ts';
@@ -42,60 +42,25 @@ export function bestFold(
   let least = from;
   let best: Priced | undefined;
   for (let share = tolerance; best === undefined && share < 1; share *= 4) {
-    best = foldWithin(space, costs, from * (1 + share), leavesLess);
+    best = foldWithin(space, costs, from * (1 + share));
     if (best === undefined) least = from * (1 + share);
     if (least >= to) return undefined;
   }
-  best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY, leavesLess);
-  return best && halved(space, costs, tolerance, [least, best], leavesLess).best;
-}
-
-/** What the most expensive stage of any cut costs at least, up to a share of `tolerance`; none costs less than `from`. */
-export function leastFold(space: Space, costs: FoldCosts, tolerance: number, from: number): number {
-  const found = bestFold(space, costs, tolerance, [from, Number.POSITIVE_INFINITY]);
-  if (found === undefined) return Number.POSITIVE_INFINITY;
-  const nearly = Math.max(from, found.most * (1 - tolerance));
-  const less = nearly === from ? undefined : foldWithin(space, costs, nearly, (all) => all);
-  if (less === undefined) return nearly;
-  return halved(space, costs, tolerance, [from, less], (all) => all).least;
-}
-
-/** Halves what lies between a cost that no cut has and that of a cut. */
-function halved(
-  space: Space,
-  costs: FoldCosts,
-  tolerance: number,
-  [from, found]: readonly [number, Priced],
-  pruned: Pruned,
-): { readonly least: number; readonly best: Priced } {
-  let [least, best] = [from, found];
-  while (least < best.most * (1 - tolerance)) {
+  best ??= foldWithin(space, costs, Number.POSITIVE_INFINITY);
+  while (best !== undefined && least < best.most * (1 - tolerance)) {
     const middle = (least + best.most) / 2;
-    const better = foldWithin(space, costs, middle, pruned);
+    const better = foldWithin(space, costs, middle);
     if (better === undefined) least = middle;
     else best = better;
   }
-  return { least: Math.min(least, best.most), best };
+  return best;
 }
 
-/** What of the ways to fill the first stages, by descending e, is gone on with. */
-type Pruned = (ways: readonly Inside[]) => readonly Inside[];
-
-/** Those of which no other leaves less of both the encoder and the decoder. */
-const leavesLess: Pruned = (ways) => {
-  let least = Number.POSITIVE_INFINITY;
-  return ways.filter(({ d }) => {
-    const isLess = d < least;
-    least = Math.min(least, d);
-    return isLess;
-  });
-};
-
 /** Some cut in which no stage costs more than `most`. */
-function foldWithin(space: Space, costs: FoldCosts, most: number, pruned: Pruned): Priced | undefined {
+function foldWithin(space: Space, costs: FoldCosts, most: number): Priced | undefined {
   const last = costs.stages - 1;
   let frontier: readonly Inside[] = [{ e: 0, d: space.ops }];
-  for (let q = 0; q < last; q++) frontier = pruned(nextFrontier(space, costs, most, q, frontier));
+  for (let q = 0; q < last; q++) frontier = nextFrontier(space, costs, most, q, frontier);
   for (const inside of frontier) {
     const { e, d } = inside;
     if (costs.seconds(last, e, e, e, d) > most || !costs.fits(last, e, e, e, d)) continue;
@@ -131,14 +96,20 @@ function pricedCut(innermost: Inside, costs: FoldCosts): Priced {
   return { cut: cutOfInsides(innermost), most: Math.max(...each) };
 }
 
-/** For each e the smallest d that can be reached. */
-function nextFrontier(space: Space, costs: FoldCosts, most: number, q: number, frontier: readonly Inside[]) {
-  const { places } = space;
+/** For each e the smallest d that can be reached, without those that another leaves less of both of. */
+function nextFrontier(
+  space: Space,
+  costs: FoldCosts,
+  most: number,
+  q: number,
+  frontier: readonly Inside[],
+): Inside[] {
+  const { places, placeOf } = space;
   const best = new Map<number, Inside>();
   for (const from of frontier) {
     const holds = (e: number, d: number) =>
       costs.seconds(q, from.e, e, d, from.d) <= most && costs.fits(q, from.e, e, d, from.d);
-    const [first, last] = [places.indexOf(from.e), places.indexOf(from.d)];
+    const [first, last] = [placeOf.get(from.e) ?? 0, placeOf.get(from.d) ?? 0];
     // As e grows, less is left for the decoder's part: d only grows.
     let index = first;
     for (let which = first; which <= last; which++) {
@@ -146,16 +117,19 @@ function nextFrontier(space: Space, costs: FoldCosts, most: number, q: number, f
       index = Math.max(index, which + 1);
       while (index <= last && !holds(e, places[index] ?? 0)) index++;
       if (index > last) break;
-      let valid = index;
-      while (valid < last && !isNested(space, from, e, places[valid] ?? 0)) valid++;
-      const d = places[valid] ?? 0;
-      if (!isNested(space, from, e, d)) continue;
+      const nested = space.nextNested(which, index);
+      if (nested > last) continue;
+      const d = places[nested] ?? 0;
       const known = best.get(e);
       if (known === undefined || d < known.d) best.set(e, { e, d, before: from });
     }
   }
-  return [...best.values()].sort((a, b) => b.e - a.e);
+  let least = Number.POSITIVE_INFINITY;
+  return [...best.values()]
+    .sort((a, b) => b.e - a.e)
+    .filter(({ d }) => {
+      const isLess = d < least;
+      least = Math.min(least, d);
+      return isLess;
+    });
 }
-
-const isNested = (space: Space, from: Inside, e: number, d: number): boolean =>
-  (from.e === e && from.d === d) || space.isNested(e, d);

@@ -18,6 +18,7 @@ import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { bytesOf, type MapType, type ValueType } from '../../ir/type.ts';
 import { gradient } from '../lower/gradient.ts';
 import { shard } from '../lower/shard.ts';
+import { type Ground, groundOf } from './ground.ts';
 
 /** A spatial value of the model. */
 export type ValueProfile = {
@@ -51,6 +52,8 @@ export type Profile = {
   readonly together: readonly number[];
   /** The untiled program on one device: forward, then backward. */
   readonly program: Program;
+  /** Where it may be cut into stages. */
+  readonly ground: Ground;
 };
 
 /** Throws where the model has no loss: planning is for training. */
@@ -81,7 +84,7 @@ export function profileOf(model: Model): Profile {
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
-  return { model, ops, values, together: togetherIn(model), program };
+  return { model, ops, values, together: togetherIn(model), program, ground: groundOf(model, ops) };
 }
 
 /** The kernels between two places of the program by the op of the model that they belong to. */

@@ -4,6 +4,7 @@
 import { at } from '../../ir/box.ts';
 import type { Chunk, Order } from '../../ir/schedule.ts';
 import type { Item } from '../lower/order.ts';
+import type { Ground, Reads } from './ground.ts';
 import type { ChunkLoad } from './pipeline.ts';
 import type { Profile } from './profile.ts';
 
@@ -32,29 +33,17 @@ export type StageQuestion = {
   readonly thorough?: boolean;
 };
 
-/** A value that ops read: where it is made, and by which ops it is read, ascending. */
-export type Flow = {
-  readonly made: number;
-  readonly reads: readonly number[];
-  /** The last of them. */
-  readonly last: number;
-  readonly bytes: number;
-};
+/** A value that ops read, and its bytes. */
+export type Flow = Reads & { readonly bytes: number };
 
-export type Space = {
+export type Space = Pick<Ground, 'positions' | 'places' | 'placeOf' | 'isNested' | 'nextNested'> & {
   readonly ops: number;
-  /** Ops before which a chunk may begin, ascending. */
-  readonly positions: readonly number[];
-  /** The positions, and both ends. */
-  readonly places: Int32Array;
   readonly flows: readonly Flow[];
   /** Sums of all ops before an op: `[ops]` is the sum of all. */
   readonly forward: Float64Array;
   readonly backward: Float64Array;
   readonly kept: Float64Array;
   readonly state: Float64Array;
-  /** Whether the ops in [e, d) get one value from before them and give one to after them, and no more. */
-  isNested(e: number, d: number): boolean;
 };
 
 const prefix = (list: readonly number[]): Float64Array => {
@@ -65,91 +54,18 @@ const prefix = (list: readonly number[]): Float64Array => {
   return sums;
 };
 
-/** With more ops than this, chunks begin only with ops of much arithmetic, and where the grid changes. */
-const mostPositions = 400;
-
 export function stageSpace(question: Omit<StageQuestion, 'stages'>): Space {
-  const { profile } = question;
-  const flows = flowsOf(profile, question.valueBytes);
-  const ops = profile.ops.length;
-  const { mostTo, leastFrom } = nesting(flows, ops);
-  const positions = positionsOf(profile);
+  const { profile, valueBytes } = question;
+  const { values, ...ground } = profile.ground;
   return {
-    ops,
-    positions,
-    places: Int32Array.from([0, ...positions, ops]),
-    flows,
+    ...ground,
+    ops: profile.ops.length,
+    flows: values.map((one) => ({ ...one, bytes: valueBytes.get(one.value) ?? 0 })),
     forward: prefix(question.forward),
     backward: prefix(question.backward),
     kept: prefix(question.kept),
     state: prefix(question.state),
-    isNested: (e, d) => d <= (mostTo[e] ?? 0) && e >= (leastFrom[d] ?? ops),
   };
-}
-
-function flowsOf({ ops }: Profile, valueBytes: ReadonlyMap<string, number>): Flow[] {
-  const reads = new Map<string, number[]>(ops.map(({ op }) => [op.output, []]));
-  ops.forEach(({ op }, index) => {
-    for (const name of new Set(op.inputs)) reads.get(name)?.push(index);
-  });
-  return ops.flatMap(({ op }, made): Flow[] => {
-    const readers = reads.get(op.output) ?? [];
-    const last = readers.at(-1);
-    return last === undefined ? [] : [{ made, reads: readers, last, bytes: valueBytes.get(op.output) ?? 0 }];
-  });
-}
-
-function positionsOf({ model, ops }: Profile): number[] {
-  const tied = tiedOps(
-    model.parameters.map(({ name }) => name),
-    ops,
-  );
-  const all = ops.map((_, index) => index).filter((index) => index > 0 && !tied.has(index));
-  if (all.length <= mostPositions) return all;
-  const isConv = (index: number) => at(ops, index).forward.some(({ kernel }) => kernel === 'conv');
-  const moves = (index: number) =>
-    at(ops, index).op.kind === 'max_pool' || at(ops, index).op.kind === 'resize';
-  return all.filter((index) => isConv(index) || moves(index));
-}
-
-/** Ops with a reader of some parameter before them and another from them on: both must be on one stage. */
-function tiedOps(parameters: readonly string[], ops: Profile['ops']): Set<number> {
-  const wanted = new Set(parameters);
-  const first = new Map<string, number>();
-  const tied = new Set<number>();
-  ops.forEach(({ op }, index) => {
-    for (const name of op.inputs.filter((one) => wanted.has(one))) {
-      const from = first.get(name) ?? index;
-      first.set(name, from);
-      for (let between = from + 1; between <= index; between++) tied.add(between);
-    }
-  });
-  return tied;
-}
-
-/**
- * For each e the most d, and for each d the least e, so that [e, d) gets, or gives, one value only: the second
- * first read from e on of the values made before e, and the second last place of those that are read from d on.
- */
-function nesting(flows: readonly Flow[], ops: number) {
-  const mostTo = new Int32Array(ops + 1).fill(ops);
-  const leastFrom = new Int32Array(ops + 1);
-  const byPlace = new Map(flows.map((flow) => [flow.made, flow]));
-  let crossing: Flow[] = [];
-  for (let place = 0; place <= ops; place++) {
-    const made = byPlace.get(place - 1);
-    if (made !== undefined) crossing.push(made);
-    crossing = crossing.filter(({ last }) => last >= place);
-    if (crossing.length < 2) continue;
-    const next = crossing.map(({ reads }) => reads.find((read) => read >= place) ?? ops);
-    mostTo[place] = at(
-      next.sort((a, b) => a - b),
-      1,
-    );
-    // They come in the order in which they are made.
-    leastFrom[place] = at(crossing, crossing.length - 2).made + 1;
-  }
-  return { mostTo, leastFrom };
 }
 
 /** A way to cut: where each chunk begins (the first at 0), and its stage. */
