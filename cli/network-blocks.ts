@@ -146,10 +146,11 @@ function localsOf(plan: Plan): ReadonlyMap<number, Local> {
   const cuts = plan.axes.map((axis) => axis.cuts);
   const owners = ownership(plan.model, cuts);
   const stages = [...new Set(plan.roles.map(({ stage }) => stage))];
+  const flops = roleFlops(plan);
   return new Map(
     stages.map((stage) => {
       const roles = plan.roles.filter((role) => role.stage === stage);
-      const work = new Map(roles.map((role) => [role, roleFlops(plan, role)]));
+      const work = new Map(roles.map((role) => [role, flops(role)]));
       const [role = at(roles, 0)] = roles.toSorted((a, b) => (work.get(b) ?? 0) - (work.get(a) ?? 0));
       const graphs = segmentsOf(plan, role).map(({ graph }) => graph);
       const tile = plan.axes.map(

@@ -54,7 +54,8 @@ export function summarizeModel(model: Model) {
 
 export function summarize(plan: Plan) {
   const { model, schedule } = plan;
-  const roles = plan.roles.map((role) => summarizeRole(plan, role));
+  const costs = { flops: roleFlops(plan), bytesMoved: roleBytesMoved(plan) };
+  const roles = plan.roles.map((role) => summarizeRole(plan, role, costs));
   return {
     purpose: plan.purpose,
     model: summarizeModel(model),
@@ -88,7 +89,9 @@ export function summarize(plan: Plan) {
   };
 }
 
-function summarizeRole(plan: Plan, role: Role): RoleSummary {
+type Costs = { readonly [K in 'flops' | 'bytesMoved']: (role: Role) => number };
+
+function summarizeRole(plan: Plan, role: Role, costs: Costs): RoleSummary {
   const image = plan.model.inputs.find(({ source }) => source.from === 'image')?.name ?? '';
   const window = role.buffers.find(({ value }) => value === image)?.box ?? [];
   const counts = plan.axes.map(
@@ -109,8 +112,8 @@ function summarizeRole(plan: Plan, role: Role): RoleSummary {
       const lo = borderOf(plan, image, axis) - r.from;
       return [lo, length(r) - lo - at(owns, axis)] as const;
     }),
-    flops: roleFlops(plan, role),
-    bytesMoved: roleBytesMoved(plan, role),
+    flops: costs.flops(role),
+    bytesMoved: costs.bytesMoved(role),
     peakBytes: role.peakBytes,
     peak: peakOf(plan, role),
   };

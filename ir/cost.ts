@@ -35,27 +35,25 @@ export function parameterCount(model: Model): number {
 }
 
 /** Floating-point operations of one device in one step, or for one tile. */
-export const roleFlops = (plan: Plan, role: Role): number =>
-  sumOfSegments(plan, role, ({ graph, samples }) => graphFlops(graph, samples));
-
-/** Each segment as often as the role runs it. */
-const sumOfSegments = (plan: Plan, role: Role, cost: (segment: Segment) => number): number => {
-  const byName = new Map(plan.segments.map((segment) => [segment.name, cost(segment)]));
-  return role.instructions.reduce(
-    (sum, instruction) => sum + (instruction.do === 'run' ? (byName.get(instruction.segment) ?? 0) : 0),
-    0,
-  );
-};
+export const roleFlops = (plan: Plan): ((role: Role) => number) =>
+  sumOfSegments(plan, ({ graph, samples }) => graphFlops(graph, samples));
 
 /** Bytes that one device reads and writes in one step, or for one tile, if no op is fused with another. */
-export const roleBytesMoved = (plan: Plan, role: Role): number =>
-  sumOfSegments(plan, role, ({ graph, samples }) => {
+export const roleBytesMoved = (plan: Plan): ((role: Role) => number) =>
+  sumOfSegments(plan, ({ graph, samples }) => {
     const types = typesOf(graph);
     return graph.ops.reduce((sum, op) => {
       const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
       return sum + bytesMoved(op, inputs, samples);
     }, 0);
   });
+
+/** For roles: each segment as often as the role runs it. Segments are counted once for all of them. */
+function sumOfSegments({ segments }: Plan, cost: (segment: Segment) => number): (role: Role) => number {
+  const costs = new Map(segments.map((segment) => [segment.name, cost(segment)]));
+  return ({ instructions }) =>
+    instructions.reduce((sum, one) => sum + (one.do === 'run' ? (costs.get(one.segment) ?? 0) : 0), 0);
+}
 
 /** Bytes of the buffers that one device puts into reductions each step. */
 export const reducedBytes = (role: Role): number =>

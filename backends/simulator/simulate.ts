@@ -275,6 +275,7 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
   const total = (of: (role: SimulatedRole) => number) =>
     roles.reduce((sum, role) => sum + role.devices * of(role), 0);
   const { exchange, gather, all_reduce, send } = critical.seconds;
+  const flops = roleFlops(plan);
   return {
     stepSeconds,
     roles,
@@ -283,7 +284,7 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
     exposedCommunication: exchange + gather + all_reduce + send,
     exposedAllReduce: all_reduce,
     communication: busiest(world),
-    flops: plan.roles.reduce((sum, role, index) => sum + roleFlops(plan, role) * at(roles, index).devices, 0),
+    flops: plan.roles.reduce((sum, role, index) => sum + flops(role) * at(roles, index).devices, 0),
   };
 }
 

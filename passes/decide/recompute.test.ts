@@ -154,7 +154,7 @@ test('what a point adds in work is what its plan does more', () => {
       });
       const work = (drop: readonly string[]) => {
         const plan = planDropping(model, drop);
-        return roleFlops(plan, at(plan.roles, 0));
+        return roleFlops(plan)(at(plan.roles, 0));
       };
       const plain = work([]);
       for (const { drop, extraSeconds } of recomputeCurve({ ...question, forward })) {
