@@ -75,9 +75,9 @@ function planned(row: Row, machine: Machine, strategy?: HaloStrategy) {
   const began = performance.now();
   const model = good(modelOf({ source, file, sets: row.sets ?? {}, purpose: 'train' }));
   const front = performance.now();
-  const { schedule, decision } = good(decide(model, row.pins, machine, { strategy }));
+  const { schedule, decision, lowered } = good(decide(model, row.pins, machine, { strategy }));
   const decided = performance.now();
-  const plan = good(carryOut(model, schedule, machine));
+  const plan = good(carryOut(model, schedule, machine, lowered));
   const carried = performance.now();
   const json = planJson({ plan, machine, decision });
   return {

@@ -2,7 +2,7 @@
 import { at, extents, length, range } from '../ir/box.ts';
 import { forwardFlops, parameterCount } from '../ir/cost.ts';
 import type { Op } from '../ir/graph.ts';
-import { isSpatial, modelTypes, neededRanges } from '../ir/intervals.ts';
+import { isSpatial, modelTypes, rangesNeeded } from '../ir/intervals.ts';
 import type { Model } from '../ir/model.ts';
 import { flopsOf, ops } from '../ir/ops/table.ts';
 import { stridesOf } from '../ir/tiling.ts';
@@ -143,7 +143,7 @@ function receptiveField(
     const middle = Math.floor(length(cells) / 2);
     const lengths = Array.from({ length: Math.min(period, 512) }, (_, offset) => {
       const asked = new Map([[value, range(middle + offset, middle + offset + 1)]]);
-      const needed = neededRanges(model, axis, asked, false);
+      const needed = rangesNeeded(model.ops, types, axis, asked, false);
       return Math.max(0, ...images.map(({ name }) => length(needed.get(name) ?? range(0, 0))));
     });
     return Math.max(...lengths);

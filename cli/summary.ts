@@ -1,15 +1,23 @@
 /** A plan in numbers: what `--json` gives and the tables show. The keys are stable. */
 import { at, extents, length } from '../ir/box.ts';
-import { aliveAt, bytesByKind, type Content, type ContentKind, memoryOf } from '../ir/contents.ts';
+import {
+  aliveAt,
+  bytesByKind,
+  type Content,
+  type ContentKind,
+  contentsOf,
+  memoryOf,
+} from '../ir/contents.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Model } from '../ir/model.ts';
 import type { Plan, Role } from '../ir/plan.ts';
 import { stagesOf, tilesOf } from '../ir/schedule.ts';
 import { instructionInWords } from '../ir/text/instruction-words.ts';
-import { tiledExtents } from '../ir/tiling.ts';
+import { repeatsAfter, tiledExtents } from '../ir/tiling.ts';
 import { trafficOf } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
+import { meaningsOf } from '../ir/verify/names.ts';
 
 export type RoleSummary = {
   readonly name: string;
@@ -48,14 +56,15 @@ export function summarizeModel(model: Model) {
     parameters: parameterCount(model),
     ops: model.ops.length,
     forwardFlops: forwardFlops(model),
-    receptiveField: image && output ? receptiveField(model, output.value, image.name) : [],
+    receptiveField:
+      image && output ? receptiveField(model, output.value, image.name, repeatsAfter(model)) : [],
   };
 }
 
 export function summarize(plan: Plan) {
   const { model, schedule } = plan;
-  const costs = { flops: roleFlops(plan), bytesMoved: roleBytesMoved(plan) };
-  const roles = plan.roles.map((role) => summarizeRole(plan, role, costs));
+  const figures = figuresOf(plan);
+  const roles = plan.roles.map((role) => summarizeRole(plan, role, figures));
   return {
     purpose: plan.purpose,
     model: summarizeModel(model),
@@ -89,9 +98,19 @@ export function summarize(plan: Plan) {
   };
 }
 
-type Costs = { readonly [K in 'flops' | 'bytesMoved']: (role: Role) => number };
+/** What is known of any role of a plan. */
+const figuresOf = (plan: Plan) => {
+  const meaningOf = meaningsOf(plan);
+  return {
+    flops: roleFlops(plan),
+    bytesMoved: roleBytesMoved(plan),
+    contents: (role: Role) => contentsOf(plan, role, meaningOf),
+  };
+};
 
-function summarizeRole(plan: Plan, role: Role, costs: Costs): RoleSummary {
+type Figures = ReturnType<typeof figuresOf>;
+
+function summarizeRole(plan: Plan, role: Role, figures: Figures): RoleSummary {
   const image = plan.model.inputs.find(({ source }) => source.from === 'image')?.name ?? '';
   const window = role.buffers.find(({ value }) => value === image)?.box ?? [];
   const counts = plan.axes.map(
@@ -112,21 +131,21 @@ function summarizeRole(plan: Plan, role: Role, costs: Costs): RoleSummary {
       const lo = borderOf(plan, image, axis) - r.from;
       return [lo, length(r) - lo - at(owns, axis)] as const;
     }),
-    flops: costs.flops(role),
-    bytesMoved: costs.bytesMoved(role),
+    flops: figures.flops(role),
+    bytesMoved: figures.bytesMoved(role),
     peakBytes: role.peakBytes,
-    peak: peakOf(plan, role),
+    peak: peakOf(plan, role, figures),
   };
 }
 
 /** How many of the largest things are named. */
 const shownOfPeak = 8;
 
-function peakOf(plan: Plan, role: Role): RoleSummary['peak'] {
+function peakOf(plan: Plan, role: Role, figures: Figures): RoleSummary['peak'] {
   const memory = memoryOf(plan, role);
   const instruction = Math.max(0, memory.indexOf(Math.max(...memory)));
   const one = role.instructions[instruction];
-  const alive = aliveAt(plan, role, instruction);
+  const alive = aliveAt(plan, role, instruction, figures.contents(role));
   return {
     instruction,
     what: one === undefined ? '' : instructionInWords(one),

@@ -11,6 +11,7 @@ import type { Decision } from '../ir/decision.ts';
 import { diagnose, failure, isFault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
+import type { Module } from '../ir/module.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins, Schedule } from '../ir/schedule.ts';
 import { jointlyDecided, type Searching } from '../passes/decide/joint-search.ts';
@@ -35,9 +36,11 @@ export type Decided = {
   readonly schedule: Schedule;
   /** Absent where nothing was weighed: the plain default decided, or a person. */
   readonly decision?: Decision;
+  /** What the search made of the schedule: passes need not do it again, only its verification is left. */
+  readonly lowered?: readonly Module[];
 };
 
-export type Compiled = Decided & { readonly model: Model; readonly plan: Plan };
+export type Compiled = Omit<Decided, 'lowered'> & { readonly model: Model; readonly plan: Plan };
 
 /** From a text and some decisions to a verified plan. */
 export function compile({ pins, machine, ...source }: Request): Result<Compiled> {
@@ -45,9 +48,11 @@ export function compile({ pins, machine, ...source }: Request): Result<Compiled>
   if (!model.ok) return model;
   const decided = decide(model.value, pins, machine);
   if (!decided.ok) return decided;
-  const plan = carryOut(model.value, decided.value.schedule, machine);
+  const { schedule, decision, lowered } = decided.value;
+  const plan = carryOut(model.value, schedule, machine, lowered);
   if (!plan.ok) return plan;
-  return success({ ...decided.value, model: model.value, plan: plan.value }, model.warnings);
+  const compiled = { schedule, model: model.value, plan: plan.value };
+  return success(decision === undefined ? compiled : { ...compiled, decision }, model.warnings);
 }
 
 export const modelOf = ({ source, file, sets, purpose, extents }: Source): Result<Model> =>
@@ -68,7 +73,10 @@ export function decide(
       backend: backendFor(machine),
       ...deciding,
     });
-    if (found !== undefined) return isFault(found) ? failure(diagnose(found)) : success(found);
+    if (found !== undefined)
+      return isFault(found)
+        ? failure(diagnose(found))
+        : success({ ...found, lowered: found.lowered.modules });
   }
   const decided = runPasses(decidePipeline, { stage: 'model', model, pins });
   if (!decided.ok) return decided;
@@ -81,8 +89,14 @@ const backendFor = (machine?: Machine): Backend =>
   machine === undefined || machine.launcher === 'local' ? processes : plainBackend;
 
 /** A schedule as a plan, verified after every pass. */
-export function carryOut(model: Model, schedule: Schedule, machine?: Machine): Result<Plan> {
-  const lowered = runPasses(lowerPipeline, { stage: 'scheduled', model, schedule }, backendFor(machine));
+export function carryOut(
+  model: Model,
+  schedule: Schedule,
+  machine?: Machine,
+  known: Decided['lowered'] = [],
+): Result<Plan> {
+  const given = { stage: 'scheduled', model, schedule } as const;
+  const lowered = runPasses(lowerPipeline, given, backendFor(machine), known);
   if (!lowered.ok) return lowered;
   if (lowered.value.stage !== 'plan') throw new Error(`the pipeline ends at ${lowered.value.stage}`);
   return success(lowered.value.plan);

@@ -21,19 +21,21 @@ export const processes: Backend = { executor: 'processes', workspaceOf: segmentW
 
 /**
  * Runs passes one after another; they are told of these processes, or of who else will run the plan. Nothing else verifies: the manager does, before the first and after each,
- * and a pass that leaves something unsound is stopped with the module printed.
+ * and a pass that leaves something unsound is stopped with the module printed. `known`: what the first passes are known
+ * to give, which is verified like anything else.
  */
 export function runPasses(
   passes: readonly Pass[],
   module: Module,
   backend: Backend = processes,
+  known: readonly Module[] = [],
 ): Result<Module> {
   let current = module;
   expectSound(current, 'what was given');
-  for (const pass of passes) {
+  for (const [index, pass] of passes.entries()) {
     if (current.stage !== pass.from)
       throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
-    const next = pass.run(current as never, backend);
+    const next = known[index] ?? pass.run(current as never, backend);
     if (isFault(next)) return failure(diagnose(next));
     expectSound(next, pass.name);
     current = next;

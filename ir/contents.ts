@@ -40,10 +40,14 @@ const written: { readonly [K in Instruction['do']]?: ContentKind } = {
 };
 
 /** The kind of every buffer of a role, by its name. */
-export function contentsOf(plan: Plan, role: Role): ReadonlyMap<string, ContentKind> {
+export function contentsOf(
+  plan: Plan,
+  role: Role,
+  meaningOf = meaningsOf(plan),
+): ReadonlyMap<string, ContentKind> {
   const gradients = gradientsOf(role);
   const slots = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot]));
-  const meaning = meaningsOf(plan)(role);
+  const meaning = meaningOf(role);
   const kindOf = ({ name, value, birth }: Buffer): ContentKind => {
     const slot = slots.get(name);
     if (slot !== undefined) return slot === 'weight' ? 'weights' : 'optimizer';

@@ -22,16 +22,21 @@ export type Footprint = {
 /** The footprint of each role, in their order. */
 export function footprintsOf(plan: Plan): Footprint[] {
   const early = plan.executor === 'processes' ? earlyBytes(plan) : undefined;
-  return plan.roles.map((role) => footprintOf(plan, role, early?.get(role) ?? []));
+  const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
+  return plan.roles.map((role) => footprintOf(plan, workspaces, role, early?.get(role) ?? []));
 }
 
 export function totalOf({ buffers, reserve, messages, workspace }: Footprint): number[] {
   return buffers.map((bytes, i) => bytes + at(reserve, i) + at(messages, i) + at(workspace, i));
 }
 
-function footprintOf({ executor, segments }: Plan, role: Role, early: readonly number[]): Footprint {
+function footprintOf(
+  { executor }: Plan,
+  workspaces: ReadonlyMap<string, number>,
+  role: Role,
+  early: readonly number[],
+): Footprint {
   const { buffers, instructions, arenaBytes } = role;
-  const workspaces = new Map(segments.map(({ name, workspace }) => [name, workspace]));
   const named = new Map(buffers.map((buffer) => [buffer.name, buffer]));
   const alive = aliveBytes(buffers, instructions.length);
   const keeps = executor === 'processes';

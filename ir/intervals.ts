@@ -100,16 +100,17 @@ export function rangesNeeded(
   return needed;
 }
 
-/** Cells of the image that one cell of the value depends on, an axis: the largest over all positions. */
-export function receptiveField(model: Model, value: string, input: string): number[] {
-  const type = modelTypes(model).get(value);
+/** Cells of the image that one cell of the value depends on, an axis: the largest over `period` positions. */
+export function receptiveField(model: Model, value: string, input: string, period: number): number[] {
+  const types = modelTypes(model);
+  const type = types.get(value);
   if (type?.kind !== 'map') throw new TypeError(`${value} is not a map`);
-  const period = 512;
   return type.box.map((_, axis) => {
     const middle = Math.floor(extentOf(type, axis) / 2);
     const lengths = Array.from({ length: period }, (_, offset) => {
       const cell = range(middle + offset, middle + offset + 1);
-      return length(neededRanges(model, axis, new Map([[value, cell]]), false).get(input) ?? range(0, 0));
+      const needed = rangesNeeded(model.ops, types, axis, new Map([[value, cell]]), false);
+      return length(needed.get(input) ?? range(0, 0));
     });
     return Math.max(...lengths);
   });

@@ -47,6 +47,17 @@ export function stridesOf(model: Model): Strides {
   return strides;
 }
 
+/** Beyond so many cells positions are not told apart. */
+const mostPositions = 512;
+
+/** After how many cells of the finest value all values have a cell at the same place again: the coarsest stride. */
+export function repeatsAfter(model: Model): number {
+  const strides = [...stridesOf(model).values()].flat();
+  const [finest, coarsest] = [Math.min(...strides), Math.max(...strides)];
+  const repeats = strides.every((stride) => Number.isInteger(coarsest / stride));
+  return repeats ? Math.min(mostPositions, coarsest / finest) : mostPositions;
+}
+
 /** The value whose extent the cuts of a schedule divide: the finest one that is summed over or given out. */
 function referenceValue(model: Model): string {
   const types = modelTypes(model);

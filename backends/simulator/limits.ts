@@ -3,7 +3,7 @@ import { typesOf } from '../../ir/graph.ts';
 import { opLimit, opSeconds } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
-import { fusedLaunches, pricesOf, workSeconds } from './work.ts';
+import { bytesOfBuffers, fusedLaunches, pricesOf, workSeconds } from './work.ts';
 
 /**
  * Seconds of a step. `arithmetic`: the floating-point units; `traffic`: the device's memory; `launches`: beginnings
@@ -22,12 +22,18 @@ const plus = (a: Limits, b: Limits): Limits => ({
 export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
   const { launch, dispatch = 0 } = machine.device;
   const prices = pricesOf(plan, machine);
-  const segments = new Map(plan.segments.map((segment) => [segment.name, segmentLimits(machine, segment)]));
+  const bytes = bytesOfBuffers(role);
+  const used = new Set(role.instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
+  const segments = new Map(
+    plan.segments
+      .filter(({ name }) => used.has(name))
+      .map((segment) => [segment.name, segmentLimits(machine, segment)]),
+  );
   return role.instructions.reduce((sum, one) => {
     if (one.do === 'run')
       return plus(sum, plus(segments.get(one.segment) ?? nothing, { ...nothing, launches: dispatch }));
     // A copy; those of messages are on the lane of the messages.
-    const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, role, prices);
+    const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, bytes, prices);
     return seconds === 0 ? sum : plus(sum, { arithmetic: 0, traffic: seconds - launch, launches: launch });
   }, nothing);
 }

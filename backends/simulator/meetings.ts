@@ -1,5 +1,5 @@
 /** Instructions in which devices meet: who must come, how long it takes, and what waiting for it is called. */
-import { volume } from '../../ir/box.ts';
+import { type Box, volume } from '../../ir/box.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
 import type { Activity } from './simulation.ts';
@@ -25,6 +25,7 @@ export type Setting = {
   readonly role: Role;
   /** Of each buffer. */
   readonly bytes: ReadonlyMap<string, number>;
+  readonly boxes: ReadonlyMap<string, Box | undefined>;
   peers(role: Role, offset: readonly number[]): readonly number[];
   readonly transfers: Transfers;
 };
@@ -42,9 +43,10 @@ function groupRoles({ plan, role }: Setting, over: Group): number[] {
 
 /** Bytes of one cell of what an exchange moves: the cells of its value for all samples and channels. */
 function bytesOfPiece(setting: Setting, { from, into }: InstructionOf<'exchange'>) {
-  const buffer = setting.role.buffers.find(({ name }) => name === (into ?? from));
-  const cell = buffer?.box === undefined ? 0 : buffer.bytes / Math.max(1, volume(buffer.box));
-  return ({ box }: Piece): number => cell * volume(box);
+  const name = into ?? from ?? '';
+  const box = setting.boxes.get(name);
+  const cell = box === undefined ? 0 : (setting.bytes.get(name) ?? 0) / Math.max(1, volume(box));
+  return (piece: Piece): number => cell * volume(piece.box);
 }
 
 function exchange(one: InstructionOf<'exchange'>, setting: Setting): Meeting {

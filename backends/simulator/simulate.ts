@@ -26,7 +26,7 @@ import {
   workedSeconds,
 } from './simulation.ts';
 import { transfersOf } from './transfers.ts';
-import { loadSeconds, pricesOf, workSeconds } from './work.ts';
+import { type BufferBytes, bytesOfBuffers, loadSeconds, pricesOf, workSeconds } from './work.ts';
 
 type Ready = { time: number; readonly activity: Activity /** Who brings it. */; readonly by: number };
 
@@ -34,6 +34,7 @@ const atOnce: Ready = { time: 0, activity: 'idle', by: -1 };
 
 type State = {
   readonly role: Role;
+  readonly bytes: BufferBytes;
   /** Index of the next instruction. */
   next: number;
   /** When each lane is free. */
@@ -68,6 +69,7 @@ export function simulate(plan: Plan, machine: Machine): Simulation {
   const states = plan.roles.map(
     (role): State => ({
       role,
+      bytes: bytesOfBuffers(role),
       next: 0,
       compute: 0,
       messages: 0,
@@ -78,7 +80,7 @@ export function simulate(plan: Plan, machine: Machine): Simulation {
       loading: 0,
     }),
   );
-  const world = worldOf(plan, machine);
+  const world = worldOf(plan, machine, states);
   let advanced = true;
   while (advanced) {
     advanced = false;
@@ -106,16 +108,16 @@ type World = {
   readonly arrivals: Map<string, Map<number, number>>;
 };
 
-function worldOf(plan: Plan, machine: Machine): World {
+function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World {
   const peers = peersIn(plan);
   const transfers = transfersOf(plan, machine);
   return {
     plan,
     overlaps: machine.launcher !== 'local',
     prices: pricesOf(plan, machine),
-    meetings: plan.roles.map((role) => {
-      const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
-      return role.instructions.map((one) => meetingOf({ plan, role, bytes, peers, transfers }, one));
+    meetings: states.map(({ role, bytes }) => {
+      const boxes = new Map(role.buffers.map(({ name, box }) => [name, box]));
+      return role.instructions.map((one) => meetingOf({ plan, role, bytes, boxes, peers, transfers }, one));
     }),
     arrivals: new Map(),
   };
@@ -158,7 +160,7 @@ function perform(world: World, state: State, index: number): boolean {
 
 /** Clusters read the next step's windows ahead, so only what takes longer than the step shows. */
 function load(world: World, state: State, into: string): void {
-  const seconds = loadSeconds(world.prices.machine, state.role, into);
+  const seconds = loadSeconds(world.prices.machine, state.bytes, into);
   state.loading += seconds;
   if (world.overlaps) return;
   record(state, {
@@ -172,7 +174,7 @@ function load(world: World, state: State, into: string): void {
 }
 
 function compute(world: World, state: State, instruction: Instruction): void {
-  const seconds = workSeconds(instruction, state.role, world.prices);
+  const seconds = workSeconds(instruction, state.bytes, world.prices);
   if (seconds === 0) return;
   const { time, activity, by } = awaited(state, instruction);
   const begins = Math.max(state.compute, time);
@@ -222,7 +224,7 @@ function meet(
   const begins = Math.max(own, ...meeting.others.map((other) => came.get(other) ?? 0));
   const waited = Math.max(0, begins - (world.overlaps ? state[lane] : state.compute));
   const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
-  const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.role, world.prices);
+  const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.bytes, world.prices);
   const { activity, key, bytes, others } = meeting;
   record(state, {
     activity,

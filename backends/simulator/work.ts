@@ -11,14 +11,29 @@ type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }
 /** What instructions are priced by. */
 export type Prices = {
   readonly machine: Machine;
-  /** Seconds of one run of each segment. */
-  readonly segments: ReadonlyMap<string, number>;
+  /** Seconds of one run of a segment. */
+  runSeconds(segment: string): number;
 };
 
-export const pricesOf = (plan: Plan, machine: Machine): Prices => ({
-  machine,
-  segments: new Map(plan.segments.map((segment) => [segment.name, segmentSeconds(machine, segment)])),
-});
+export function pricesOf(plan: Plan, machine: Machine): Prices {
+  const segments = new Map(plan.segments.map((segment) => [segment.name, segment]));
+  const known = new Map<string, number>();
+  return {
+    machine,
+    runSeconds(name) {
+      const segment = segments.get(name);
+      const seconds = known.get(name) ?? (segment === undefined ? 0 : segmentSeconds(machine, segment));
+      known.set(name, seconds);
+      return seconds;
+    },
+  };
+}
+
+/** Bytes of the buffers of a role, by name. */
+export type BufferBytes = ReadonlyMap<string, number>;
+
+export const bytesOfBuffers = ({ buffers }: Role): BufferBytes =>
+  new Map(buffers.map(({ name, bytes }) => [name, bytes]));
 
 const segmentSeconds = ({ device }: Machine, { graph, samples }: Segment): number => {
   const types = typesOf(graph);
@@ -46,10 +61,10 @@ function traffic({ device }: Machine, kernel: KernelClass, bytes: number): numbe
   return kernelSeconds(device, one, 0);
 }
 
-type Priced = { readonly role: Role; readonly prices: Prices };
+type Priced = { readonly bytes: BufferBytes; readonly prices: Prices };
 
-const bytesOfBuffers = ({ buffers }: Role, names: readonly string[]): number =>
-  names.reduce((sum, name) => sum + (buffers.find((buffer) => buffer.name === name)?.bytes ?? 0), 0);
+const sumOf = (bytes: BufferBytes, names: readonly string[]): number =>
+  names.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
 
 type Work = { [K in Instruction['do']]: (instruction: InstructionOf<K>, priced: Priced) => number };
 
@@ -57,40 +72,38 @@ const none = () => 0;
 
 const moved =
   (times: number) =>
-  ({ into }: { readonly into: string }, { role, prices }: Priced): number =>
-    traffic(prices.machine, 'move', times * bytesOfBuffers(role, [into]));
+  ({ into }: { readonly into: string }, { bytes, prices }: Priced): number =>
+    traffic(prices.machine, 'move', times * sumOf(bytes, [into]));
 
 const work: Work = {
   load: none,
   draw: moved(1),
-  count: ({ from }, { role, prices }) => traffic(prices.machine, 'reduction', bytesOfBuffers(role, [from])),
-  run: ({ segment }, { prices }) =>
-    (prices.segments.get(segment) ?? 0) + (prices.machine.device.dispatch ?? 0),
+  count: ({ from }, { bytes, prices }) => traffic(prices.machine, 'reduction', sumOf(bytes, [from])),
+  run: ({ segment }, { prices }) => prices.runSeconds(segment) + (prices.machine.device.dispatch ?? 0),
   accumulate: (one, priced) => moved(one.first ? 2 : 3)(one, priced),
-  paste: (one, { role, prices }) => traffic(prices.machine, 'move', 3 * bytesOfBuffers(role, [one.from])),
-  exchange: ({ from, into }, { role, prices }) =>
+  paste: (one, { bytes, prices }) => traffic(prices.machine, 'move', 3 * sumOf(bytes, [one.from])),
+  exchange: ({ from, into }, { bytes, prices }) =>
     into === undefined
       ? 0
-      : traffic(prices.machine, 'move', bytesOfBuffers(role, [into, ...(from === undefined ? [] : [from])])),
+      : traffic(prices.machine, 'move', sumOf(bytes, [into, ...(from === undefined ? [] : [from])])),
   send: none,
   receive: none,
   all_gather: none,
   reduce_scatter: none,
   all_reduce: none,
-  clip: ({ buffers }, { role, prices }) =>
-    traffic(prices.machine, 'reduction', 3 * bytesOfBuffers(role, buffers)),
+  clip: ({ buffers }, { bytes, prices }) => traffic(prices.machine, 'reduction', 3 * sumOf(bytes, buffers)),
   rate: none,
-  metric: ({ predicted, labels }, { role, prices }) =>
-    traffic(prices.machine, 'reduction', bytesOfBuffers(role, [predicted, labels])),
+  metric: ({ predicted, labels }, { bytes, prices }) =>
+    traffic(prices.machine, 'reduction', sumOf(bytes, [predicted, labels])),
   store: none,
   report: none,
   free: none,
 };
 
 /** Seconds of the device's own work in an instruction. */
-export const workSeconds = (instruction: Instruction, role: Role, prices: Prices): number =>
-  (work[instruction.do] as (one: Instruction, priced: Priced) => number)(instruction, { role, prices });
+export const workSeconds = (instruction: Instruction, bytes: BufferBytes, prices: Prices): number =>
+  (work[instruction.do] as (one: Instruction, priced: Priced) => number)(instruction, { bytes, prices });
 
 /** Seconds that loading takes from storage, all devices of a node at once. */
-export const loadSeconds = ({ storage, devicesPerNode }: Machine, role: Role, into: string): number =>
-  (bytesOfBuffers(role, [into]) * devicesPerNode) / storage;
+export const loadSeconds = ({ storage, devicesPerNode }: Machine, bytes: BufferBytes, into: string): number =>
+  (sumOf(bytes, [into]) * devicesPerNode) / storage;

@@ -90,7 +90,8 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
   });
   if (!decided.ok) return complain(decided.diagnostics, sources);
   const planningSeconds = (performance.now() - began) / 1000;
-  const plan = carryOut(model.value, decided.value.schedule, machine.value.machine);
+  const { schedule, lowered } = decided.value;
+  const plan = carryOut(model.value, schedule, machine.value.machine, lowered);
   if (!plan.ok) return complain(plan.diagnostics, sources);
   const folder = options.output ?? join('.', `${plan.value.name}.plan`);
   const origin = {

@@ -81,13 +81,13 @@ function rowOf(model: Model, machine: Machine, pins: Pins, strategy: HaloStrateg
   const decided = decide(model, pins, machine);
   if (!decided.ok) return decided;
   const planningSeconds = (performance.now() - began) / 1000;
-  const plan = carryOut(model, decided.value.schedule, machine);
+  const plan = carryOut(model, decided.value.schedule, machine, decided.value.lowered);
   if (!plan.ok) return plan;
   const json = planJson({ plan: plan.value, machine, decision: decided.value.decision });
   if (strategy === undefined) return success({ ...json, planningSeconds });
   const other = decide(model, pins, machine, { strategy });
   if (!other.ok) return other;
-  const otherPlan = carryOut(model, other.value.schedule, machine);
+  const otherPlan = carryOut(model, other.value.schedule, machine, other.value.lowered);
   if (!otherPlan.ok) return otherPlan;
   const stepSeconds = predictionOf(otherPlan.value, machine)?.predicted.stepSeconds ?? Number.NaN;
   return success({ ...json, planningSeconds, against: { strategy, stepSeconds } });

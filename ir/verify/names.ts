@@ -1,5 +1,6 @@
 /** What the local names of a role mean in the model. */
 import { at } from '../box.ts';
+import type { Graph } from '../graph.ts';
 import { modelTypes } from '../intervals.ts';
 import type { Model } from '../model.ts';
 import type { Plan, Role, Segment } from '../plan.ts';
@@ -12,30 +13,39 @@ const again = '~again';
 export type Meaning = (name: string) => string | undefined;
 
 export const segmentsOf = (plan: Plan, role: Role): Segment[] => {
-  const used = new Set(
-    role.instructions.flatMap((i) => (i.do === 'run' && i.why !== 'update' ? [i.segment] : [])),
-  );
+  const used = new Set(segmentNames(role));
   return plan.segments.filter(({ name }) => used.has(name));
 };
+
+const segmentNames = ({ instructions }: Role): string[] =>
+  instructions.flatMap((one) => (one.do === 'run' && one.why !== 'update' ? [one.segment] : []));
 
 /** A value is what the model calls so, a piece cut from one, what was fetched of one, or any of these once more. */
 export function meaningsOf(plan: Plan): (role: Role) => Meaning {
   const known = new Set(modelTypes(plan.model).keys());
+  const segments = new Map(plan.segments.map(({ name, graph }) => [name, graph]));
   const byPlace = new Map<string, Meaning>();
   return ({ classes }) => {
     const place = classes.join();
-    const meaning = byPlace.get(place) ?? meaningAt(plan, known, place);
+    const meaning = byPlace.get(place) ?? meaningAt(plan, segments, known, place);
     byPlace.set(place, meaning);
     return meaning;
   };
 }
 
 /** What one stage cuts out, another stage of the same place may read. */
-function meaningAt(plan: Plan, known: ReadonlySet<string>, place: string): Meaning {
+function meaningAt(
+  plan: Plan,
+  segments: ReadonlyMap<string, Graph>,
+  known: ReadonlySet<string>,
+  place: string,
+): Meaning {
   const sources = new Map<string, string>();
   const stages = plan.roles.filter(({ classes }) => classes.join() === place);
-  for (const { graph } of stages.flatMap((one) => segmentsOf(plan, one)))
-    for (const op of graph.ops) if (op.kind === 'crop') sources.set(op.output, at(op.inputs, 0));
+  const used = new Set(stages.flatMap(segmentNames));
+  for (const name of used)
+    for (const op of segments.get(name)?.ops ?? [])
+      if (op.kind === 'crop') sources.set(op.output, at(op.inputs, 0));
   for (const one of stages.flatMap(({ instructions }) => instructions))
     if (one.do === 'exchange' && !one.back && one.into !== undefined) sources.set(one.name, one.value);
   const meaning = (name: string, depth = 0): string | undefined => {

@@ -5,6 +5,7 @@
 import type { Backend } from '../../ir/backend.ts';
 import { type Fault, fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import type { Model } from '../../ir/model.ts';
+import type { Module } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
@@ -44,6 +45,14 @@ export const firstFit: Pass<'model', 'scheduled'> = {
 
 /** The allocated plan of a schedule, or why there is none. */
 export function planOf(model: Model, schedule: Schedule, backend?: Backend): Plan | Fault {
+  const lowered = loweredOf(model, schedule, backend);
+  return isFault(lowered) ? lowered : lowered.plan;
+}
+
+/** What each pass makes of a schedule, one after another; the last is the allocated plan. */
+export type Lowered = { readonly modules: readonly Module[]; readonly plan: Plan };
+
+export function loweredOf(model: Model, schedule: Schedule, backend?: Backend): Lowered | Fault {
   const [wrong] = verifySchedule(model, schedule);
   if (wrong !== undefined) return { ...fault('wrong-schedule', { why: wrong.message }), hint: wrong.hint };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });
@@ -53,5 +62,7 @@ export function planOf(model: Model, schedule: Schedule, backend?: Backend): Pla
   const instructed = instruct.run(differentiated, backend);
   if (isFault(instructed)) return instructed;
   const allocated = allocate.run(instructed);
-  return isFault(allocated) ? allocated : allocated.plan;
+  return isFault(allocated)
+    ? allocated
+    : { modules: [sharded, differentiated, instructed, allocated], plan: allocated.plan };
 }

@@ -9,7 +9,7 @@ import type { Machine } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Pins, Schedule } from '../../ir/schedule.ts';
-import { planOf } from './first-fit.ts';
+import { loweredOf } from './first-fit.ts';
 import { gridFault } from './pinned-faults.ts';
 import { type Outcome, search } from './search.ts';
 import { type HaloStrategy, situationOf } from './situation.ts';
@@ -44,7 +44,7 @@ export function jointlyDecided(
   const wrong = gridFault(model, pins);
   if (wrong !== undefined) return wrong;
   if (decisions.every((decision) => pins[decision] !== undefined)) return undefined;
-  const lower = (schedule: Schedule) => planOf(model, schedule, backend);
+  const lower = (schedule: Schedule) => loweredOf(model, schedule, backend);
   return search(situationOf(model, machine, pins, strategy), lower, memoryCurve);
 }
 

@@ -15,6 +15,7 @@ import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { ownBounds, pipelineBound } from './bounds.ts';
 import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
+import type { Lowered } from './first-fit.ts';
 import { doesNotFit, peakOf } from './fits.ts';
 import { memoryCurve } from './memory-curve.ts';
 import { noSchedule } from './pinned-faults.ts';
@@ -30,7 +31,12 @@ import {
 } from './shapes.ts';
 import { leastWork, oneDeviceSeconds, ownCells, type Situation } from './situation.ts';
 
-export type Outcome = { readonly schedule: Schedule; readonly decision: Decision };
+export type Outcome = {
+  readonly schedule: Schedule;
+  readonly decision: Decision;
+  /** What the passes make of the schedule: it was lowered to see whether it fits. */
+  readonly lowered: Lowered;
+};
 
 /**
  * How many ways without stages are priced, how many pipelines are cut, and how often the best is lowered in vain; the
@@ -48,16 +54,20 @@ type Bounded = {
   readonly bound: number;
 };
 
-export type Lowering = (schedule: Schedule) => Plan | Fault;
+export type Lowering = (schedule: Schedule) => Lowered | Fault;
 
 /** `curve`: whether the decision has its curve of memory against time. */
 export function search(situation: Situation, lower: Lowering, curve = false): Outcome | Fault {
   const found = bestOf(situation, lower);
   if (isFault(found)) return found;
-  const { schedule, decision } = found;
+  const { schedule, lowered, decision } = found;
   return curve
-    ? { schedule, decision: { ...decision, memoryCurve: curveOf(situation, found).map(alternative) } }
-    : { schedule, decision };
+    ? {
+        schedule,
+        lowered,
+        decision: { ...decision, memoryCurve: curveOf(situation, found).map(alternative) },
+      }
+    : { schedule, lowered, decision };
 }
 
 /** How it came to the outcome. */
@@ -136,6 +146,7 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Sea
   };
   return {
     schedule: found.schedule,
+    lowered: found.lowered,
     decision,
     evaluated: ranked.evaluated,
     best: found.best,
@@ -272,7 +283,7 @@ function leastMemory({ situation, curve, space }: Context, shape: Shape, point =
   return parameterBytes * stateFactor + at(curve, point).peak * share;
 }
 
-type Found = { readonly best: Evaluated; readonly schedule: Schedule };
+type Found = { readonly best: Evaluated; readonly schedule: Schedule; readonly lowered: Lowered };
 
 /** Lowers the best; where its allocated peak is too much, tries it with less memory, or the next. */
 function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower: Lowering): Found | Fault {
@@ -284,15 +295,15 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
     if (best === undefined) break;
     queue = others;
     const schedule = scheduleOf(situation, best);
-    const plan = schedule === undefined ? undefined : lower(schedule);
-    if (schedule === undefined || plan === undefined) continue;
-    if (isFault(plan)) {
-      refusal ??= plan;
+    const lowered = schedule === undefined ? undefined : lower(schedule);
+    if (schedule === undefined || lowered === undefined) continue;
+    if (isFault(lowered)) {
+      refusal ??= lowered;
       continue;
     }
-    const peak = peakOf(plan);
-    if (peak <= situation.memory) return { best, schedule };
-    refusal ??= doesNotFit(plan, situation.memory);
+    const peak = peakOf(lowered.plan);
+    if (peak <= situation.memory) return { best, schedule, lowered };
+    refusal ??= doesNotFit(lowered.plan, situation.memory);
     const again = evaluate(context, best.shape, (0.98 * best.memory * situation.memory) / peak);
     if (again !== undefined && again.memory < best.memory)
       queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
@@ -317,8 +328,8 @@ function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
   });
   const plans = evaluated.flatMap((one): Plan[] => {
     const schedule = scheduleOf(situation, one);
-    const plan = schedule === undefined ? undefined : lower(schedule);
-    return plan === undefined || isFault(plan) ? [] : [plan];
+    const lowered = schedule === undefined ? undefined : lower(schedule);
+    return lowered === undefined || isFault(lowered) ? [] : [lowered.plan];
   });
   const smallest = plans.sort((a, b) => peakOf(a) - peakOf(b))[0];
   return smallest === undefined

@@ -83,8 +83,9 @@ function messagesOf({ flows, ops }: Space, { starts, stages }: Cut): Map<number,
   const chunkOf = new Int32Array(ops);
   for (const [chunk, start] of starts.entries()) chunkOf.fill(chunk, start);
   const sent = starts.map(() => new Map<number, number>());
-  for (const { made, reads, bytes } of flows) {
+  for (const { made, reads, last, bytes } of flows) {
     const from = chunkOf[made] ?? 0;
+    if (chunkOf[last] === from) continue;
     const seen = new Set([at(stages, from)]);
     for (const read of reads) {
       const to = chunkOf[read] ?? 0;
