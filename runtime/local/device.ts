@@ -4,12 +4,13 @@
  *
  *   start ──▶ listening ──▶ give ... ──▶ connect ──▶ ready ──▶ work ──▶ done ──▶ work ...
  */
-import { at } from '../../ir/box.ts';
+import { at, range } from '../../ir/box.ts';
 import { type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
 import { ownership } from '../../ir/tiling.ts';
 import { type Board, idle, openBoard } from './board.ts';
 import { type DeviceMemory, deviceMemory } from './device-memory.ts';
 import { DeviceFault } from './fault.ts';
+import type { Feed } from './feed.ts';
 import { openFeed } from './feeds.ts';
 import { boardPath } from './folder.ts';
 import { type Device, type Job, perform } from './interpreter.ts';
@@ -28,6 +29,7 @@ type Listening = {
   readonly board: Board;
   readonly doors: Doors;
   readonly sessions: Sessions;
+  readonly feed: Feed;
   /** Resident bytes with the sessions loaded, before anything of the plan is there. */
   readonly ground: number;
   /** The given states, as far as they have come. */
@@ -97,23 +99,40 @@ async function open(start: Start): Promise<Listening> {
   const board = openBoard(boardPath(start.folder), start.rank);
   const doors = await listen(start.folder, start.rank, start.size);
   const sessions = openSessions(start.plan.segments, { files: start.segments, threads: start.threads });
-  if (start.plan.purpose === 'train') await prepare(start, sessions);
+  await prepare(start, sessions);
+  const feed = openFeed(start.feed);
+  await readACell(start, feed);
   collectAll();
   const ground = residentBytes();
   const given = start.given.map(({ length, ...state }) => ({ ...state, values: new Float32Array(length) }));
-  return { start, board, given, doors, sessions, ground };
+  return { start, board, given, doors, sessions, feed, ground };
 }
 
 const ownRole = ({ plan, rank }: Pick<Start, 'plan' | 'rank'>): number =>
   roleIndexOf(plan, seatFor(plan, rank, 0));
 
-/** Loads the sessions that the device needs all along, so that the first step is like the others. */
+/** Loads the sessions that the device needs, so that the first step is like the others. In a prediction it works on tiles of every role. */
 async function prepare(start: Start, sessions: Sessions): Promise<void> {
-  for (const instruction of at(start.plan.roles, ownRole(start)).instructions)
-    if (instruction.do === 'run') await sessions.load(instruction.segment);
+  const { plan } = start;
+  const roles = plan.purpose === 'train' ? [at(plan.roles, ownRole(start))] : plan.roles;
+  for (const { instructions } of roles)
+    for (const instruction of instructions)
+      if (instruction.do === 'run') await sessions.load(instruction.segment);
 }
 
-async function connect({ start, board, doors, given, sessions, ground }: Listening): Promise<Worker> {
+/** Libraries that read images are loaded with the first of them. Whatever is wrong with it is said when it is needed. */
+async function readACell({ plan }: Start, feed: Feed): Promise<void> {
+  const image = plan.model.inputs.find(({ source }) => source.from === 'image');
+  if (image?.type.kind !== 'map') return;
+  const box = image.type.box.map(({ from }) => range(from, from + 1));
+  try {
+    await feed.load({ source: image.name, step: 0, sample: 0, box }, new Float32Array(image.type.channels));
+  } catch {
+    // Its turn comes.
+  }
+}
+
+async function connect({ start, board, doors, given, sessions, feed, ground }: Listening): Promise<Worker> {
   const { plan, rank } = start;
   board.announce({ ...idle, step: 0 });
   const memory = deviceMemory(plan, given);
@@ -124,7 +143,7 @@ async function connect({ start, board, doors, given, sessions, ground }: Listeni
     mesh: await doors.connect(patienceOf(start, board)),
     tag: tagsOf(plan),
     sessions,
-    feed: openFeed(start.feed),
+    feed,
     board,
     arenaOf: memory.arenaOf,
     before: (instruction, job) => hold(start, instruction.do, job),
