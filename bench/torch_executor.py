@@ -38,11 +38,11 @@ class Drawn:
         return np.stack([self.arrays[name][(sample, slice(None)) + cells] for sample in samples])
 
 
-def executor(folder):
+def executor(folder, where="cpu"):
     bundle = open_bundle(folder)
     plan = bundle.plan
     communicator = LocalCommunicator(plan, seat_of(plan, 0), 0, LocalPost(60))
-    device = Device(plan, bundle.origins, 0, communicator, Drawn(plan["model"]))
+    device = Device(plan, bundle.origins, 0, communicator, Drawn(plan["model"]), where=where)
     state = {"step": 0}
 
     def step():

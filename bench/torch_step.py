@@ -90,12 +90,13 @@ def residual(*sizes):
 networks = {"unet": unet, "residual": residual}
 
 
-def trainer(name, channels, width, poolings, side, batch, threads):
+def trainer(name, channels, width, poolings, side, batch, threads, where="cpu"):
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     network, optimizer = networks[name](channels, width, poolings)
-    image = torch.randint(0, 256, (batch, channels, side, side)).float()
-    labels = torch.randint(0, 2, (batch, side, side))
+    network.to(where)
+    image = torch.randint(0, 256, (batch, channels, side, side)).float().to(where)
+    labels = torch.randint(0, 2, (batch, side, side)).to(where)
 
     def step():
         began = time.perf_counter()

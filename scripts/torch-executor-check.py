@@ -1,4 +1,4 @@
-"""Runs the cases of `torch-executor-check.ts` with the PyTorch executor, in float64 on the CPU.
+"""Runs the cases of `torch-executor-check.ts` with the PyTorch executor, in float64, on the CPU or with `--device cuda`.
 
     python3 -m venv /tmp/torch-check && /tmp/torch-check/bin/pip install torch==2.13.0 numpy
     npx tsx scripts/torch-executor-check.ts FOLDER && PYTHONPATH=runtime/torch python scripts/torch-executor-check.py FOLDER
@@ -63,10 +63,10 @@ def agree(kind, parts):
     return whole
 
 
-def run_threads(plan, origins, feeds, weights):
+def run_threads(plan, origins, feeds, weights, where):
     post = LocalPost(60)
     devices = [
-        Device(plan, origins, rank, LocalCommunicator(plan, seat_of(plan, rank), rank, post), feeds, "f64", weights)
+        Device(plan, origins, rank, LocalCommunicator(plan, seat_of(plan, rank), rank, post), feeds, "f64", weights, where)
         for rank in range(rank_count(plan))
     ]
     for device in devices:
@@ -93,10 +93,10 @@ def run_threads(plan, origins, feeds, weights):
     losses = {device.loss for device in devices if device.loss is not None}
     if len(losses) != 1:
         raise SystemExit(f"devices report the losses {losses}")
-    gradients = agree("gradient", [{k: v.numpy() for k, v in one.gradients.items()} for one in devices])
+    gradients = agree("gradient", [{k: v.cpu().numpy() for k, v in one.gradients.items()} for one in devices])
     buffers = [one["buffer"] for one in plan["states"]]
     states = agree(
-        "state", [{name: one.alive[name].numpy() for name in buffers if name in one.alive} for one in devices]
+        "state", [{name: one.alive[name].cpu().numpy() for name in buffers if name in one.alive} for one in devices]
     )
     return losses.pop(), gradients, states
 
@@ -229,6 +229,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--torchrun", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cuda: the executor computes there, autograd on the CPU")
     given = parser.parse_args()
     torch.set_num_threads(1)
     report, draws, launched, kinds, undefined = Report(), 0, 0, set(), 0
@@ -243,7 +244,7 @@ def main():
         feeds = Feeds(f"{folder}/feeds", plan["model"])
         draws += check_draws(plan, truth)
         try:
-            result = run_threads(plan, origins, feeds, weights)
+            result = run_threads(plan, origins, feeds, weights, given.device)
         except Exception as failure:
             report.failed += 1
             print(f"FAILED case {case}: {failure}")
