@@ -22,17 +22,19 @@ export const builtinMachines = (): readonly string[] =>
 /** A path, or the name of a machine that comes with the program. */
 const isPath = (nameOrFile: string): boolean => nameOrFile.endsWith(extension) || /[/\\]/.test(nameOrFile);
 
+/** What people call the machine that they sit at. */
+const thisMachine = ['local', 'localhost', 'this', 'here', 'cpu', 'default'];
+
 /** The file of a machine: what `--machine` was given, or the built-in of that name. */
 export function machineFile(nameOrFile: string): Result<string> {
   if (isPath(nameOrFile) || existsSync(nameOrFile)) return success(nameOrFile);
   const known = builtinMachines();
   if (known.includes(nameOrFile)) return success(join(machinesFolder(), `${nameOrFile}${extension}`));
   const near = nearestWord(nameOrFile, known);
-  return failure(
-    diagnose(fault('unknown-machine', { name: nameOrFile, known: known.join(', ') }), {
-      hint: near && `did you mean \`${near}\`?`,
-    }),
-  );
+  const hint = thisMachine.includes(nameOrFile.toLowerCase())
+    ? 'for processes of this machine leave `--machine` out; `unetc calibrate -o mine.machine` measures it, for `--machine mine.machine`'
+    : near && `did you mean \`${near}\`?`;
+  return failure(diagnose(fault('unknown-machine', { name: nameOrFile, known: known.join(', ') }), { hint }));
 }
 
 /** Reads the machine that `--machine` names. Errors: `unknown-machine`, `file-*`, those of the text. */

@@ -40,7 +40,10 @@ const decisionExamples: Readonly<Record<string, string>> = {
 
 export function readSource(file: string): Result<string> {
   try {
-    return success(readFileSync(file, 'utf8'));
+    const text = readFileSync(file, 'utf8');
+    return text.includes('\0')
+      ? failure(diagnose(fault('file-unreadable', { file, reason: 'it is no text' })))
+      : success(text);
   } catch (error) {
     const missing = !existsSync(file);
     const near = missing ? nearestFile(file) : undefined;

@@ -28,6 +28,10 @@ export function compactInspection(figures: PlanJson, { page = wholePage }: Optio
   ].join('\n\n');
 }
 
+/** What `run` shows before it begins: the same without what was weighed. */
+export const briefInspection = ({ decision: _, ...figures }: PlanJson, options: Options = {}): string =>
+  compactInspection(figures, options);
+
 export function inspection(figures: PlanJson, { page = wholePage, allRoles = false }: Options = {}): string {
   const { roles, network, predicted } = figures;
   const shown = allRoles ? roles : shownRoles(roles);

@@ -3,7 +3,7 @@
  * the structure of a plan. Nothing in it is executed, and no path leads out of it.
  */
 import { createHash } from 'node:crypto';
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { bundleFormat, bundlePaths, executors, type Manifest, segmentPath } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
@@ -76,12 +76,26 @@ const parse = (json: string): { value: unknown } | { problem: string } => {
   }
 };
 
+/** A model in place of its bundle is what people give most often. */
+async function missing(path: string): Promise<Result<never>> {
+  const found = await stat(path).catch(() => undefined);
+  const reason =
+    found === undefined
+      ? 'there is no such folder'
+      : found.isDirectory()
+        ? `it has no ${bundlePaths.manifest}`
+        : 'it is a file';
+  const isModel = found?.isFile() === true && path.endsWith('.unet');
+  return failure(
+    diagnose(fault('bundle-missing', { path, reason }), {
+      hint: isModel ? `it is a model: \`unetc compile ${path} -o DIR\` makes a bundle of it` : undefined,
+    }),
+  );
+}
+
 async function readManifest(directory: string): Promise<Result<Manifest>> {
   const json = await readFile(join(directory, bundlePaths.manifest), 'utf8').catch(() => undefined);
-  if (json === undefined)
-    return failure(
-      diagnose(fault('bundle-missing', { path: directory, reason: `it has no ${bundlePaths.manifest}` })),
-    );
+  if (json === undefined) return missing(directory);
   const parsed = parse(json);
   if ('problem' in parsed) return damaged(directory, bundlePaths.manifest, parsed.problem);
   const format = check(parsed.value, formatShape, 'manifest');

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import {
   type Diagnostic,
   diagnose,
+  type Fault,
   failure,
   fault,
   type Result,
@@ -104,17 +105,21 @@ export type Trained = {
   readonly checkpoint?: string;
 };
 
+/** Why a bundle cannot be trained on this machine, if so. Errors: `bundle-purpose`, `bundle-executor`. */
+export function unfitHere({ plan, manifest, directory: path }: Bundle): Fault | undefined {
+  if (plan.purpose !== 'train') return fault('bundle-purpose', { path, found: 'predict', expected: 'train' });
+  return manifest.executors.includes('local') ? undefined : fault('bundle-executor', { path });
+}
+
 /**
  * Runs the training of a bundle. Errors: those of the devices (`device-*`), `loss-not-finite`,
  * `state-not-finite`, `checkpoints-exist`, `checkpoint-of-another-model`, `checkpoint-version`, `weights-differ`,
  * `write-failed`, `bundle-purpose`, `bundle-executor`.
  */
 export async function train(bundle: Bundle, options: TrainOptions): Promise<Result<Trained>> {
-  const { plan, directory: path } = bundle;
-  if (plan.purpose !== 'train')
-    return failure(diagnose(fault('bundle-purpose', { path, found: 'predict', expected: 'train' })));
-  if (!bundle.manifest.executors.includes('local'))
-    return failure(diagnose(fault('bundle-executor', { path })));
+  const { plan } = bundle;
+  const unfit = unfitHere(bundle);
+  if (unfit !== undefined) return failure(diagnose(unfit));
   const start = firstStates(bundle, options);
   if (!start.ok) return start;
   // Before hours of training whose weights cannot be kept.

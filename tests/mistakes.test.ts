@@ -2,7 +2,7 @@
  * Typical mistakes of somebody new, beside those of models (`compiler/front/mistakes.test.ts`): in options, pins,
  * machines and bundles. What is said of each is in `golden/mistakes/`, to be read as they read it.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -75,11 +75,48 @@ const mistakes = [
   ].map((name) => `${compile} --machine ${name}.machine --devices 6`),
   `${compile} --set sides=64`,
   `${compile} --set side=30`,
+  `${compile} --machine local`,
+  'compile picture.png',
+  `${compile} --devices 2 --pin tiles=2x2`,
+  `${compile} --devices 2 --memory-curve`,
+  `${on} --memory-curve --pin drop=unet.encode[0].relu[0]`,
+  'scale net.unet --machine summit --devices 6-96',
+  'scale net.unet --machine summit --devices 6 --against halo',
+  'calibrate -o nowhere/mine.machine',
+  'run net.unet --data scenes',
+  'run good.plan --data scenes',
+  'run good.plan --data scenes --launcher pbs',
+  'run good.plan --data scenes --curve nowhere/loss.png',
+  'run far.plan --data scenes',
+  'run old.plan --data scenes',
+  'run edited.plan --data scenes',
+  'run torn.plan --data scenes',
+  'evaluate good.plan --weights net.unet --data scenes',
+  'predict good.plan --weights net.unet picture.png -o mask.jpg',
+  'predict good.plan --weights net.unet picture.png -o nowhere/mask.png',
+  'predict good.plan --weights net.unet picture.png -o mask.png',
+  'export good.plan --weights net.unet',
+  'inspect good.plan --profile net.unet',
+  'inspect good.plan --scaling far.plan/plan.json',
+  'inspect good.plan --trace trace.json',
+  'inspect good.plan --html nowhere/report.html',
   'inspect net.unet',
   'inspect .',
   'verify nowhere',
   'explain does-not-fi',
 ];
+
+/** Bundles: one to be run here, one for elsewhere, and what becomes of a bundle. */
+function makeBundles(): void {
+  writeFileSync(join(folder, 'picture.png'), Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0]));
+  const manifest = readFileSync(join(folder, 'good.plan', 'manifest.json'), 'utf8');
+  for (const name of ['old', 'edited', 'torn'])
+    cpSync(join(folder, 'good.plan'), join(folder, `${name}.plan`), { recursive: true });
+  const into = (name: string, file: string, text: string) => writeFileSync(join(folder, name, file), text);
+  into('old.plan', 'manifest.json', manifest.replace(/"format": \d+/, '"format": 1'));
+  into('edited.plan', 'schedule', 'schedule coastline\n');
+  into('torn.plan', 'manifest.json', manifest.slice(0, 100));
+}
 
 /** What a command says, and how it ends. */
 async function said(words: string): Promise<string> {
@@ -104,9 +141,12 @@ async function said(words: string): Promise<string> {
 
 test('what newcomers are told', async () => {
   const all: string[] = [];
+  assert.match(await said(`${compile} -o good.plan`), /exit 0/);
+  assert.match(await said(`${on} -o far.plan`), /exit 0/);
+  makeBundles();
   for (const words of mistakes) {
     const answer = await said(words);
-    assert.match(answer, /\(exit [12]\)/, answer);
+    assert.match(answer, /\(exit [123]\)/, answer);
     assert.not.match(answer, /This is a bug/);
     all.push(answer);
   }

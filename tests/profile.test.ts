@@ -10,6 +10,7 @@ import { at } from '../ir/box.ts';
 import type { Profile } from '../ir/profile.ts';
 import { openBundle } from '../runtime/bundle.ts';
 import { keepMeasured, type MeasuredStep, profileOf, readProfile } from '../runtime/profile.ts';
+import { thinned } from '../runtime/run-curves.ts';
 import { succeeding, unetc } from './support/command-line.ts';
 import { valueIn } from './support/devices.ts';
 
@@ -24,13 +25,15 @@ const [bundle, other, file] = ['a.plan', 'b.plan', 'a.profile'].map((name) => jo
 const compile = 'compile examples/coastline.unet --set side=64 --threads 1';
 await succeeding(`${compile} --devices 2 --pin tiles=1x2 -o ${bundle}`);
 await succeeding(`${compile} --devices 1 -o ${other}`);
-const said = await succeeding(`run ${bundle} --data examples/coastline --steps 4 --profile ${file}`);
+const ran = await unetc(
+  `run ${bundle} --data examples/coastline --steps 4 --profile ${file} --validation test --validate-every 2`,
+);
 
 const { plan } = valueIn(await openBundle(bundle));
 const profile: Profile = JSON.parse(readFileSync(file, 'utf8'));
 
 test('a run writes the step of median length, the first apart', () => {
-  assert.match(said, /Profile: .*a\.profile/);
+  assert.match(ran.stdout, /Profile: .*a\.profile/);
   assert.is(profile.steps, 3);
   assert.ok(profile.step >= 1 && profile.step <= 3);
   assert.is(profile.devices.length, 2);
@@ -38,9 +41,30 @@ test('a run writes the step of median length, the first apart', () => {
   assert.equal([loss?.name, loss?.every, loss?.steps], ['loss', 1, [1, 2, 3, 4]]);
   assert.ok(loss?.values.every((value) => value > 0));
   for (const { name, values } of scores) {
-    assert.match(name, /^accuracy: /);
+    assert.match(name, /^(accuracy|mean IoU): /);
     assert.ok(values.every((value) => value >= 0 && value <= 1));
   }
+});
+
+test('a run says first what it runs: the compact tables of the plan', () => {
+  assert.match(ran.stderr, /^Plan: 2 devices = 1 replica of 1 x 2 tiles each\.\n/);
+  assert.match(ran.stderr, /\nrole +devices +owns .*\nrole_0_0 +1 /);
+});
+
+test('the scores of a validation are kept where they were taken', () => {
+  const { steps, values } = profile.curves.find(({ name }) => name === 'mean IoU: test') ?? {};
+  assert.equal(steps, [2, 4]);
+  assert.ok(values?.every((value) => value >= 0 && value <= 1));
+});
+
+test('of a long run a value of a curve is the mean of some steps', () => {
+  const samples = Array.from({ length: 2500 }, (_, index) => ({ step: index + 1, value: index }));
+  const { every, steps, values } = thinned('loss', samples);
+  assert.is(every, 3);
+  assert.equal([steps[0], values[0]], [3, 1]);
+  assert.equal([steps.at(-1), values.at(-1)], [2500, 2499]);
+  assert.ok(steps.length <= 1000);
+  assert.equal(thinned('x', [{ step: 1, value: Number.NaN }]).steps, []);
 });
 
 test('instructions follow one another and lie within the step', () => {

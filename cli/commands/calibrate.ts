@@ -18,6 +18,7 @@ import { type Probes, startProbes } from '../../runtime/local/probes.ts';
 import { advance, noProgress } from '../../runtime/progress.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { memoryOfThisMachine, readMemory, threadsEach, wholeNumber } from '../inputs.ts';
+import { mayWrite } from '../may-write.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { version } from '../version.ts';
 
@@ -77,6 +78,8 @@ function readSetting({ devices: given, threads, memory, largest, each }: Options
 async function runCalibrate(options: Options): Promise<ExitCode> {
   const setting = readSetting(options);
   if (!setting.ok) return complain(setting.diagnostics, new Map(), 2);
+  const free = mayWrite(options.output);
+  if (!free.ok) return complain(free.diagnostics);
   const begun = performance.now();
   const probes = await startProbes(setting.value.devices, setting.value.threads);
   if (!probes.ok) return complain(probes.diagnostics, new Map(), 3);

@@ -9,6 +9,7 @@ import { type Evaluation, evaluate } from '../../runtime/evaluate.ts';
 import { classMapOf, firstOutput, needsOf, scoringFault } from '../../runtime/feed-of.ts';
 import { type Confusion, scoreOf } from '../../runtime/metrics.ts';
 import { complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
+import { mayWrite } from '../may-write.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { createPredictors, findWeights, openDataHere, type PredictingOptions } from '../run-inputs.ts';
 import { createScenePictures, type ScenePictures } from '../scene-pictures.ts';
@@ -51,6 +52,8 @@ export function registerEvaluate(program: Command): void {
 }
 
 async function runEvaluate(folder: string, options: Options): Promise<ExitCode> {
+  const free = mayWrite(options.mask, options.overlay);
+  if (!free.ok) return complain(free.diagnostics);
   const bundle = await openBundle(folder);
   if (!bundle.ok) return complain(bundle.diagnostics);
   const data = await openChecked(bundle.value, options);

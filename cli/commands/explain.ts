@@ -26,6 +26,7 @@ async function runExplain(code: string | undefined): Promise<ExitCode> {
       ),
     );
   else if (isCode(code)) print(explanation(code));
+  else if (isCode(code.toLowerCase())) return runExplain(code.toLowerCase());
   else return unknownCode(code);
   return 0;
 }

@@ -36,9 +36,9 @@ async function runExport(folder: string, { names, weights, output }: Options): P
     if (code !== 0 || output === undefined) return code;
   }
   if (weights === undefined || output === undefined) {
-    const missing = weights === undefined ? '--weights' : '--output';
-    const args = { option: missing, value: '(none)', expected: 'a path, or only `--names FILE`' };
-    return complain([diagnose(fault('wrong-option', args))]);
+    const option = weights === undefined ? '`--weights PATH`' : '`-o FILE`';
+    const remedy = 'an export needs both; `--names FILE` alone writes the names of the weights';
+    return complain([diagnose(fault('option-missing', { option, remedy }))]);
   }
   const onnx = trainedNetwork(bundle.value, weights);
   if (!onnx.ok) return complain(onnx.diagnostics, new Map(), onnx.code);

@@ -1,17 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { measuredTrace } from '../../backends/simulator/measured-trace.ts';
 import { simulate } from '../../backends/simulator/simulate.ts';
 import { type Trace, traceOf } from '../../backends/simulator/trace.ts';
 import { bundlePaths } from '../../ir/bundle.ts';
-import type { Decision } from '../../ir/decision.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan } from '../../ir/plan.ts';
-import { readMachine as readMachineText } from '../../ir/text/machine.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { readProfile } from '../../runtime/profile.ts';
+import { planningOf } from '../bundle-planning.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { machineText, readMachine } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
@@ -82,7 +81,8 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
 }
 
 /** The plan, and what is known of it: from the bundle, from another machine, from a run. */
-function shownFrom({ directory, plan, manifest }: Bundle, options: Options): Result<ShownPlan> {
+function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
+  const { plan, manifest } = bundle;
   const machine = options.machine === undefined ? undefined : readMachine(options.machine);
   if (machine?.ok === false) return machine;
   const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
@@ -94,7 +94,7 @@ function shownFrom({ directory, plan, manifest }: Bundle, options: Options): Res
   if (scaling?.ok === false) return scaling;
   return success({
     plan,
-    ...planningOf(directory),
+    ...planningOf(bundle),
     ...(machine === undefined ? {} : { machine: machine.value }),
     ...(profile === undefined ? {} : { profile: profile.value }),
     ...(scaling === undefined ? {} : { scaling: scaling.value }),
@@ -122,16 +122,4 @@ function writeTrace({ plan, machine, profile }: ShownPlan, file: string | undefi
   if (purpose !== 'train')
     return failure(diagnose(fault('nothing-to-time', { what: '--trace', plan: name, purpose })));
   return write(traceOf(plan, machine.name, simulate(plan, machine)));
-}
-
-/** What it was planned for and why, where the bundle says. Its files were checked when it was opened. */
-function planningOf(folder: string): { readonly machine?: Machine; readonly decision?: Decision } {
-  const text = (path: string) =>
-    existsSync(join(folder, path)) ? readFileSync(join(folder, path), 'utf8') : undefined;
-  const [machine, decision] = [text(bundlePaths.machine), text(bundlePaths.decision)];
-  const read = machine === undefined ? undefined : readMachineText(machine, bundlePaths.machine);
-  return {
-    ...(read?.ok ? { machine: read.value } : {}),
-    ...(decision === undefined ? {} : { decision: JSON.parse(decision) as Decision }),
-  };
 }

@@ -10,6 +10,7 @@ import { classMapOf, firstOutput, needsOf, scoringFault } from '../../runtime/fe
 import { grayLevels } from '../../runtime/pictures/mask.ts';
 import { predict } from '../../runtime/predict.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
+import { mayWrite } from '../may-write.ts';
 import { planTables } from '../plan-tables.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { createPredictors, findWeights, openImageHere, type PredictingOptions } from '../run-inputs.ts';
@@ -41,6 +42,8 @@ export function registerPredict(program: Command): void {
 async function runPredict(folder: string, file: string, options: Options): Promise<ExitCode> {
   const unknown = pictureFault(options.output);
   if (unknown !== undefined) return complain([diagnose(unknown)]);
+  const free = mayWrite(options.output);
+  if (!free.ok) return complain(free.diagnostics);
   const bundle = await openBundle(folder);
   if (!bundle.ok) return complain(bundle.diagnostics);
   const unserved = scoringFault(bundle.value.plan.model);

@@ -4,17 +4,28 @@ import { diagnose, failure, fault, type Result, success } from '../../ir/diagnos
 import { type Launcher, launchers } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
 import type { RunCurve } from '../../ir/profile.ts';
+import { showSeconds } from '../../ir/units.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { windowsFeed } from '../../runtime/feed-of.ts';
 import { meanIou, scoreOf } from '../../runtime/metrics.ts';
 import { writeCurve } from '../../runtime/pictures/curve.ts';
 import { keepMeasured, type MeasuredStep, profileOf } from '../../runtime/profile.ts';
 import { pictured, type RunCurves, recordCurves, thinnedCurves } from '../../runtime/run-curves.ts';
-import { type StepResult, type TrainEvent, type TrainOptions, train } from '../../runtime/train.ts';
+import {
+  type StepResult,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+  unfitHere,
+} from '../../runtime/train.ts';
 import { readWeightNames } from '../../runtime/weight-names.ts';
 import { readWeights, type Weights } from '../../runtime/weights.ts';
+import { planningOf } from '../bundle-planning.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { readSource, wholeNumber } from '../inputs.ts';
+import { briefInspection } from '../inspection.ts';
+import { mayWrite } from '../may-write.ts';
+import { planJson } from '../plan-json.ts';
 import { many } from '../plan-tables.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { checkpointFolder } from '../run-inputs.ts';
@@ -22,6 +33,7 @@ import { type LaunchOptions, runLaunched } from '../run-launched.ts';
 import { prepareValidation, type Validating, type ValidationOptions } from '../run-validation.ts';
 import { trainingData } from '../staged-data.ts';
 import { stopOnSignals } from '../stop-signals.ts';
+import { pageOf } from '../terminal.ts';
 import { writeText } from '../write-text.ts';
 
 type Options = ValidationOptions & LaunchOptions & { readonly launcher: string };
@@ -52,7 +64,7 @@ export function registerRun(program: Command): void {
       '--timeout <seconds>',
       'how long a device may stand still while another waits for it (default: 300; with a launcher 60)',
     )
-    .option('--curve <file>', 'draw the loss curve into a PNG file')
+    .option('--curve <file>', 'draw the loss and the scores into a PNG file')
     .option('--profile <file>', 'time each instruction, for `unetc inspect BUNDLE --profile FILE`')
     .option('--json', 'print one JSON line a step')
     .option('--launcher <name>', `what starts the devices: ${launchers.join(', ')}`, 'local')
@@ -74,7 +86,7 @@ const isLauncher = (name: string): name is Launcher => launchers.some((one) => o
 
 async function runTraining(folder: string, options: Options): Promise<ExitCode> {
   const { launcher } = options;
-  const expected = launchers.join(', ');
+  const expected = `one of ${launchers.join(', ')}`;
   if (!isLauncher(launcher))
     return complain([diagnose(fault('wrong-option', { option: '--launcher', value: launcher, expected }))]);
   return launcher === 'local' ? runHere(folder, options) : runLaunched(launcher, folder, options);
@@ -84,6 +96,7 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   const prepared = await prepare(folder, options);
   if (!prepared.ok) return complain(prepared.diagnostics);
   const { bundle, training, validating } = prepared.value;
+  const figures = planJson({ plan: bundle.plan, ...planningOf(bundle) });
   const recorder = recordCurves();
   let measured: readonly MeasuredStep[] = [];
   const line = createProgressLine();
@@ -105,6 +118,8 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
         if (event.times !== undefined) measured = keepMeasured(measured, { ...event, times: event.times });
       }
       recorder.add(event);
+      if (event.kind === 'started' && !options.json)
+        note(`${briefInspection(figures, { page: pageOf(process.stderr) })}\n`);
       tell(event, line, options);
     },
   });
@@ -122,7 +137,7 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   }
   const profiled = writeProfile(bundle, measured, curves, options.profile);
   if (!profiled.ok) return complain(profiled.diagnostics, new Map(), 3);
-  report(trained.value, losses, stepSeconds, options);
+  report(trained.value, losses, stepSeconds, figures.predicted.stepSeconds, options);
   return 0;
 }
 
@@ -147,6 +162,10 @@ async function prepare(folder: string, options: Options): Promise<Result<Prepare
   const bundle = await openBundle(folder);
   if (!bundle.ok) return bundle;
   const { plan } = bundle.value;
+  const unfit = unfitHere(bundle.value);
+  if (unfit !== undefined) return failure(diagnose(unfit));
+  const free = mayWrite(options.curve, options.profile);
+  if (!free.ok) return free;
   const steps = options.steps === undefined ? undefined : wholeNumber('--steps', options.steps);
   if (steps?.ok === false) return steps;
   warnBeyond(plan.model, steps?.value);
@@ -257,11 +276,13 @@ function report(
   { step, stopped, checkpoint }: { step: number; stopped: boolean; checkpoint?: string },
   losses: RunCurves['losses'],
   seconds: number,
+  predicted: number | undefined,
   options: Options,
 ): void {
   if (options.json) print(JSON.stringify({ done: !stopped, checkpoint }));
   else {
-    const each = losses.length === 0 ? '' : `, ${(seconds / losses.length).toFixed(2)} s a step`;
+    const told = predicted === undefined ? '' : ` (predicted: ${showSeconds(predicted)})`;
+    const each = losses.length === 0 ? '' : `, ${(seconds / losses.length).toFixed(2)} s a step${told}`;
     print(`${stopped ? 'Stopped' : 'Trained'} at step ${step}${each}.`);
     if (losses.length > 0)
       print(`Loss ${losses[0]?.value.toFixed(4)} -> ${losses.at(-1)?.value.toFixed(4)}.`);

@@ -157,6 +157,7 @@ export const dataDiagnostics = {
   },
   'weights-invalid': {
     message: '`{file}` is not a complete safetensors file: {reason}',
+    hint: 'a run writes some: `BUNDLE/checkpoints/step-*.safetensors`, or that folder for the newest of them',
     explain: 'The file is truncated, damaged, or something else than weights.',
     example: 'a file of which only half was copied',
   },

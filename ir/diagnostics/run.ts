@@ -129,13 +129,13 @@ export const runDiagnostics = {
   },
   'bundle-version': {
     message: 'the bundle `{path}` has format {found}, and this version reads format {expected}',
-    hint: 'compile the model again',
+    hint: 'compile the model again: `unetc compile {path}/model.unet -o {path}`, with the options of then',
     explain: 'The layout of bundles changes between versions, and an old one is never guessed at.',
     example: 'a bundle that a later version of unetc wrote',
   },
   'bundle-changed': {
     message: '`{file}` of the bundle `{path}` {reason}',
-    hint: 'compile the model again; edit the schedule, not the bundle',
+    hint: 'compile the model again; a schedule that was edited is given back with `unetc compile MODEL --schedule FILE`',
     explain: 'Every file of a bundle must be the one that its manifest lists: the hash of each is checked.',
     example: 'a plan.json that was edited by hand',
   },
@@ -182,6 +182,13 @@ export const runDiagnostics = {
     message: '`{option} {value}`: expected {expected}',
     explain: 'The value of an option of the command line cannot be read.',
     example: 'unetc compile coastline.unet --memory 4',
+  },
+  'option-missing': {
+    exit: 2,
+    message: '{option} is missing',
+    hint: '{remedy}',
+    explain: 'The command needs an option that was not given.',
+    example: 'unetc export coastline.plan --weights coastline.plan/checkpoints',
   },
   'profile-invalid': {
     exit: 1,

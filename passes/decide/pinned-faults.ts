@@ -78,5 +78,5 @@ function devicesReason(pins: Pins): string | undefined {
     ...(depth === 1 ? [] : [`stages ${depth}`]),
     ...(grid === undefined ? [] : [`tiles ${grid.join('x')}`]),
   ];
-  return `${factors.join(' x ')} are ${needed.toLocaleString('en-US')} devices, and there are ${devices.toLocaleString('en-US')}`;
+  return `${factors.join(' x ')} are ${needed.toLocaleString('en-US')} devices, and there are ${devices.toLocaleString('en-US')}: pin fewer, or give \`--devices ${needed}\``;
 }
