@@ -10,13 +10,17 @@ import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readMachine } from '../cli/inputs-machine.ts';
+import type { ShownPlan } from '../cli/plan-json.ts';
 import { readAssets } from '../cli/report/assets.ts';
 import { reportOf } from '../cli/report/report.ts';
 import { carryOut, decide, modelOf } from '../compiler/compile.ts';
+import { at } from '../ir/box.ts';
 import type { Plan } from '../ir/plan.ts';
+import { roleIndexAt, seatOf } from '../ir/ranks.ts';
 import type { Pins } from '../ir/schedule.ts';
 import { chromiumPath, startChromium } from './support/chromium.ts';
 import { valueIn } from './support/devices.ts';
+import { withCurves } from './support/inspected.ts';
 
 const path = chromiumPath();
 if (path === undefined) console.log('skipped: there is no Chromium here');
@@ -53,7 +57,23 @@ function written(name: string, plan: Plan, timed = true): string {
   return pathToFileURL(file).href;
 }
 
-type Context = { browser: Browser; quickstart: string; untimed: string; large: string };
+/** All curves that a report can have. */
+function withAllCurves(): ShownPlan {
+  const { plan, machine, decision, scaling } = withCurves();
+  const devices = Array.from({ length: plan.schedule.devices }, (_, rank) => {
+    const { instructions } = at(plan.roles, roleIndexAt(plan, seatOf(plan, rank)));
+    const from = instructions.map((_, index) => index / 1000);
+    return { rank, from, to: from.map((begin) => begin + 0.001), peakBytes: 2 ** 20 };
+  });
+  const curves = [
+    { name: 'loss', every: 1, steps: [1, 2, 3], values: [0.9, 0.3, 0.06] },
+    { name: 'accuracy: land', every: 1, steps: [1, 2, 3], values: [0.5, 0.8, 0.9] },
+  ];
+  const profile = { format: 1, plan: '', step: 3, steps: 3, seconds: 0.3, curves, devices };
+  return { plan, machine, decision, scaling, profile };
+}
+
+type Context = { browser: Browser; quickstart: string; untimed: string; large: string; curves: string };
 
 const test = suite<Context>('report in Chromium');
 
@@ -63,6 +83,9 @@ test.before(async (context) => {
   context.quickstart = written('quickstart', quickstart());
   context.untimed = written('untimed', quickstart(), false);
   context.large = written('large', large());
+  context.curves = join(folder, 'curves.html');
+  writeFileSync(context.curves, reportOf(withAllCurves(), readAssets()));
+  context.curves = pathToFileURL(context.curves).href;
 });
 
 test.after(({ browser }) => browser?.close());
@@ -197,6 +220,34 @@ check(
         assert.match(tree, found);
     }),
 );
+
+/** Pixels that are not the ground, in the canvas of each curve. */
+const inkOfCurves = (page: Page): Promise<number[]> =>
+  page.evaluate(`[...document.querySelectorAll('.curve canvas')].map((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((_, index) => index % 4 === 3 && data[index] > 0).length;
+  })`);
+
+for (const scheme of ['light', 'dark'] as const)
+  check(`${scheme}: every curve is drawn, and pointing at it tells its figures`, (context) =>
+    onPage(context, context.curves, { scheme }, async (page) => {
+      assert.is(await page.locator('.curve').count(), 5);
+      for (const ink of await inkOfCurves(page)) assert.ok(ink > 1000, `${ink}`);
+      const seen: string[] = [];
+      for (const curve of await page.locator('.curve').all()) {
+        const over = curve.locator('.u-over');
+        await over.scrollIntoViewIfNeeded();
+        const { width = 0 } = (await over.boundingBox()) ?? {};
+        await over.hover({ position: { x: width - 1, y: 30 } });
+        seen.push((await curve.locator('.u-legend').innerText()).replaceAll('\n', ''));
+      }
+      assert.match(at(seen, 0), /step3loss0\.06/);
+      assert.match(at(seen, 1), /accuracy: land90 %/);
+      assert.match(at(seen, 2), /memory of the fullest device23\.8 MiBfastest step4\.10 ms/);
+      assert.match(at(seen, 3), /devices16step4\.25 ms.*overlap6\.10 ms/);
+      assert.match(at(seen, 4), /devices16efficiency50 %/);
+    }),
+  );
 
 check('on paper: no buttons, everything unfolded, on white', (context) =>
   onPage(context, context.large, { scheme: 'dark' }, async (page) => {

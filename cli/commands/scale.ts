@@ -59,16 +59,34 @@ async function runScale(file: string, { devices, ...options }: Options): Promise
   if (!enough.ok) return complain(enough.diagnostics);
   const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });
   if (!model.ok) return complain(model.diagnostics, sources);
-  const rows: Row[] = [];
-  for (const count of counts.value) {
-    const row = rowOf(model.value, machine.value, { ...pins.value, devices: count }, strategy.value);
-    if (!row.ok) return complain(row.diagnostics, sources);
-    rows.push(row.value);
-    if (!options.json) note(`planned for ${count} in ${showSeconds(row.value.planningSeconds)}`);
-  }
-  if (options.json) printJson(rows);
-  else print(scaleTable(rows, machine.value));
+  const rows = scalingRows(model.value, machine.value, pins.value, counts.value, strategy.value, (row) => {
+    if (!options.json) note(`planned for ${row.devices} in ${showSeconds(row.seconds)}`);
+  });
+  if (!rows.ok) return complain(rows.diagnostics, sources);
+  if (options.json) printJson(rows.value);
+  else print(scaleTable(rows.value, machine.value));
   return 0;
+}
+
+type Planned = { readonly devices: number; readonly seconds: number };
+
+/** A row for each number of devices; `onRow` is told of each. */
+export function scalingRows(
+  model: Model,
+  machine: Machine,
+  pins: Pins,
+  counts: readonly number[],
+  strategy: HaloStrategy | undefined,
+  onRow: (row: Planned) => void = () => undefined,
+): Result<Row[]> {
+  const rows: Row[] = [];
+  for (const devices of counts) {
+    const row = rowOf(model, machine, { ...pins, devices }, strategy);
+    if (!row.ok) return row;
+    rows.push(row.value);
+    onRow({ devices, seconds: row.value.planningSeconds });
+  }
+  return success(rows);
 }
 
 type Row = PlanJson & {

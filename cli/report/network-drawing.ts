@@ -14,7 +14,7 @@ export function networkDrawing(figures: Drawn): Markup {
   const layout = layoutOf(blocks);
   const { width, height } = layout;
   return html`<div class="wide" tabindex="0" role="region" aria-label="Drawing of the network">
-<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="--least:${(0.75 * width).toFixed(0)}px" role="img" aria-labelledby="drawing-title">
+<svg class="network" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="--least:${(0.68 * width).toFixed(0)}px" role="img" aria-labelledby="drawing-title">
 <title id="drawing-title">The network: each box is a run of operations on one level; levels go down, the order of the work goes to the right. The table below says the same.</title>
 <defs>
 <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" class="tip"/></marker>

@@ -59,7 +59,7 @@ function curve(from: Place, to: Place): string {
 /** What the colours of both drawings mean. */
 export function communicationLegend({ leaving }: Topology): Markup {
   const several = html`<li><span class="sample out"></span>to other nodes</li>
-<li>each square: a node, the darker the more leaves it</li>
+<li>each square: a node, the stronger its colour the more leaves it</li>
 `;
   return html`<ul class="legend">
 <li><span class="sample inside"></span>within the node</li>
@@ -75,7 +75,7 @@ const nodesOfRow = 96;
 /** How much is told apart by eye. */
 const shades = [0.15, 0.35, 0.55, 0.75, 1];
 
-/** Every node in use, darker the more leaves it; nothing where there is one. */
+/** Every node in use, of stronger colour the more leaves it; nothing where there is one. */
 export function nodesDrawing({ leaving }: Topology): Markup | undefined {
   if (leaving.length < 2) return undefined;
   const most = Math.max(1, ...leaving);
@@ -92,7 +92,7 @@ export function nodesDrawing({ leaving }: Topology): Markup | undefined {
     return html`<path d="${path}" opacity="${opacity}" class="shade"/>
 `;
   });
-  return html`<svg class="nodes" viewBox="0 0 ${cell * Math.min(nodesOfRow, leaving.length)} ${cell * rows}" width="${cell * Math.min(nodesOfRow, leaving.length)}" role="img" aria-label="All nodes in use in the order of their ranks: the darker, the more leaves them">
+  return html`<svg class="nodes" viewBox="0 0 ${cell * Math.min(nodesOfRow, leaving.length)} ${cell * rows}" width="${cell * Math.min(nodesOfRow, leaving.length)}" role="img" aria-label="All nodes in use in the order of their ranks: the stronger their colour, the more leaves them">
 ${squares}</svg>
 `;
 }

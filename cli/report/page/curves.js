@@ -31,6 +31,12 @@ const shows = {
 const ticks = ({ show, log }) =>
   show === 'bytes' && !log ? { incrs: Array.from({ length: 50 }, (_, power) => 2 ** power) } : {};
 
+/** @param {number} base @param {number} ratio of the ends of the axis @returns {number[]} */
+function factorsOf(base, ratio) {
+  if (base === 10) return ratio < 1e4 ? [1, 2, 5] : [1];
+  return ratio < 2.5 ? [1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875] : ratio < 8 ? [1, 1.5] : [1];
+}
+
 /**
  * What is written beside a logarithmic axis: 1, 2, 5, 10, ..., of many decades the decades; of bytes powers of two.
  * @param {CurveAxis['show']} show @param {number} from @param {number} to
@@ -42,7 +48,7 @@ function roundValues(show, from, to) {
     { length: Math.ceil(Math.log(to / from) / Math.log(base)) + 2 },
     (_, index) => base ** (first + index),
   );
-  const factors = base === 2 ? (to / from < 8 ? [1, 1.5] : [1]) : to / from < 1e4 ? [1, 2, 5] : [1];
+  const factors = factorsOf(base, to / from);
   const all = powers.flatMap((power) => factors.map((factor) => Number((factor * power).toPrecision(12))));
   return all.filter((one) => one >= from && one <= to);
 }
