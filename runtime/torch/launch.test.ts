@@ -7,10 +7,13 @@ import { pythonTest, torchFolder } from '../tests/python.ts';
 const code = `
 import sys
 from unetc_torch.errors import Refusal
-from unetc_torch.launch import head_address, place
+from unetc_torch.launch import check_head, head_address, place
 try:
     here = place(int(sys.argv[1]))
-    print(here.rank, here.local, *head_address())
+    head = head_address()
+    if head[0] == "127.0.0.1":
+        check_head(*head, here.world)
+    print(here.rank, here.local, *head)
 except Refusal as refusal:
     print(refusal)
 `;
@@ -60,6 +63,21 @@ pythonTest('numpy', 'a world of another size is refused, with the launcher named
   assert.match(saidBy(python, 4, { ...torchrun, RANK: 'x' }), /^RANK is 'x', no number$/);
   assert.match(saidBy(python, 4, { ...jsm, MASTER_ADDR: '' }), /^MASTER_ADDR is not set/);
   assert.match(saidBy(python, 4, { ...jsm, MASTER_PORT: '' }), /^MASTER_PORT is not set/);
+});
+
+pythonTest('numpy', 'a head that other nodes cannot reach is refused', (python) => {
+  const loopback = { MASTER_ADDR: '127.0.0.1', MASTER_PORT: '9' };
+  const says = (environment: Readonly<Record<string, string>>) =>
+    saidBy(python, 4, { ...environment, ...loopback });
+  assert.match(
+    says({ ...torchrun, LOCAL_WORLD_SIZE: '2' }),
+    /^MASTER_ADDR 127.0.0.1 is 127.0.0.1 on this node/,
+  );
+  assert.match(says({ ...srun, SLURM_STEP_NUM_NODES: '2' }), /where other nodes do not reach it/);
+  assert.match(says({ ...jsm, JSM_NAMESPACE_LOCAL_SIZE: '2' }), /where other nodes do not reach it/);
+  // All on one node.
+  assert.is(says({ ...torchrun, LOCAL_WORLD_SIZE: '4' }), '3 1 127.0.0.1 9');
+  assert.is(says({ ...srun, SLURM_STEP_NUM_NODES: '1' }), '2 0 127.0.0.1 9');
 });
 
 test.run();

@@ -1,11 +1,12 @@
 """Where this process stands among the others, as its launcher says in the environment."""
 
 import datetime
+import ipaddress
 import os
 import re
 from typing import NamedTuple, Optional
 
-from .addresses import choose_network, listening
+from .addresses import choose_network, listening, own_address
 from .errors import Refusal
 
 #: Set by launchers that start a run again after a failure: it then goes on, whatever it was told.
@@ -85,6 +86,27 @@ def _first_host(nodes):
     return "".join(part or "" for part in found.groups())
 
 
+#: How many processes this node has, where a launcher says so.
+NODE_SIZES = ["LOCAL_WORLD_SIZE", "JSM_NAMESPACE_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"]
+
+
+def _spans_nodes(world):
+    here = next((name for name in NODE_SIZES if name in os.environ), None)
+    if here is not None:
+        return _number(here) < world
+    return _number("SLURM_STEP_NUM_NODES", "1") > 1
+
+
+def check_head(host, port, world):
+    """Names of nodes often mean a loopback address on the node itself, where no other node could meet it."""
+    address = own_address(host, port)
+    if _spans_nodes(world) and ipaddress.ip_address(address.split("%")[0]).is_loopback:
+        raise Refusal(
+            f"MASTER_ADDR {host} is {address} on this node, where other nodes do not reach it: give the address of "
+            "a network, or correct /etc/hosts"
+        )
+
+
 def _store(host, port, world, wait, is_head):
     """The meeting place; who is the head has it."""
     import torch.distributed as dist
@@ -102,6 +124,7 @@ def join(here, where, timeout):
 
     wait = datetime.timedelta(seconds=timeout)
     host, port = head_address()
+    check_head(host, port, here.world)
     choose_network(host, port)
     # Agents of torchrun have the store; else rank 0 has it.
     agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
