@@ -10,18 +10,14 @@ import {
 import { type Machine, machineDevices } from '../ir/machine.ts';
 import type { Pins } from '../ir/schedule.ts';
 import { showBytes } from '../ir/units.ts';
-import { memoryOfThisMachine } from './inputs.ts';
 import { readMachine } from './inputs-machine.ts';
+import { localMachine, localName } from './local-machine.ts';
 
-/** Without a machine nothing is searched: the plain default decides, for processes on this one. */
-export type Chosen = { readonly machine?: Machine; readonly pins: Pins };
+export type Chosen = { readonly machine: Machine; readonly pins: Pins };
 
 /** The machine as named and as many of its devices as the pins ask for; without a name processes of this one. */
 export function machineFor(name: string | undefined, pins: Pins): Result<Chosen> {
-  if (name === undefined) {
-    const memory = pins.memory ?? memoryOfThisMachine(pins.devices ?? 1);
-    return success({ pins: { ...pins, memory } });
-  }
+  if (name === undefined || name === localName) return processesHere(pins);
   const read = readMachine(name);
   if (!read.ok) return read;
   const machine = read.value;
@@ -31,6 +27,17 @@ export function machineFor(name: string | undefined, pins: Pins): Result<Chosen>
     { machine, pins: { ...pins, devices: pins.devices ?? machineDevices(machine) } },
     memoryWarnings(machine, pins),
   );
+}
+
+function processesHere(pins: Pins): Result<Chosen> {
+  const machine = localMachine(pins);
+  if (!machine.ok) return machine;
+  const { device } = machine.value;
+  const devices = machineDevices(machine.value);
+  return success({
+    machine: machine.value,
+    pins: { ...pins, devices, memory: device.memory - device.reserve },
+  });
 }
 
 const fewer = (machine: Machine): string =>

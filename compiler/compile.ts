@@ -68,16 +68,14 @@ export function decide(
   machine?: Machine,
   deciding: Deciding = {},
 ): Result<Decided> {
-  if (machine !== undefined && model.loss !== undefined && model.training !== undefined) {
-    const found = jointlyDecided(model, machine, pins, {
-      backend: backendFor(machine),
-      ...deciding,
-    });
-    if (found !== undefined)
-      return isFault(found)
-        ? failure(diagnose(found))
-        : success({ ...found, lowered: found.lowered.modules });
-  }
+  const trains = model.loss !== undefined && model.training !== undefined;
+  const found =
+    machine !== undefined && trains
+      ? jointlyDecided(model, machine, pins, { backend: backendFor(machine), ...deciding })
+      : undefined;
+  if (found !== undefined && !isFault(found)) return success({ ...found, lowered: found.lowered.modules });
+  // What the search cannot place on this machine, the plain default may.
+  if (found !== undefined && machine?.launcher !== 'local') return failure(diagnose(found));
   const decided = runPasses(decidePipeline, { stage: 'model', model, pins });
   if (!decided.ok) return decided;
   if (decided.value.stage !== 'scheduled') throw new Error(`decisions end at ${decided.value.stage}`);

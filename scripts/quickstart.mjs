@@ -17,8 +17,8 @@ rmSync(join(root, out), { recursive: true, force: true });
 
 say('The network: a U-Net of 3 poolings, as text.');
 unetc('check examples/coastline.unet');
-say('A plan for two devices, each with half of every image and the margin that makes it exact.');
-unetc(`compile examples/coastline.unet --devices 2 --pin tiles=1x2 -o ${plan}`);
+say('A plan for two devices: how they share the work is decided, and why is said.');
+unetc(`compile examples/coastline.unet --devices 2 -o ${plan}`);
 unetc(`verify ${plan}`);
 say('Training on windows of the western half of a real satellite scene of 4096 x 2048 pixels.');
 unetc(`run ${plan} --data examples/coastline --split train --curve ${pictures.curve}`);

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { carryOut, decide, modelOf } from '../../compiler/compile.ts';
 import { diagnose, type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
-import type { Machine } from '../../ir/machine.ts';
 import type { Pins } from '../../ir/schedule.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { type PinOptions, readPins, readSets, readSource, threadsEach, wholeNumber } from '../inputs.ts';
@@ -28,7 +27,7 @@ export function registerCompile(program: Command): void {
     .command('compile')
     .summary('plan, lower, verify, and write the bundle')
     .description(
-      'Compiles a model into a plan for the devices of a machine, verifies it, and writes the bundle.\nWhat is not pinned is decided: on a named machine for the least predicted step time that fits its memory;\nwithout one replicas before tiles, more micro-batches and then more tiles until it fits.',
+      'Compiles a model into a plan for the devices of a machine, verifies it, and writes the bundle.\nWhat is not pinned is decided for the least predicted step time that fits the memory of the machine;\nwhere none is named, of processes of this one, at rates that are assumed (`unetc calibrate` measures them).',
     )
     .argument('<model>', 'a .unet file')
     .option(
@@ -99,7 +98,7 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
     sets: sets.value,
     torch: torchFiles(),
     threads: threads?.value ?? threadsEach(plan.value.schedule.devices),
-    ...(machine.value.machine === undefined ? {} : { machine: machine.value.machine }),
+    machine: machine.value.machine,
     ...(decided.value.decision === undefined ? {} : { decision: decided.value.decision }),
   };
   const written = writeBundle(plan.value, origin, folder);
@@ -113,17 +112,17 @@ async function runCompile(file: string, options: Options): Promise<ExitCode> {
     note(
       `\nDecided in ${planningSeconds.toFixed(2)} s, compiled and verified in ${seconds} s. The bundle is in ${folder}`,
     );
+    if (options.machine === undefined) note(assumedRates);
   }
   return 0;
 }
 
-/** A curve is of what the search may still choose, on a machine that is known. */
-function curveFault(
-  { memoryCurve }: Options,
-  { machine, pins }: { readonly machine?: Machine | undefined; readonly pins: Pins },
-): Fault | undefined {
+const assumedRates =
+  'The rates of this machine are assumed: `unetc calibrate -o this.machine` measures them, `--machine this.machine` uses them.';
+
+/** A curve is of what the search may still choose. */
+function curveFault({ memoryCurve }: Options, { pins }: { readonly pins: Pins }): Fault | undefined {
   if (memoryCurve === undefined) return undefined;
-  if (machine === undefined) return fault('machine-needed', { what: '--memory-curve' });
   const pinned = (['drop', 'strips'] as const).find((one) => pins[one] !== undefined);
   return pinned === undefined
     ? undefined
