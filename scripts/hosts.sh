@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Hosts without a cluster: network namespaces of this machine, each with an address and a name of its own, joined by
-# a switch.
+# a switch. One set of them at a time: `up` removes those that are there.
 # As root, on Linux:
 #
 #   scripts/hosts.sh up 3            unetc-host1 to 3, with the addresses 10.77.0.1 to 10.77.0.3 on eth0, and on eth1
