@@ -5,7 +5,7 @@ import { inShort, percent } from './decision-words.ts';
 import { numbers, table } from './table.ts';
 import { type Page, wrap } from './terminal.ts';
 
-/** Rows that are shown: the first, the last, the one chosen, and of the others as far apart as they go. */
+/** Rows that are shown. */
 const most = 12;
 
 /** Is it the one that was chosen? */
@@ -18,7 +18,7 @@ export function memoryCurveTable(
   memoryBytes: number | undefined,
   page: Page,
 ): string {
-  const rows = spread(curve, chosen).map((one) => [
+  const rows = spread(curve, chosen, most).map(({ one }) => [
     showBytes(one.memory),
     showSeconds(one.seconds),
     change(one.seconds / chosen.seconds - 1),
@@ -33,9 +33,12 @@ export function memoryCurveTable(
 const change = (share: number): string =>
   Math.abs(share) < 5e-4 ? '-' : `${share > 0 ? '+' : '-'}${percent(Math.abs(share))}`;
 
-/** Evenly by the logarithm of the memory. */
-function spread(curve: readonly Alternative[], chosen: Alternative): readonly Alternative[] {
-  if (curve.length <= most) return curve;
+type Point = { readonly one: Alternative; readonly index: number };
+
+/** At most so many points: the first, the last, the one chosen, and others evenly by the logarithm of the memory. */
+export function spread(curve: readonly Alternative[], chosen: Alternative, most: number): readonly Point[] {
+  const points = curve.map((one, index) => ({ one, index }));
+  if (curve.length <= most) return points;
   const logs = curve.map(({ memory }) => Math.log(memory));
   const [from = 0, to = 0] = [logs[0], logs.at(-1)];
   const kept = new Set([0, curve.length - 1, curve.findIndex((one) => isChosen(one, chosen))]);
@@ -43,5 +46,5 @@ function spread(curve: readonly Alternative[], chosen: Alternative): readonly Al
     const aim = from + ((to - from) * index) / (most - 2);
     kept.add(logs.findIndex((log) => log <= aim));
   }
-  return curve.filter((_, index) => kept.has(index));
+  return points.filter(({ index }) => kept.has(index));
 }

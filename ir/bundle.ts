@@ -4,7 +4,7 @@
  */
 
 /** Version of the layout below. A bundle of another version is refused. */
-export const bundleFormat = 2;
+export const bundleFormat = 3;
 
 /** What can carry out a bundle: the processes of this machine, by `segments/`; or PyTorch, by `torch/`. */
 export const executors = ['local', 'torch'] as const;

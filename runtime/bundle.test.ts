@@ -63,7 +63,7 @@ test('another format is refused, whatever else the manifest says', async () => {
   const spoil = (folder: string) => writeFile(join(folder, bundlePaths.manifest), '{"format": 99}');
   assert.is(
     await opened(spoil),
-    'bundle-version: the bundle `B` has format 99, and this version reads format 2',
+    'bundle-version: the bundle `B` has format 99, and this version reads format 3',
   );
 });
 

@@ -91,7 +91,7 @@ pythonTest('json', 'nor lead there by a link, of a file, a folder or the manifes
 });
 
 pythonTest('json', 'a manifest of any other form is refused', (python) => {
-  const texts = ['', '[]', '{"format": 2}', '{"format": 2, "files": []}', '{"format": 2, "files": {"a": 1}}'];
+  const texts = ['', '[]', '{"format": 3}', '{"format": 3, "files": []}', '{"format": 3, "files": {"a": 1}}'];
   for (const text of texts)
     assert.match(
       spoilt(python, (bundle) => writeFileSync(join(bundle, 'manifest.json'), text)),

@@ -1,7 +1,7 @@
 /** Curves that are there where they were computed: memory against time, and more devices. */
 
 import { inShort } from '../decision-words.ts';
-import { isChosen } from '../memory-curve-table.ts';
+import { isChosen, spread } from '../memory-curve-table.ts';
 import type { PlanJson } from '../plan-json.ts';
 import { curvePlace } from './curve.ts';
 import type { CurveSeries } from './curve-spec.ts';
@@ -10,6 +10,9 @@ import { table } from './table.ts';
 
 /** So few are marked one by one. */
 const few = 30;
+
+/** Of the curve. */
+const rowsOfTable = 24;
 
 /** What `compile --memory-curve` kept. */
 export function memoryCurveContent(figures: PlanJson): Markup | undefined {
@@ -45,23 +48,23 @@ export function memoryCurveContent(figures: PlanJson): Markup | undefined {
         },
       ],
     },
-    'The fastest step within any amount of memory; the table says the same',
+    'The fastest step within any amount of memory; the table has points of it',
   );
   const rows = table(
     'The fastest within less and less memory',
     [
       {
         title: 'what it would be',
-        cell: (one) =>
+        cell: ({ one }) =>
           html`<span class="schedule" data-plain="">${isChosen(one, chosen) ? html`<strong>chosen</strong>: ` : undefined}${inShort(one)}</span>`,
       },
-      { title: 'memory', numbers: true, cell: (_, index) => figure(key(index, 'memory'), 'bytes') },
-      { title: 'step', numbers: true, cell: (_, index) => figure(key(index, 'seconds'), 'seconds') },
+      { title: 'memory', numbers: true, cell: ({ index }) => figure(key(index, 'memory'), 'bytes') },
+      { title: 'step', numbers: true, cell: ({ index }) => figure(key(index, 'seconds'), 'seconds') },
     ],
-    memoryCurve,
+    spread(memoryCurve, chosen, rowsOfTable),
   );
   return html`<p>The fastest step that the search knows within any memory of a device, and what it would be: values computed again, strips, smaller micro-batches, tiles one after another. As the search prices them, before they are lowered.${has}</p>
-${drawing}<details><summary>The same as a table</summary>
+${drawing}<details><summary>Points of it as a table</summary>
 ${rows}</details>
 `;
 }

@@ -122,7 +122,7 @@ ${predicted.stepSeconds === undefined ? undefined : html`${card('a step', figure
 )}${
   bound === undefined
     ? undefined
-    : html`${card(bound.pipeline ? 'no pipeline is faster than' : 'no schedule is faster than', html`${figure('bound.any', 'seconds')} <small>gap ${figure('bound.gap', 'percent')}</small>`)}${bound.class === undefined ? undefined : card('none that was searched than', figure('bound.class', 'seconds'))}`
+    : html`${card(bound.pipeline ? 'no pipeline is faster than' : 'no schedule is faster than', html`${figure('bound.any', 'seconds')} <small>gap ${figure('bound.gap', 'percent')}</small>`)}${bound.class === undefined ? undefined : card('none that was searched is faster than', figure('bound.class', 'seconds'))}`
 }${card('parameters', figure('model.parameters', 'count'))}</dl>
 ${predicted.stepSeconds === undefined ? html`<p class="note">No machine is known, so there are no times: <code>unetc inspect BUNDLE --machine NAME --html FILE</code> predicts them on one.</p>` : undefined}</header>
 `;
@@ -195,7 +195,7 @@ function timeSection(figures: PlanJson, shown: number | undefined): Markup | und
   const rest =
     shown === figures.roles.length
       ? undefined
-      : html`<p class="note">Of the kinds of devices those that differ most are drawn; the table has all.</p>`;
+      : html`<p class="note">Of the kinds of devices those that differ most are drawn; the tables have all.</p>`;
   return section(
     'time',
     'Time line of a step',

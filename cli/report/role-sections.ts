@@ -5,6 +5,7 @@ import { bindingWords } from '../decision-words.ts';
 import type { PlanJson, RoleFigures } from '../plan-json.ts';
 import { type Binding, bindings } from '../prediction.ts';
 import { activityTitles } from '../role-tables.ts';
+import { shownRoles } from '../shown-roles.ts';
 import { figuresIn, html, type Markup, named } from './markup.ts';
 import { type Column, table } from './table.ts';
 import { kindColour } from './tiles-drawing.ts';
@@ -12,46 +13,60 @@ import { kindColour } from './tiles-drawing.ts';
 const sample = (index: number): Markup =>
   html`<span class="sample" style="--kind:${kindColour(index)}"></span>`;
 
-const role: Column<RoleFigures> = {
+/** A kind of device, and its place among the roles of `--json`. */
+type Row = { readonly role: RoleFigures; readonly index: number };
+
+const kind: Column<Row> = {
   title: 'kind',
-  cell: ({ name }, index) => html`${sample(index)}${named(name)}`,
+  cell: ({ role, index }) => html`${sample(index)}${named(role.name)}`,
 };
+
+/** More rows than these are folded away, but for those that differ most. */
+const mostRows = 16;
+
+function rolesTable(caption: string, { roles }: PlanJson, columns: readonly Column<Row>[]): Markup {
+  const rows = roles.map((role, index): Row => ({ role, index }));
+  if (rows.length <= mostRows) return table(caption, [kind, ...columns], rows);
+  const shown = shownRoles(roles);
+  return html`<div class="folded">${table(
+    `${caption}: those that differ most`,
+    [kind, ...columns],
+    rows.filter(({ role }) => shown.includes(role)),
+  )}<details><summary>All kinds of devices</summary>
+${table(`${caption}: all kinds of devices`, [kind, ...columns], rows)}</details></div>
+`;
+}
 
 const column = (figures: PlanJson) => {
   const figure = figuresIn(figures, 'span');
-  return (title: string, what: string, show: Parameters<typeof figure>[1]): Column<RoleFigures> => ({
+  return (title: string, what: string, show: Parameters<typeof figure>[1]): Column<Row> => ({
     title,
     numbers: true,
-    cell: (_, index) => figure(`roles.${index}.${what}`, show),
+    cell: ({ index }) => figure(`roles.${index}.${what}`, show),
   });
 };
 
 export function devicesTable(figures: PlanJson): Markup {
   const of = column(figures);
-  return table(
-    'Kinds of devices',
-    [
-      role,
-      of('stage', 'stage', 'whole'),
-      of('devices', 'devices', 'whole'),
-      of('owns', 'owns', 'sizes'),
-      of('reads of the image', 'reads', 'sizes'),
-      of('margins', 'margins', 'margins'),
-      of('FLOP', 'flops', 'count'),
-      of('peak', 'peakBytes', 'bytes'),
-    ],
-    figures.roles,
-  );
+  return rolesTable('Kinds of devices', figures, [
+    of('stage', 'stage', 'whole'),
+    of('devices', 'devices', 'whole'),
+    of('owns', 'owns', 'sizes'),
+    of('reads of the image', 'reads', 'sizes'),
+    of('margins', 'margins', 'margins'),
+    of('FLOP', 'flops', 'count'),
+    of('peak', 'peakBytes', 'bytes'),
+  ]);
 }
 
 export function timeTable(figures: PlanJson): Markup {
   const of = column(figures);
   const all = Object.keys(activityTitles) as Activity[];
   const shown = all.filter((one) => figures.roles.some(({ seconds }) => (seconds?.[one] ?? 0) >= 5e-10));
-  return table(
-    'Seconds of a step by what they go to; messages only where no work hides them',
-    [role, ...shown.map((one) => of(activityTitles[one], `seconds.${one}`, 'seconds'))],
-    figures.roles,
+  return rolesTable(
+    'Seconds of a step by what they go to (messages only where no work hides them)',
+    figures,
+    shown.map((one) => of(activityTitles[one], `seconds.${one}`, 'seconds')),
   );
 }
 
@@ -83,17 +98,12 @@ export function measuredTable(figures: PlanJson): Markup {
 export function peakTable(figures: PlanJson): Markup {
   const of = column(figures);
   const shown = contentKinds.filter((kind) => figures.roles.some(({ peak }) => peak.bytes[kind] > 0));
-  return table(
-    'What is in memory at the peak',
-    [
-      role,
-      of('peak', 'peakBytes', 'bytes'),
-      ...shown.map((kind) => of(kind, `peak.bytes.${kind}`, 'bytes')),
-      of('instruction', 'peak.instruction', 'whole'),
-      { title: 'which is', cell: ({ peak }) => named(peak.what) },
-    ],
-    figures.roles,
-  );
+  return rolesTable('What is in memory at the peak', figures, [
+    of('peak', 'peakBytes', 'bytes'),
+    ...shown.map((content) => of(content, `peak.bytes.${content}`, 'bytes')),
+    of('instruction', 'peak.instruction', 'whole'),
+    { title: 'which is', cell: ({ role }) => named(role.peak.what) },
+  ]);
 }
 
 /** The largest things of the kind of device that needs most. */

@@ -7,7 +7,7 @@ from typing import Dict, NamedTuple
 
 from .errors import Refusal
 
-FORMAT = 2
+FORMAT = 3
 PLAN, ORIGINS, MANIFEST = "plan.json", "origins.json", "manifest.json"
 
 
