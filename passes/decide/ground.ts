@@ -12,6 +12,9 @@ export type Reads = {
   readonly last: number;
 };
 
+/** A value, by its index among all, that crosses a place, and the first op after it that reads it. */
+export type Crossing = { readonly index: number; readonly next: number };
+
 export type Ground = {
   /** In the order in which they are made. */
   readonly values: readonly Reads[];
@@ -21,6 +24,8 @@ export type Ground = {
   readonly places: Int32Array;
   /** The index of an op among the places. */
   readonly placeOf: ReadonlyMap<number, number>;
+  /** By place, the values that are made before it and read from it on, in the order in which they are made. */
+  readonly crossing: readonly (readonly Crossing[])[];
   /** Whether the ops in [e, d) get one value from before them and give one to after them, and no more. */
   isNested(e: number, d: number): boolean;
   /**
@@ -45,6 +50,7 @@ export function groundOf(model: Model, ops: readonly OpProfile[]): Ground {
     values,
     positions,
     places,
+    crossing: crossingsOf(values, places),
     placeOf: new Map([...places].map((place, index) => [place, index])),
     isNested,
     nextNested(e, d) {
@@ -52,6 +58,19 @@ export function groundOf(model: Model, ops: readonly OpProfile[]): Ground {
       return next[e * places.length + d] ?? places.length;
     },
   };
+}
+
+function crossingsOf(values: readonly Reads[], places: Int32Array): Crossing[][] {
+  let open: number[] = [];
+  let made = 0;
+  return Array.from(places, (place) => {
+    for (; made < values.length && at(values, made).made < place; made++) open.push(made);
+    open = open.filter((index) => at(values, index).last >= place);
+    return open.map((index) => ({
+      index,
+      next: at(values, index).reads.find((read) => read >= place) ?? at(values, index).last,
+    }));
+  });
 }
 
 /** For each e, and each d, what `nextNested` gives. */

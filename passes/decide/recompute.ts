@@ -58,7 +58,8 @@ export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
     const memory = memoryOf(way.tape);
     const share = way.inStrips === undefined ? 1 : 1 / ways.length;
     const found = search({ ...way.tape, sessions: false, copies: false }, share);
-    return refine(way.tape, found, share).map((one) => ({ ...one, way, memory }));
+    const origins = firstOrigins(way.tape);
+    return refine(way.tape, found, share).map((one) => ({ ...one, way, memory, origins }));
   });
   return thinned(lowered).map((one) => pointOf(one, question.profile.ops.length));
 }
@@ -78,16 +79,20 @@ function waysOf(question: RecomputeQuestion): Way[] {
   ).map(({ way }) => way);
 }
 
-type Chosen = { readonly way: Way; readonly memory: Memory; readonly drops: Drops };
+type Chosen = {
+  readonly way: Way;
+  readonly memory: Memory;
+  readonly origins: ReadonlyMap<number, number>;
+  readonly drops: Drops;
+};
 
 /** The first, and so the fastest, point of a curve that needs no more than the given bytes. */
 export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
   curve.find(({ peak }) => peak <= bytes);
 
-function pointOf({ way, memory, drops }: Chosen, count: number): RecomputePoint {
+function pointOf({ way, memory, origins, drops }: Chosen, count: number): RecomputePoint {
   const { tape } = way;
   const { peak, seconds, kept, again, twice } = memory.detail(drops);
-  const origins = firstOrigins(tape);
   const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
   const keptBytes = new Array<number>(count).fill(0);
   for (const value of twice) {

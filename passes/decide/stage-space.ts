@@ -36,7 +36,7 @@ export type StageQuestion = {
 /** A value that ops read, and its bytes. */
 export type Flow = Reads & { readonly bytes: number };
 
-export type Space = Pick<Ground, 'positions' | 'places' | 'placeOf' | 'isNested' | 'nextNested'> & {
+export type Space = Omit<Ground, 'values'> & {
   readonly ops: number;
   readonly flows: readonly Flow[];
   /** Sums of all ops before an op: `[ops]` is the sum of all. */

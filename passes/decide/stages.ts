@@ -168,8 +168,13 @@ function paceOf(loads: readonly WeighedChunk[], inFlight: number): Pace {
 type Ordered = Weighed & { readonly items: readonly (readonly Item[])[]; readonly pace?: Pace };
 
 /** A cut with its order, and the bytes that it then takes. */
-function orderedCut(space: Space, question: StageQuestion, shape: Shape, cut: Cut): Ordered {
-  const loads = weigh(space, question, cut);
+function orderedCut(
+  space: Space,
+  question: StageQuestion,
+  shape: Shape,
+  cut: Cut,
+  loads = weigh(space, question, cut),
+): Ordered {
   const hasPace = shape.inFlight !== undefined && isFolded(cut.stages);
   const pace = hasPace ? paceOf(loads, shape.inFlight) : undefined;
   const items = ordered(shape.order, cut.stages, question.microBatches, pace);
@@ -242,8 +247,9 @@ function movedCut(space: Space, cut: Cut, chunk: number, by: number): Cut | unde
 /** A cut, timed, if it fits and its bound says that it may take less. */
 function betterCut(space: Space, question: StageQuestion, shape: Shape, cut: Cut, seconds: number) {
   const { microBatches, overlaps, memory } = question;
-  if (pipelineBound(weigh(space, question, cut), microBatches, overlaps) >= seconds) return undefined;
-  const one = orderedCut(space, question, shape, cut);
+  const loads = weigh(space, question, cut);
+  if (pipelineBound(loads, microBatches, overlaps) >= seconds) return undefined;
+  const one = orderedCut(space, question, shape, cut, loads);
   return one.bytes.some((bytes) => bytes > memory) ? undefined : timed(question, shape, one);
 }
 

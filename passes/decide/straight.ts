@@ -1,7 +1,8 @@
 /** The best straight cut into stages: a programme over (stages, ops), with the messages as price. */
 import { at } from '../../ir/box.ts';
 import type { Priced } from './fold.ts';
-import { type Flow, type Space, straightStages, upTo } from './stage-space.ts';
+import type { Crossing } from './ground.ts';
+import { type Space, straightStages, upTo } from './stage-space.ts';
 
 export type StraightCosts = {
   readonly stages: number;
@@ -20,11 +21,10 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
   const best = new Float64Array((stages + 1) * width).fill(Number.POSITIVE_INFINITY);
   const from = new Int32Array((stages + 1) * width).fill(-1);
   best[0] = 0;
-  const flows = flowsByOp(space);
   for (let a = 0; a < width - 1; a++) {
     const start = places[a] ?? 0;
     if (upTo(stages).every((q) => best[q * width + a] === Number.POSITIVE_INFINITY)) continue;
-    eachEnd(space, flows, a, (b, gets, gives) => {
+    eachEnd(space, a, (b, gets, gives) => {
       const end = places[b] ?? 0;
       if (costs.isLost(start, end)) return false;
       const isLast = b === width - 1;
@@ -50,46 +50,21 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
   return { cut: { starts, stages: straightStages(stages) }, most };
 }
 
-type FlowsByOp = {
-  /** Bytes of what an op gives to others. */
-  readonly made: Float64Array;
-  /** What is read for the last time by an op. */
-  readonly ending: readonly (readonly Flow[])[];
-};
-
-function flowsByOp({ flows, ops }: Space): FlowsByOp {
-  const made = new Float64Array(ops);
-  const ending: Flow[][] = upTo(ops).map(() => []);
-  for (const flow of flows) {
-    made[flow.made] = flow.bytes;
-    at(ending, flow.last).push(flow);
-  }
-  return { made, ending };
-}
-
 /** Visits the ends of a part that begins at `places[a]`, with the bytes that it gets and gives, until one says no. */
 function eachEnd(
-  { flows, places }: Space,
-  { made, ending }: FlowsByOp,
+  { flows, places, crossing }: Space,
   a: number,
   visit: (b: number, gets: number, gives: number) => boolean,
 ): void {
   const start = places[a] ?? 0;
-  const needed = new Map<number, number>();
-  for (const flow of flows) {
-    if (flow.made >= start) break;
-    if (flow.last < start) continue;
-    const first = flow.reads.find((read) => read >= start) ?? flow.last;
-    needed.set(first, (needed.get(first) ?? 0) + flow.bytes);
-  }
-  let [gets, gives] = [0, 0];
-  let op = start;
+  const bytesOf = ({ index }: Crossing) => at(flows, index).bytes;
+  const needed = [...at(crossing, a)].sort((one, other) => one.next - other.next);
+  let [gets, got] = [0, 0];
   for (let b = a + 1; b < places.length; b++) {
-    for (; op < (places[b] ?? 0); op++) {
-      gets += needed.get(op) ?? 0;
-      gives += made[op] ?? 0;
-      for (const flow of ending[op] ?? []) if (flow.made >= start) gives -= flow.bytes;
-    }
+    const end = places[b] ?? 0;
+    for (; got < needed.length && at(needed, got).next < end; got++) gets += bytesOf(at(needed, got));
+    let gives = 0;
+    for (const one of at(crossing, b)) if (at(flows, one.index).made >= start) gives += bytesOf(one);
     if (!visit(b, gets, gives)) return;
   }
 }

@@ -25,9 +25,6 @@ export const allocate: Pass<'plan', 'plan'> = {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-/** A part of the arena that is taken from one instruction to another. */
-type Slot = Pick<Buffer, 'birth' | 'death'> & { readonly from: number; readonly to: number };
-
 function allocateRole(role: Role): Role {
   const offsets = offsetsOf(role.buffers);
   const buffers = role.buffers.map((buffer) => ({ ...buffer, offset: offsets.get(buffer.name) ?? 0 }));
@@ -48,37 +45,60 @@ function withPeaks(plan: Plan): Plan {
 /** The place of each buffer, by name. */
 function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
   const order = [...buffers].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
-  // By their begin, so that one walk finds the lowest gap.
-  const taken: Slot[] = [];
-  return new Map(
-    order.map((buffer) => {
-      const from = firstFit(buffer, taken);
-      const { name, birth, death, bytes } = buffer;
-      taken.splice(indexAfter(taken, from), 0, { birth, death, from, to: from + aligned(bytes) });
-      return [name, from];
-    }),
-  );
+  const taken = new Taken(buffers.length);
+  return new Map(order.map((buffer) => [buffer.name, taken.take(buffer)]));
 }
 
-/** The lowest gap between the slots that are taken at the same time. */
-function firstFit({ birth, death, bytes }: Buffer, taken: readonly Slot[]): number {
-  const size = aligned(bytes);
-  let offset = 0;
-  for (const slot of taken) {
-    if (slot.birth > death || birth > slot.death) continue;
-    if (offset + size <= slot.from) break;
-    offset = Math.max(offset, slot.to);
-  }
-  return offset;
-}
+/**
+ * The parts of the arena that are taken, each from one instruction to another, by their begin, so that one walk finds
+ * the lowest gap. In arrays of numbers: there are thousands, and each is held against most of the others.
+ */
+class Taken {
+  private count = 0;
+  private readonly births: Int32Array;
+  private readonly deaths: Int32Array;
+  private readonly begins: Float64Array;
+  private readonly ends: Float64Array;
 
-/** The index of the first slot that begins after `offset`. */
-function indexAfter(taken: readonly Slot[], offset: number): number {
-  let [low, high] = [0, taken.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (at(taken, middle).from > offset) high = middle;
-    else low = middle + 1;
+  constructor(most: number) {
+    this.births = new Int32Array(most);
+    this.deaths = new Int32Array(most);
+    this.begins = new Float64Array(most);
+    this.ends = new Float64Array(most);
   }
-  return low;
+
+  /** The lowest gap between those that are taken at the same time. */
+  take({ birth, death, bytes }: Buffer): number {
+    const size = aligned(bytes);
+    let offset = 0;
+    for (let i = 0; i < this.count; i++) {
+      if ((this.births[i] ?? 0) > death || birth > (this.deaths[i] ?? 0)) continue;
+      if (offset + size <= (this.begins[i] ?? 0)) break;
+      offset = Math.max(offset, this.ends[i] ?? 0);
+    }
+    this.insert(birth, death, offset, offset + size);
+    return offset;
+  }
+
+  private insert(birth: number, death: number, begin: number, end: number): void {
+    const index = this.indexAfter(begin);
+    for (const all of [this.births, this.deaths, this.begins, this.ends])
+      all.copyWithin(index + 1, index, this.count);
+    this.births[index] = birth;
+    this.deaths[index] = death;
+    this.begins[index] = begin;
+    this.ends[index] = end;
+    this.count++;
+  }
+
+  /** The index of the first that begins after `offset`. */
+  private indexAfter(offset: number): number {
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.begins[middle] ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
 }

@@ -15,6 +15,8 @@ export type Written = { readonly ops: readonly Op[]; readonly origins: readonly 
 export class Tape implements GradientBuilder {
   private readonly written: Op[] = [];
   private readonly from: Origin[] = [];
+  /** Where each value was written last. */
+  private readonly places = new Map<string, number>();
   private current = '';
   private origin: Origin = 0;
   private count = 0;
@@ -66,7 +68,7 @@ export class Tape implements GradientBuilder {
 
   /** Writes an op that is made already. */
   append(op: Op): string {
-    this.written.push(op);
+    this.places.set(op.output, this.written.push(op) - 1);
     this.from.push(this.origin);
     this.types.set(op.output, op.type);
     return op.output;
@@ -86,7 +88,7 @@ export class Tape implements GradientBuilder {
 
   /** Where a value was written; -1 for what was there before. */
   indexOf(value: string): number {
-    return this.written.findLastIndex(({ output }) => output === value);
+    return this.places.get(value) ?? -1;
   }
 
   /** The cotangent of a parameter that does not reach the loss. */
