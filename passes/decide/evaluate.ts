@@ -21,7 +21,7 @@ import {
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
-import { bestStages, type StageAnswer } from './stages.ts';
+import { bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
 
 export type Evaluated = {
   readonly shape: Shape;
@@ -231,16 +231,70 @@ function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number
   return best;
 }
 
+/**
+ * What no pipeline of the shape takes less than, its margins as they were decided: no cut, order, or recompute is
+ * faster, messages between stages for nothing.
+ */
+export function leastPipelined(context: Context, shape: Shape): number {
+  const { situation } = context;
+  const [point] = context.curve;
+  if (point === undefined) return 0;
+  const choice = { point, order: '1f1b', memory: Number.POSITIVE_INFINITY } as const;
+  const question = stageQuestion(context, shape, haloOf(context, shape), choice);
+  return leastStages(question) + situation.updateSeconds / shape.stages;
+}
+
 type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly memory: number };
 
-function pipelined(
+function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Choice): Evaluated | undefined {
+  const { situation } = context;
+  const { machine, parameterBytes, updateSeconds } = situation;
+  const { point, order } = choice;
+  const places = product(shape.grid);
+  const extra = extraOf(context, point, halo.forward);
+  const pipeline = bestStages(stageQuestion(context, shape, halo, choice));
+  if (pipeline === undefined) return undefined;
+  const largest = Math.max(...stageBytes(situation, pipeline));
+  const members = {
+    count: shape.replicas * places,
+    spacing: shape.replicas === 1 ? 1 : shape.stages,
+    first: 0,
+  };
+  const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
+  const recompute = (shape.microBatches * sum(extra)) / shape.stages;
+  const messages = (shape.microBatches * (halo.messages.forward + halo.messages.backward)) / shape.stages;
+  const own = shape.microBatches * ownSeconds(situation, shape.tile, samplesIn(situation, shape));
+  const parts = {
+    compute: Math.min(own, work) / shape.stages,
+    margins: Math.max(0, work - own) / shape.stages,
+    recompute,
+    messages,
+    bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages,
+    allReduce: allReduceSeconds(machine, members, largest),
+    update: (updateSeconds * largest) / parameterBytes,
+  };
+  return {
+    shape,
+    order,
+    halo,
+    point,
+    pipeline,
+    parts,
+    seconds: total(parts),
+    memory: Math.max(...pipeline.memory),
+    bound: pipeline.bound,
+  };
+}
+
+/** What a shape asks of its cuts into stages. */
+function stageQuestion(
   context: Context,
   shape: Shape,
   halo: HaloAnswer,
   { point, order, memory }: Choice,
-): Evaluated | undefined {
+): StageQuestion {
   const { situation } = context;
-  const { machine, profile, parameterBytes, stateFactor, updateSeconds } = situation;
+  const { machine, profile, stateFactor } = situation;
   const places = product(shape.grid);
   const samples = samplesIn(situation, shape);
   const share = shareOfBytes(context, shape, halo);
@@ -250,12 +304,14 @@ function pipelined(
     forward: 1 + halo.messages.forward / sum(halo.forward),
     backward: 1 + halo.messages.backward / sum(halo.backward),
   };
-  const pipeline = bestStages({
+  // What a micro-batch gives is added to what was there before.
+  const factor = stateFactor + (shape.microBatches > 1 ? 1 : 0);
+  return {
     profile,
     forward: halo.forward.map((seconds) => seconds * slower.forward),
     backward: halo.backward.map((seconds, op) => seconds * slower.backward + at(extra, op)),
     kept: point.keptBytes.map((bytes) => bytes * share),
-    state: profile.ops.map((op) => op.parameterBytes * (stateFactor + 1)),
+    state: profile.ops.map((op) => op.parameterBytes * factor),
     valueBytes: new Map(
       [...profile.values].map(([name, { stride, extents, cellBytes }]) => [
         name,
@@ -278,37 +334,6 @@ function pipelined(
       return link === undefined ? 0 : messageSeconds(link, bytes * sharing);
     },
     overlaps: machine.launcher !== 'local',
-  });
-  if (pipeline === undefined) return undefined;
-  const largest = Math.max(...stageBytes(situation, pipeline));
-  const members = {
-    count: shape.replicas * places,
-    spacing: shape.replicas === 1 ? 1 : shape.stages,
-    first: 0,
-  };
-  const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
-  const recompute = (shape.microBatches * sum(extra)) / shape.stages;
-  const messages = (shape.microBatches * (halo.messages.forward + halo.messages.backward)) / shape.stages;
-  const own = shape.microBatches * ownSeconds(situation, shape.tile, samples);
-  const parts = {
-    compute: Math.min(own, work) / shape.stages,
-    margins: Math.max(0, work - own) / shape.stages,
-    recompute,
-    messages,
-    bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages,
-    allReduce: allReduceSeconds(machine, members, largest),
-    update: (updateSeconds * largest) / parameterBytes,
-  };
-  return {
-    shape,
-    order,
-    halo,
-    point,
-    pipeline,
-    parts,
-    seconds: total(parts),
-    memory: Math.max(...pipeline.memory),
-    bound: pipeline.bound,
   };
 }
 

@@ -14,7 +14,14 @@ import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { ownBounds, pipelineBound } from './bounds.ts';
-import { type Context, type Evaluated, evaluate, roughSeconds, scheduleOf } from './evaluate.ts';
+import {
+  type Context,
+  type Evaluated,
+  evaluate,
+  leastPipelined,
+  roughSeconds,
+  scheduleOf,
+} from './evaluate.ts';
 import type { Lowered } from './first-fit.ts';
 import { doesNotFit, peakOf } from './fits.ts';
 import { memoryCurve } from './memory-curve.ts';
@@ -47,6 +54,9 @@ const effort = { unstaged: 64, pipelines: 8, lowered: 16 } as const;
 /** Of a network of so many ops the pipelines that are cut: that takes longer the more ops there are. */
 const pipelinesFor = (ops: number): number =>
   Math.max(2, Math.min(effort.pipelines, Math.round((300 * effort.pipelines) / ops)));
+
+/** Pipelines whose bound is this many times the best are not cut, but for one: that would only tell how bad they are. */
+const hopeless = 1.25;
 
 /** A shape with its micro-batches and streams, and what the fastest of them takes at least. */
 type Bounded = {
@@ -225,12 +235,25 @@ function rank(context: Context, shapes: readonly Bounded[]): Ranking {
     .map((way) => ({ way, seconds: roughSeconds(context, way.shape) }))
     .sort((a, b) => a.seconds - b.seconds)
     .map(({ way }) => way);
-  const staged = priced(context, estimated, pipelinesFor(context.situation.model.ops.length), plain.best);
+  const staged = pricedPipelines(context, estimated, plain.best);
   return {
     evaluated: [...plain.evaluated, ...staged.evaluated].sort((a, b) => a.seconds - b.seconds),
     open: Math.min(plain.open, staged.open),
     priced: plain.evaluated.length + staged.evaluated.length,
   };
+}
+
+/** The most promising are bounded with their margins, and cut in the order of that. */
+function pricedPipelines(context: Context, ways: readonly Way[], before: number) {
+  const most = pipelinesFor(context.situation.model.ops.length);
+  const bounded = ways
+    .slice(0, most)
+    .map(({ shape, bound }) => ({ shape, bound: Math.max(bound, leastPipelined(context, shape)) }))
+    .sort((a, b) => a.bound - b.bound);
+  const hopeful = bounded.filter(({ bound }, index) => index === 0 || bound < hopeless * before);
+  const cut = priced(context, hopeful, most, Number.POSITIVE_INFINITY);
+  const { open } = priced(context, ways.slice(most), 0, Math.min(before, cut.best));
+  return { evaluated: cut.evaluated, open: Math.min(open, cut.open) };
 }
 
 /** Prices ways in their order, as many as are allowed and may still be better. `open`: none is proven to be faster. */

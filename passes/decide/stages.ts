@@ -51,15 +51,25 @@ export type StageAnswer = {
 export function bestStages(question: StageQuestion): StageAnswer | undefined {
   const space = stageSpace(question);
   if (question.stages > space.positions.length + 1) return undefined;
-  const bounds = {
-    folded: question.stages === 1 ? Number.POSITIVE_INFINITY : leastBound(space, question, true),
-    straight: leastBound(space, question, false),
-  };
+  const bounds = boundsOf(space, question);
   const best = bestOf(space, question, shapesOf(question), bounds);
   return (
     best && answerOf(question, improved(space, question, best), Math.min(bounds.folded, bounds.straight))
   );
 }
+
+/** What no cut into so many stages takes less than, whatever the order and the memory; infinite if there is none. */
+export function leastStages(question: StageQuestion): number {
+  const space = stageSpace(question);
+  if (question.stages > space.positions.length + 1) return Number.POSITIVE_INFINITY;
+  const { folded, straight } = boundsOf(space, question);
+  return Math.min(folded, straight);
+}
+
+const boundsOf = (space: Space, question: StageQuestion): Bounds => ({
+  folded: question.stages === 1 ? Number.POSITIVE_INFINITY : leastBound(space, question, true),
+  straight: leastBound(space, question, false),
+});
 
 /** What the cuts of a kind take at least. */
 type Bounds = { readonly folded: number; readonly straight: number };
