@@ -23,7 +23,7 @@ export const builtinMachines = (): readonly string[] =>
 const isPath = (nameOrFile: string): boolean => nameOrFile.endsWith(extension) || /[/\\]/.test(nameOrFile);
 
 /** What people call the machine that they sit at. */
-const thisMachine = ['local', 'localhost', 'this', 'here', 'cpu', 'default'];
+const thisMachine = ['localhost', 'this', 'here', 'cpu', 'default'];
 
 /** The file of a machine: what `--machine` was given, or the built-in of that name. */
 export function machineFile(nameOrFile: string): Result<string> {
@@ -32,7 +32,7 @@ export function machineFile(nameOrFile: string): Result<string> {
   if (known.includes(nameOrFile)) return success(join(machinesFolder(), `${nameOrFile}${extension}`));
   const near = nearestWord(nameOrFile, known);
   const hint = thisMachine.includes(nameOrFile.toLowerCase())
-    ? 'for processes of this machine leave `--machine` out; `unetc calibrate -o mine.machine` measures it, for `--machine mine.machine`'
+    ? 'write `--machine local`, or `--machine mine.machine` after `unetc calibrate -o mine.machine`, which measures this one'
     : near && `did you mean \`${near}\`?`;
   return failure(diagnose(fault('unknown-machine', { name: nameOrFile, known: known.join(', ') }), { hint }));
 }
