@@ -8,7 +8,7 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { Builder } from '../backends/onnx/builder.ts';
-import { emitOp } from '../backends/onnx/emit.ts';
+import { emitOp } from '../backends/onnx/emit-op.ts';
 import { encode, type Port } from '../backends/onnx/proto.ts';
 import { wholeBox } from '../ir/box.ts';
 import { isFault } from '../ir/diagnostics/diagnostic.ts';

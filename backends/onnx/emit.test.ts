@@ -5,7 +5,8 @@ import * as assert from 'uvu/assert';
 import { wholeBox } from '../../ir/box.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
 import { map } from '../../ir/type.ts';
-import { emitOnnx, fileOrder } from './emit.ts';
+import { emitOnnx } from './emit.ts';
+import { fileOrder } from './emit-op.ts';
 import { chains } from './testing/chains.ts';
 import { assertAgrees, runOnnx } from './testing/compare.ts';
 

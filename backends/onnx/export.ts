@@ -8,7 +8,7 @@ import { asLocal, type Op } from '../../ir/graph.ts';
 import type { Input, Model, Output } from '../../ir/model.ts';
 import { array, dimsOf, product, type ValueType } from '../../ir/type.ts';
 import { Builder, floatTensor } from './builder.ts';
-import { emitOp, typeNamed } from './emit.ts';
+import { emitOp, typeNamed } from './emit-op.ts';
 import { encode, type Port, type Tensor } from './proto.ts';
 
 /** Protobuf, and so ONNX, ends at 2 GiB; some room for the nodes. */

@@ -48,6 +48,8 @@ export type OnnxGraph = {
   readonly constants: readonly (Tensor & { readonly name: string })[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Whether its memory is best taken all at once. */
+  readonly takesOneBlock?: boolean;
 };
 
 /** Operator set of `ai.onnx` that we emit: axes of reductions are inputs, ScatterElements adds. */
@@ -126,6 +128,12 @@ const usesContributed = (nodes: readonly Node[]): boolean =>
       (typeof body === 'object' && isBody(body) && usesContributed(body.nodes)),
   );
 
+/**
+ * Says to whoever runs the file that all memory of a run may be taken in one block (`runtime/local/sessions.ts`).
+ * What is said of a file stands at its end.
+ */
+const memoryHint = { key: 'unetc.memory', value: 'one block' };
+
 /** The bytes of the ONNX file; the same graph gives the same bytes. */
 export function encode(graph: OnnxGraph): Uint8Array {
   const model: Onnx.IModelProto = {
@@ -139,6 +147,7 @@ export function encode(graph: OnnxGraph): Uint8Array {
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
     },
+    ...(graph.takesOneBlock ? { metadataProps: [memoryHint] } : {}),
   };
   return onnx.ModelProto.encode(model).finish();
 }

@@ -6,8 +6,9 @@ import { wholeBox } from '../../ir/box.ts';
 import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
 import { localKinds } from '../../ir/ops/table.ts';
 import { array, dimsOf, map } from '../../ir/type.ts';
+import { emitOnnx } from './emit.ts';
 import { casesOf } from './testing/cases.ts';
-import { segmentWorkspace, sizesOf } from './workspace.ts';
+import { fitsOneBlock, segmentWorkspace, sizesOf } from './workspace.ts';
 
 for (const kind of localKinds)
   test(`${kind}: its nodes give the sizes that the op has`, () =>
@@ -76,6 +77,28 @@ test('a weight gradient of a large map takes a block, not copies of the map for 
     outputs: ['dw'],
   };
   assert.ok(segmentWorkspace(graph, 1) < 8 * 1024 * 1024 * 4);
+});
+
+/** What grows leaves gaps that the next one does not fit into. */
+const growing = (count: number): Graph => {
+  const wide = (channels: number) => map(channels, wholeBox([64, 64]));
+  const joins = Array.from({ length: count }, (_, i) =>
+    op('concat', `c${i}`, i === 0 ? ['x', 'x'] : [`c${i - 1}`, 'x'], {}, wide(16 * (i + 2)) as never),
+  );
+  const last = op('channel_sum', 's', [`c${count - 1}`], {}, array([16 * (count + 1)]) as never);
+  return { inputs: [{ name: 'x', type: image }], ops: [...joins, last], outputs: ['s'] };
+};
+
+test('a file asks for one block where all fits well into it, and only there', () => {
+  const asks = (graph: Graph): boolean =>
+    Buffer.from(emitOnnx({ name: 'one', samples: 1, graph, workspace: 0 })).includes('unetc.memory');
+  const alike: Graph = {
+    inputs: [{ name: 'x', type: image }],
+    ops: [scale('a', 'x'), scale('b', 'a'), scale('c', 'b'), sum('s', 'c')],
+    outputs: ['s'],
+  };
+  assert.ok(fitsOneBlock(alike, 1) && asks(alike));
+  assert.not(fitsOneBlock(growing(6), 1) || asks(growing(6)));
 });
 
 test.run();

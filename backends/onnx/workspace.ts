@@ -12,8 +12,9 @@ import { aliveBytes, type Interval } from '../../ir/liveness.ts';
 import { pieceElements, strandsOf } from '../../ir/strands.ts';
 import { array, bytesOf, dimsOf } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
-import { emitOp, fileOrder, typeNamed } from './emit.ts';
+import { emitOp, fileOrder, typeNamed } from './emit-op.ts';
 import { type Known, knownBytes, nodeFacts } from './node-facts.ts';
+import { packedBytes } from './packing.ts';
 import type { Body, Node, Tensor } from './proto.ts';
 
 /**
@@ -22,9 +23,28 @@ import type { Body, Node, Tensor } from './proto.ts';
  */
 export function segmentWorkspace(whole: Graph, samples: number): number {
   const graph = onePiece(whole);
+  const { copies, use } = needsOf(graph, samples);
+  return Math.max(copies, mostBytes(use));
+}
+
+/** How much more than blocks that come and go one block for a whole run may take: it has gaps that nothing fits into. */
+const mostGaps = 0.03;
+
+/**
+ * Whether all that a segment needs while it runs fits into one block that is hardly larger, each thing at a place of its
+ * own from its birth to its death: then nothing has to be asked of the system in the middle of a run.
+ */
+export function fitsOneBlock(graph: Graph, samples: number): boolean {
+  if (strandsOf(graph) !== undefined) return false;
+  const { copies, use } = needsOf(graph, samples);
+  const beside = Math.max(0, ...use.scratch);
+  return packedBytes(use.blocks) + beside <= (1 + mostGaps) * Math.max(copies, mostBytes(use));
+}
+
+function needsOf(graph: Graph, samples: number) {
   const { nodes, before, types } = emitted(graph, samples);
   const copies = graph.outputs.reduce((sum, name) => sum + bytesOf(typeNamed(types, name), samples), 0);
-  return Math.max(copies, memoryOf(stepsOf(nodes, before).steps, new Set(graph.outputs)));
+  return { copies, use: useOf(executionOrder(stepsOf(nodes, before).steps), new Set(graph.outputs)) };
 }
 
 /** What is worked on at once of a graph of strands: a piece of the longest of each form. */
@@ -106,7 +126,7 @@ function stepsOf(nodes: readonly Node[], before: ReadonlyMap<string, Known>) {
 
 /** The most bytes that these steps need at once. `outside`: results that have their place. */
 const memoryOf = (steps: readonly Step[], outside: ReadonlySet<string>): number =>
-  busiest(executionOrder(steps), outside);
+  mostBytes(useOf(executionOrder(steps), outside));
 
 const empty: Known = { element: 'f32', dims: [0] };
 
@@ -182,6 +202,9 @@ function executionOrder(steps: readonly Step[]): Step[] {
   return order;
 }
 
+/** What a run needs: blocks in the order of their birth, and what each step takes beside them. */
+type Use = { readonly blocks: readonly Interval[]; readonly scratch: readonly number[] };
+
 type Block = {
   readonly birth: number;
   death: number;
@@ -194,7 +217,7 @@ type Block = {
  * Gives each result a block as ONNX Runtime's planner does: the operand's that it renames or may overwrite, else
  * one of equal sizes that nobody needs any more (and that is then kept all the time between), else a new one.
  */
-function busiest(steps: readonly Step[], outside: ReadonlySet<string>): number {
+function useOf(steps: readonly Step[], outside: ReadonlySet<string>): Use {
   const users = countUsers(steps);
   const blocks = new Map<string, Block>();
   const all: Block[] = [];
@@ -232,8 +255,12 @@ function busiest(steps: readonly Step[], outside: ReadonlySet<string>): number {
       if (block !== undefined && (users.get(name) ?? 0) === 0) letGo(block, moment);
     }
   });
-  const alive = aliveBytes(all satisfies readonly Interval[], steps.length);
-  return Math.max(0, ...steps.map(({ scratch }, moment) => at(alive, moment) + scratch));
+  return { blocks: all, scratch: steps.map(({ scratch }) => scratch) };
+}
+
+function mostBytes({ blocks, scratch }: Use): number {
+  const alive = aliveBytes(blocks, scratch.length);
+  return Math.max(0, ...scratch.map((bytes, moment) => at(alive, moment) + bytes));
 }
 
 /** An operand of the graph, or a constant, by another name. */
