@@ -76,11 +76,16 @@ export function decide(
   if (found !== undefined && !isFault(found)) return success({ ...found, lowered: found.lowered.modules });
   // What the search cannot place on this machine, the plain default may.
   if (found !== undefined && machine?.launcher !== 'local') return failure(diagnose(found));
-  const decided = runPasses(decidePipeline, { stage: 'model', model, pins });
+  const within = machine === undefined ? pins : { ...pins, memory: memoryFor(pins, machine) };
+  const decided = runPasses(decidePipeline, { stage: 'model', model, pins: within });
   if (!decided.ok) return decided;
   if (decided.value.stage !== 'scheduled') throw new Error(`decisions end at ${decided.value.stage}`);
   return success({ schedule: decided.value.schedule });
 }
+
+/** Bytes that a device has for the plan, whoever decides. */
+const memoryFor = ({ memory = Number.POSITIVE_INFINITY }: Pins, { device }: Machine): number =>
+  Math.min(memory, device.memory - device.reserve);
 
 /** What segments need: of memory as ONNX files on this machine, op by op with immediate frees on a cluster. */
 const backendFor = (machine?: Machine): Backend =>
