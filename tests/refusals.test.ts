@@ -99,7 +99,7 @@ test('a bundle for a machine that a launcher starts holds the executor for it, a
 
 test('a launcher is one that we know, and what it cannot do is said', () => {
   const run = ['run', 'dots.plan', '--data', '.', '--launcher'];
-  expectRefusal([...run, 'sge'], 2, [/`--launcher sge`: expected local, torchrun, slurm, lsf/]);
+  expectRefusal([...run, 'sge'], 2, [/`--launcher sge`: expected one of local, torchrun, slurm, lsf/]);
   expectRefusal([...run, 'slurm', '--validation', 'train'], 2, [
     /`--validation train`: expected no --launcher/,
   ]);
@@ -129,7 +129,9 @@ test('what the system says comes in words', () => {
     /cannot read `.*nowhere\.png`: there is no such file or folder\n/,
   ]);
   expectRefusal(['check', '.'], 1, [/file-unreadable\]: cannot read `\.`: it is a folder\n/]);
-  expectRefusal(predict('colour.png', 'no/mask.png'), 3, [/write-failed.*no\/mask\.png`: there is no such/]);
+  expectRefusal(predict('colour.png', 'no/mask.png'), 3, [
+    /write-failed.*no\/mask\.png`: there is no folder `no`/,
+  ]);
 });
 
 // A PNG file came out, whatever it was called.
