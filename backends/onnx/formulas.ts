@@ -95,6 +95,14 @@ const reduce = (g: Builder, type: NodeType, x: string, axes: readonly number[], 
 export const sumOver = (g: Builder, x: string, axes: readonly number[], keep: boolean): string =>
   reduce(g, 'ReduceSum', x, axes, keep);
 
+/** Sum of squares over axes, which stay with extent 1; the first of them in one pass, without a map of squares. */
+export const squaresOver = (g: Builder, x: string, axes: readonly number[]): string => {
+  const [inner, ...others] = [...axes].reverse();
+  if (inner === undefined) return g.op('Mul', [x, x]);
+  const rows = g.op('ReduceSumSquare', [x, g.ints([inner])], { keepdims: 1 });
+  return sumOver(g, rows, others.reverse(), true);
+};
+
 /** Mean over axes, which stay with extent 1. */
 export const meanOver = (g: Builder, x: string, axes: readonly number[]): string =>
   reduce(g, 'ReduceMean', x, axes, true);

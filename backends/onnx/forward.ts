@@ -18,12 +18,14 @@ import {
   sidesList,
   slice,
   spatialAxes,
+  squaresOver,
   sumOfAll,
   sumOver,
   windowAttributes,
 } from './formulas.ts';
 import {
   axesOf,
+  cellsOf,
   centered,
   grouped,
   groupedBy,
@@ -69,11 +71,11 @@ const blend = (g: Builder, x: string, factor: readonly number[]): string =>
 function moments(g: Builder, { attrs, types }: Site<'moments'>, x: string): string {
   const view = grouped(at(types, 0), attrs.groups);
   const seen = intoGroups(g, x, view);
-  const average = (cells: string): string =>
-    shared(g, 'ReduceMean', meanOver(g, cells, axesOf(view)), attrs.over, view);
-  const mean = average(seen);
-  const away = g.op('Sub', [seen, mean]);
-  return pairOf(g, { mean, variance: average(g.op('Mul', [away, away])) }, view);
+  const together = (each: string): string => shared(g, 'ReduceMean', each, attrs.over, view);
+  const mean = together(meanOver(g, seen, axesOf(view)));
+  const squares = squaresOver(g, g.op('Sub', [seen, mean]), axesOf(view));
+  const variance = together(g.op('Mul', [squares, g.float(1 / cellsOf(view))]));
+  return pairOf(g, { mean, variance }, view);
 }
 
 function runningShare(g: Builder, { attrs, types }: Site<'running_share'>, both: string): string {
@@ -113,10 +115,12 @@ const overSpace = (g: Builder, numbers: string, rank: number): string =>
     ? numbers
     : g.op('Unsqueeze', [numbers, g.ints(spatialAxes(rank).map((axis) => axis - 2 - rank))]);
 
+/** With a shift, a batch norm of mean 0 and variance 1 does it in one pass over memory. */
 function scaleShift(g: Builder, { types }: Site<'scale_shift'>, x: string, scale: string, shift?: string) {
-  const rank = extentAt(types, 0).length;
-  const scaled = g.op('Mul', [x, overSpace(g, scale, rank)]);
-  return shift === undefined ? scaled : g.op('Add', [scaled, overSpace(g, shift, rank)]);
+  if (shift === undefined) return g.op('Mul', [x, overSpace(g, scale, extentAt(types, 0).length)]);
+  const channels = channelsAt(types, 0);
+  const all = (value: number): string => g.floats(Array.from({ length: channels }, () => value));
+  return g.op('BatchNormalization', [x, scale, shift, all(0), all(1)], { epsilon: { float: 0 } });
 }
 
 /** A vector is added to all cells of a map. */

@@ -300,6 +300,7 @@ export const nodeFacts = table({
   ReduceMax: reduction,
   ReduceMean: reduction,
   ReduceSum: reduction,
+  ReduceSumSquare: reduction,
   ArgMax: {
     results: (site) => [
       {
@@ -334,6 +335,7 @@ export const nodeFacts = table({
     const scales = numbersAt(site, 2);
     return first(site).dims.map((size, axis) => Math.floor(size * at(scales, axis)));
   }),
+  BatchNormalization: unary,
   Conv: sized((site) => [at(first(site).dims, 0), at(at(site.inputs, 1).dims, 0), ...windowCounts(site)]),
   ConvTranspose: {
     results: (site) => [

@@ -5,7 +5,7 @@
 import { at } from '../../ir/box.ts';
 import type { Builder } from './builder.ts';
 import { channelsOf, type EmitTable, extentOf, type Site } from './emitter.ts';
-import { meanOver, ones, reshape, slice, sumOver } from './formulas.ts';
+import { meanOver, ones, reshape, slice, squaresOver, sumOver } from './formulas.ts';
 import { axesOf, cellsOf, type Grouped, grouped, intoGroups, outOfGroups } from './moments.ts';
 
 type PartialKind =
@@ -30,7 +30,7 @@ function partialMoments(g: Builder, { attrs, types, samples }: Site<'partial_mom
   const seen = intoGroups(g, x, view);
   const mean = meanOver(g, seen, axesOf(view));
   const away = g.op('Sub', [seen, mean]);
-  const squares = sumOver(g, g.op('Mul', [away, away]), axesOf(view), true);
+  const squares = squaresOver(g, away, axesOf(view));
   const cells = g.floats(
     Array.from({ length: samples * attrs.groups }, () => cellsOf(view)),
     [samples, attrs.groups, ...ones(view.extent.length)],
