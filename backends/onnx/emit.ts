@@ -9,7 +9,7 @@ import { dimsOf, type ValueType } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
 import { emitOp, fileOrder, typeNamed } from './emit-op.ts';
 import { encode, type Port } from './proto.ts';
-import { fitsOneBlock } from './workspace.ts';
+import { memoryWays } from './workspace.ts';
 
 const portOf = (name: string, type: ValueType, samples: number): Port => ({
   name,
@@ -51,6 +51,6 @@ function emitGraph({ name, samples, graph }: Omit<Segment, 'workspace'>, portOf:
     constants: g.constants,
     inputs: graph.inputs.map((input) => portOf(input.name, input.type, samples)),
     outputs: graph.outputs.map((output) => portOf(output, typeNamed(types, output), samples)),
-    takesOneBlock: fitsOneBlock(graph, samples),
+    memory: memoryWays(graph, samples),
   });
 }

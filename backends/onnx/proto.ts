@@ -42,14 +42,16 @@ export type Port = {
   readonly dims?: readonly (number | string)[];
 };
 
+/** How whoever runs the file may take memory for it (`runtime/local/sessions.ts`). It stands at the end of the file. */
+export type MemoryWay = 'arena' | 'one block';
+
 export type OnnxGraph = {
   readonly name: string;
   readonly nodes: readonly Node[];
   readonly constants: readonly (Tensor & { readonly name: string })[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Whether its memory is best taken all at once. */
-  readonly takesOneBlock?: boolean;
+  readonly memory?: readonly MemoryWay[];
 };
 
 /** Operator set of `ai.onnx` that we emit: axes of reductions are inputs, ScatterElements adds. */
@@ -128,12 +130,6 @@ const usesContributed = (nodes: readonly Node[]): boolean =>
       (typeof body === 'object' && isBody(body) && usesContributed(body.nodes)),
   );
 
-/**
- * Says to whoever runs the file that all memory of a run may be taken in one block (`runtime/local/sessions.ts`).
- * What is said of a file stands at its end.
- */
-const memoryHint = { key: 'unetc.memory', value: 'one block' };
-
 /** The bytes of the ONNX file; the same graph gives the same bytes. */
 export function encode(graph: OnnxGraph): Uint8Array {
   const model: Onnx.IModelProto = {
@@ -147,7 +143,9 @@ export function encode(graph: OnnxGraph): Uint8Array {
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
     },
-    ...(graph.takesOneBlock ? { metadataProps: [memoryHint] } : {}),
+    ...(graph.memory?.length
+      ? { metadataProps: [{ key: 'unetc.memory', value: graph.memory.join(', ') }] }
+      : {}),
   };
   return onnx.ModelProto.encode(model).finish();
 }

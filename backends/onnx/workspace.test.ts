@@ -8,7 +8,7 @@ import { localKinds } from '../../ir/ops/table.ts';
 import { array, dimsOf, map } from '../../ir/type.ts';
 import { emitOnnx } from './emit.ts';
 import { casesOf } from './testing/cases.ts';
-import { fitsOneBlock, segmentWorkspace, sizesOf } from './workspace.ts';
+import { memoryWays, segmentWorkspace, sizesOf } from './workspace.ts';
 
 for (const kind of localKinds)
   test(`${kind}: its nodes give the sizes that the op has`, () =>
@@ -89,16 +89,19 @@ const growing = (count: number): Graph => {
   return { inputs: [{ name: 'x', type: image }], ops: [...joins, last], outputs: ['s'] };
 };
 
-test('a file asks for one block where all fits well into it, and only there', () => {
-  const asks = (graph: Graph): boolean =>
+test('a file says how its memory is best taken, where that takes hardly more than a run needs', () => {
+  const said = (graph: Graph): boolean =>
     Buffer.from(emitOnnx({ name: 'one', samples: 1, graph, workspace: 0 })).includes('unetc.memory');
   const alike: Graph = {
     inputs: [{ name: 'x', type: image }],
     ops: [scale('a', 'x'), scale('b', 'a'), scale('c', 'b'), sum('s', 'c')],
     outputs: ['s'],
   };
-  assert.ok(fitsOneBlock(alike, 1) && asks(alike));
-  assert.not(fitsOneBlock(growing(6), 1) || asks(growing(6)));
+  assert.equal(memoryWays(alike, 1), ['one block']);
+  assert.ok(said(alike));
+  assert.equal(memoryWays(growing(6), 1), []);
+  assert.not(said(growing(6)));
+  assert.equal(memoryWays(alike, 4096), ['arena', 'one block']);
 });
 
 test.run();

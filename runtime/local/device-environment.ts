@@ -1,7 +1,7 @@
 /**
  * Segments take and return large blocks at every run, and every page of them is cleared by the system before it is
- * used: from a sixth to a half of their time, until glibc was told to ask for huge pages and sessions to take all that a
- * run needs in one block (`sessions.ts`). glibc keeps what is given back to it in ever more scattered pieces, almost half
+ * used: from a sixth to a half of their time, until glibc was told to ask for huge pages and sessions to keep memory or
+ * to take it at once (`sessions.ts`). glibc keeps what is given back to it in ever more scattered pieces, almost half
  * as much again as a step needs, unless every block from 2 MiB on is a mapping of its own. Smaller ones, those of loops,
  * come from one heap: heaps of threads are given back as soon as they are empty, and then cleared anew in every round.
  * Other C libraries do not look at it.

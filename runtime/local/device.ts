@@ -21,7 +21,7 @@ import { putPiece, takePiece } from './pieces.ts';
 import { placeText } from './place-text.ts';
 import { roleIndexOf, seatFor } from './placement.ts';
 import type { Done, Order, Report, Start, StateSize, StateValues } from './protocol.ts';
-import { openSessions, type Sessions } from './sessions.ts';
+import { keptSegment, openSessions, type Sessions } from './sessions.ts';
 import { tagsOf } from './tags.ts';
 
 type Listening = {
@@ -98,7 +98,10 @@ const sizeOf = ({ values: { length }, ...state }: StateValues): StateSize => ({ 
 async function open(start: Start): Promise<Listening> {
   const board = openBoard(boardPath(start.folder), start.rank);
   const doors = await listen(start.folder, start.rank, start.size);
-  const sessions = openSessions(start.plan.segments, { files: start.segments, threads: start.threads });
+  const { plan, threads } = start;
+  const keeping =
+    plan.purpose === 'train' ? keptSegment(plan.segments, at(plan.roles, ownRole(start))) : undefined;
+  const sessions = openSessions(plan.segments, { files: start.segments, threads, keeping });
   await prepare(start, sessions);
   const feed = openFeed(start.feed);
   await readACell(start, feed);

@@ -4,7 +4,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { mayWriteOver } from '../../ir/in-place.ts';
-import type { Segment } from '../../ir/plan.ts';
+import type { Role, Segment } from '../../ir/plan.ts';
 import { type Strands, strandsOf } from '../../ir/strands.ts';
 import type { Held } from './arena.ts';
 import { letGo } from './let-go.ts';
@@ -20,6 +20,8 @@ export type SessionOptions = {
   /** The ONNX file of each segment. */
   readonly files: Readonly<Record<string, string>>;
   readonly threads: number;
+  /** The segment whose memory may be kept from run to run. */
+  readonly keeping?: string | undefined;
 };
 
 export function openSessions(segments: readonly Segment[], options: SessionOptions): Sessions {
@@ -59,36 +61,56 @@ export function openSessions(segments: readonly Segment[], options: SessionOptio
   };
 }
 
+/** How a session takes memory: see `memoryWays` in `backends/onnx/workspace.ts`, which has the words. */
+type Taking = 'arena' | 'one block' | 'block by block';
+
 /**
- * With memory patterns the first run of a session takes its blocks one by one, and every later one takes a single block,
- * in which each has its place: the system clears the peak once a run instead of every block (of the processor time of a
- * step of `residual` on a busy machine, 4.7 s became 3.7). Where blocks do not fit together well, the single one is up
- * to a sixth larger than a step needs; then the file does not ask for it. With ONNX Runtime's arena nothing would be
- * cleared at all, but every session keeps its own.
+ * Every page that a segment is given is cleared by the system first, and large blocks go back to it at once: of the processor
+ * time of a step of `residual` that was between a quarter and a half. So a file says how else its memory may be taken,
+ * where that is hardly more. ONNX Runtime's arena keeps what it has, so only a segment beside which all others are small may
+ * have one. With memory patterns the first run takes its blocks one by one, and every later one takes a single block, in
+ * which each has its place.
  *
  * And the file is run as it stands: ONNX Runtime's own optimizations put nodes in another order and maps into another
  * layout, so that more is kept (for the step of `attention` 360 instead of 248 MiB, and 764 instead of 604 for a tile of
  * `bench/streaming.ts`), and steps are no faster. What the file takes, `backends/onnx/workspace.ts` tells from it.
  */
-export const sessionOptions = (threads: number, inOneBlock = false) =>
+export const sessionOptions = (threads: number, taking: Taking = 'block by block') =>
   ({
     executionProviders: ['cpu'],
     executionMode: 'sequential',
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
-    enableCpuMemArena: false,
-    enableMemPattern: inOneBlock,
+    enableCpuMemArena: taking === 'arena',
+    enableMemPattern: taking === 'one block',
     graphOptimizationLevel: 'disabled',
   }) satisfies InferenceSession.SessionOptions;
 
-/** Whether the file asks for one block: `backends/onnx/proto.ts` writes it at the end. */
-const asksForOneBlock = (file: Buffer): boolean => file.subarray(-64).includes('unetc.memory');
+/** What is said of a file stands at its end (`backends/onnx/proto.ts`). */
+function takingOf(file: Buffer, mayKeep: boolean): Taking {
+  const end = file.subarray(-64);
+  if (!end.includes('unetc.memory')) return 'block by block';
+  if (mayKeep && end.includes('arena')) return 'arena';
+  return end.includes('one block') ? 'one block' : 'block by block';
+}
 
-async function create(segment: Segment, { files, threads }: SessionOptions): Promise<InferenceSession> {
-  const path = files[segment.name];
-  if (path === undefined) throw new Error(`segment ${segment.name} has no file`);
+async function create(
+  { name }: Segment,
+  { files, threads, keeping }: SessionOptions,
+): Promise<InferenceSession> {
+  const path = files[name];
+  if (path === undefined) throw new Error(`segment ${name} has no file`);
   const file = await readFile(path);
-  return InferenceSession.create(file, sessionOptions(threads, asksForOneBlock(file)));
+  return InferenceSession.create(file, sessionOptions(threads, takingOf(file, name === keeping)));
+}
+
+/** The segment of a role beside which all others take little. */
+export function keptSegment(segments: readonly Segment[], { instructions }: Role): string | undefined {
+  const run = new Set(instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
+  const own = segments.filter(({ name }) => run.has(name)).sort((a, b) => b.workspace - a.workspace);
+  const [largest, ...others] = own;
+  const rest = others.reduce((sum, { workspace }) => sum + workspace, 0);
+  return largest !== undefined && rest <= largest.workspace / 20 ? largest.name : undefined;
 }
 
 const named = (names: readonly string[], held: readonly Held[]): Map<string, Part> =>
