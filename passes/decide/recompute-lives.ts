@@ -96,7 +96,8 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     lives.session[now++] = session;
   };
   const run = (step: number): void => {
-    for (const value of reads[step] as Int32Array) read(value);
+    const needed = reads[step] as Int32Array;
+    for (let i = 0; i < needed.length; i++) read(needed[i] as number);
     const made = makes[step] as number;
     birth[made] = last[made] = ahead[made] = now;
     make(step, sessions[step] as number);
@@ -138,7 +139,11 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     for (let step = 0; step < tape.forward; step++) if (wanted[makes[step] as number] === 1) run(step);
     forward = now;
     for (let step = tape.forward; step < tape.steps.length; step++) {
-      for (const value of reads[step] as Int32Array) redo(value);
+      const needed = reads[step] as Int32Array;
+      for (let i = 0; i < needed.length; i++) {
+        const value = needed[i] as number;
+        if (dropped[value] === 1) redo(value);
+      }
       run(step);
     }
     return { moments: now, forward, seconds };

@@ -116,7 +116,7 @@ function accountOf(tape: Tape, lives: Lives): Account {
       if (copies) between(inner, value, first, final + 1);
     } else {
       between(alive, value, from, (end[final] as number) + 1);
-      add(given, from, bytes[value] as number);
+      if (copies) add(given, from, bytes[value] as number);
     }
   };
   const place = (value: number, moments: number): void => {
@@ -128,7 +128,7 @@ function accountOf(tape: Tape, lives: Lives): Account {
       if (late[value] === 1) {
         const from = begin[birth[value] as number] as number;
         between(alive, value, from, moments);
-        add(given, from, bytes[value] as number);
+        if (copies) add(given, from, bytes[value] as number);
       } else live(value, birth[value] as number, last[value] as number);
     }
     if ((birthAgain[value] as number) >= 0)
@@ -153,9 +153,11 @@ function accountOf(tape: Tape, lives: Lives): Account {
     fill({ moments }) {
       mark(moments);
       alive.fill(0, 0, moments + 1);
-      inner.fill(0, 0, moments + 1);
-      given.fill(0, 0, moments + 1);
-      for (const value of counted) place(value, moments);
+      if (copies) {
+        inner.fill(0, 0, moments + 1);
+        given.fill(0, 0, moments + 1);
+      }
+      for (let i = 0; i < counted.length; i++) place(counted[i] as number, moments);
       for (let moment = 0; copies && moment < moments; moment++)
         add(given, begin[moment] as number, lives.gradients[moment] as number);
       return total(moments);
@@ -167,8 +169,11 @@ function accountOf(tape: Tape, lives: Lives): Account {
 function sessionsOf(tape: Tape, { session, most }: Lives) {
   const begin = new Int32Array(most);
   const end = new Int32Array(most);
-  const joins = (moment: number): boolean => tape.sessions && session[moment] === session[moment - 1];
+  const joins = (moment: number): boolean => session[moment] === session[moment - 1];
+  // Each moment is on its own, whatever is dropped.
+  if (!tape.sessions) for (let moment = 0; moment < most; moment++) begin[moment] = end[moment] = moment;
   const mark = (moments: number): void => {
+    if (!tape.sessions) return;
     begin[0] = 0;
     for (let moment = 1; moment < moments; moment++)
       begin[moment] = joins(moment) ? (begin[moment - 1] as number) : moment;
