@@ -10,7 +10,6 @@ import { at } from '../../ir/box.ts';
 import type { Alternative, Decision } from '../../ir/decision.ts';
 import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { kernelSeconds } from '../../ir/kernels.ts';
-import type { Plan } from '../../ir/plan.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { ownBounds, pipelineBound } from './bounds.ts';
@@ -283,7 +282,9 @@ function variants(context: Context, shape: Shape): Shape[] {
   const all = microBatched(situation, shape);
   if (shape.stages > 1)
     return all.filter(
-      ({ microBatches }) => microBatches >= Math.min(shape.stages, at(all, all.length - 1).microBatches),
+      (one) =>
+        one.microBatches >= Math.min(shape.stages, at(all, all.length - 1).microBatches) &&
+        stateBytes(situation, one) <= shape.stages * situation.memory,
     );
   const fits = (one: Shape) => leastMemory(context, one) <= situation.memory;
   const whole = all.filter(fits);
@@ -298,6 +299,10 @@ function variants(context: Context, shape: Shape): Shape[] {
     ...tiles.filter((one) => leastMemory(context, one, 0) <= situation.memory).slice(0, 2),
   ];
 }
+
+/** Bytes of parameters, gradients and optimizer state; what several micro-batches give is added to what was there. */
+const stateBytes = ({ parameterBytes, stateFactor }: Situation, { microBatches }: Shape): number =>
+  parameterBytes * (stateFactor + (microBatches > 1 ? 1 : 0));
 
 /** Bytes without margins, at a point of the curve (the least where none is named). */
 function leastMemory({ situation, curve, space }: Context, shape: Shape, point = curve.length - 1): number {
@@ -331,11 +336,14 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
     if (again !== undefined && again.memory < best.memory)
       queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
   }
-  return refusal ?? nothingFits(context, lower);
+  return refusal ?? leastThatFits(context, lower);
 }
 
-/** What the shape that needs the least memory would need, lowered where that can be done. */
-function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
+/**
+ * What the shapes that need the least memory need, lowered where that can be done: seldom one fits after all, for what is
+ * counted with before lowering is on the safe side.
+ */
+function leastThatFits({ situation, space }: Context, lower: Lowering): Found | Fault {
   const context = contextOf({ ...situation, memory: Number.POSITIVE_INFINITY }, true);
   const shapes = [...shapesWithin(situation, space)].flatMap((shape) => {
     const last = microBatched(situation, shape).at(-1);
@@ -349,15 +357,17 @@ function nothingFits({ situation, space }: Context, lower: Lowering): Fault {
       .find((one) => one !== undefined);
     return found === undefined ? [] : [found];
   });
-  const plans = evaluated.flatMap((one): Plan[] => {
-    const schedule = scheduleOf(situation, one);
+  const found = evaluated.flatMap((best): Found[] => {
+    const schedule = scheduleOf(situation, best);
     const lowered = schedule === undefined ? undefined : lower(schedule);
-    return lowered === undefined || isFault(lowered) ? [] : [lowered.plan];
+    return schedule === undefined || lowered === undefined || isFault(lowered)
+      ? []
+      : [{ best, schedule, lowered }];
   });
-  const smallest = plans.sort((a, b) => peakOf(a) - peakOf(b))[0];
-  return smallest === undefined
-    ? noSchedule(situation.model, situation.pins)
-    : doesNotFit(smallest, situation.memory);
+  const [smallest] = found.sort((a, b) => peakOf(a.lowered.plan) - peakOf(b.lowered.plan));
+  if (smallest === undefined) return noSchedule(situation.model, situation.pins);
+  const { plan } = smallest.lowered;
+  return peakOf(plan) <= situation.memory ? smallest : doesNotFit(plan, situation.memory);
 }
 
 /** The next best, one for each combination of replicas, stages and streaming. */

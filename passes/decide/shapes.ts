@@ -112,11 +112,19 @@ function lastCount(space: Extents, axis: number, most: number): number {
 const given = <T>(pinned: T | undefined, open: () => readonly T[]): readonly T[] =>
   pinned === undefined ? open() : [pinned];
 
-/** Numbers of stages worth a try: all small ones, then ever fewer. */
-const stageCounts = (most: number): number[] =>
-  Array.from({ length: Math.min(most, mostStages) }, (_, i) => i + 1).filter(
-    (count) => count <= 12 || count % 4 === 0,
+/** Numbers of stages worth a try: all small ones, then ever fewer, and the first that have room for all parameters. */
+function stageCounts(situation: Situation, most: number): number[] {
+  const { parameterBytes, stateFactor, memory } = situation;
+  // With a second buffer for gradients, where there are several micro-batches, and without.
+  const rooms = [stateFactor, stateFactor + 1].map((factor) => Math.ceil((parameterBytes * factor) / memory));
+  const isFew = (count: number) => rooms.some((least) => count >= least && count < least + roomy);
+  return Array.from({ length: Math.min(most, mostStages) }, (_, i) => i + 1).filter(
+    (count) => count <= 12 || count % 4 === 0 || isFew(count),
   );
+}
+
+/** As many numbers of stages from the least that may have room: parameters are never shared out evenly. */
+const roomy = 3;
 
 /** Every shape but for streaming and micro-batches, which are there to need less memory or to fill a pipeline. */
 export function* shapesWithin(situation: Situation, space: Extents): Generator<Shape> {
@@ -126,7 +134,7 @@ export function* shapesWithin(situation: Situation, space: Extents): Generator<S
   const pinnedGrid = tiles?.map((count, axis) => count / at(stream, axis));
   const pinnedStages = pins.chunks === undefined ? pins.stages : stagesOf({ chunks: pins.chunks });
   for (const replicas of given(pins.replicas, () => divisorsOf(batch)))
-    for (const stages of given(pinnedStages, () => stageCounts(devices / replicas)))
+    for (const stages of given(pinnedStages, () => stageCounts(situation, devices / replicas)))
       for (const { grid, ...tiles } of tilings(situation, space, (one) =>
         given(pinnedGrid, () => gridsWithin(one, Math.floor(devices / (replicas * stages)))),
       )) {
