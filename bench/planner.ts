@@ -10,10 +10,14 @@ import { readMachine } from '../cli/inputs-machine.ts';
 import { planJson } from '../cli/plan-json.ts';
 import { carryOut, decide, modelOf } from '../compiler/compile.ts';
 import type { Result } from '../ir/diagnostics/diagnostic.ts';
+import { kernelSeconds } from '../ir/kernels.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Pins } from '../ir/schedule.ts';
+import { tiledExtents } from '../ir/tiling.ts';
+import { product } from '../ir/type.ts';
 import { showBytes, showSeconds } from '../ir/units.ts';
-import type { HaloStrategy } from '../passes/decide/situation.ts';
+import { recomputeCurve } from '../passes/decide/recompute.ts';
+import { type HaloStrategy, ownCells, situationOf } from '../passes/decide/situation.ts';
 
 type Row = {
   readonly what: string;
@@ -21,7 +25,19 @@ type Row = {
   readonly sets?: Readonly<Record<string, string>>;
   readonly pins: Pins;
   readonly against?: readonly HaloStrategy[];
+  /** In place of the optimizer of the example. */
+  readonly optimizer?: string;
 };
+
+/** U-Net (48,160) of torchgpipe: 15.8 billion parameters. On how many devices it is planned in vain, where that is told. */
+const giant = (images: number, devices: number, optimizer: string, tooFew?: number): readonly Row[] =>
+  [...(tooFew === undefined ? [] : [tooFew]), devices].map((count) => ({
+    what: `torchgpipe (48,160), ${images} images, ${optimizer}, on ${count}`,
+    example: 'torchgpipe',
+    sets: { num_convs: '48', base: '160', images: `${images}` },
+    pins: { devices: count },
+    optimizer,
+  }));
 
 const pipeline = { replicas: 1, tiles: [1, 1] } as const;
 
@@ -60,6 +76,12 @@ const rows: readonly Row[] = [
     pins: { devices: 1536 },
   },
   { what: '16 scenes on 27,648', example: 'summit10k', sets: { images: '16' }, pins: { devices: 27_648 } },
+  // The fewest devices: one image a step, so that gradients need no second buffer, and as many as keep a pipeline busy.
+  ...giant(1, 9, 'sgd(0.1)', 8),
+  ...giant(1, 17, 'adam(0.001)', 16),
+  ...giant(32, 16, 'sgd(0.1)', 15),
+  ...giant(32, 24, 'adam(0.001)', 23),
+  ...giant(32, 1536, 'sgd(0.1)'),
 ];
 
 const good = <T>(result: Result<T>): T => {
@@ -69,13 +91,20 @@ const good = <T>(result: Result<T>): T => {
 
 const folder = join(import.meta.dirname, '../examples');
 
+const sourceOf = ({ example, optimizer }: Row): string => {
+  const text = readFileSync(join(folder, `${example}.unet`), 'utf8');
+  return optimizer === undefined ? text : text.replace(/(?<=^train )\w+\(.*?\)/m, optimizer);
+};
+
+/** The figures of a row, or why there is no plan. */
 function planned(row: Row, machine: Machine, strategy?: HaloStrategy) {
-  const file = `${row.example}.unet`;
-  const source = readFileSync(join(folder, file), 'utf8');
+  const [file, source] = [`${row.example}.unet`, sourceOf(row)];
   const began = performance.now();
   const model = good(modelOf({ source, file, sets: row.sets ?? {}, purpose: 'train' }));
   const front = performance.now();
-  const { schedule, decision, lowered } = good(decide(model, row.pins, machine, { strategy }));
+  const found = decide(model, row.pins, machine, { strategy });
+  if (!found.ok) return found.diagnostics.map(({ message }) => message).join('; ');
+  const { schedule, decision, lowered } = found.value;
   const decided = performance.now();
   const plan = good(carryOut(model, schedule, machine, lowered));
   const carried = performance.now();
@@ -91,7 +120,12 @@ function planned(row: Row, machine: Machine, strategy?: HaloStrategy) {
 const machine = good(readMachine(process.argv[2] ?? 'summit'));
 console.log(`machine ${machine.name}; planning and lowering in seconds, one run\n`);
 for (const row of rows) {
-  const { json, oneDevice, decided, rest } = planned(row, machine);
+  const figures = planned(row, machine);
+  if (typeof figures === 'string') {
+    console.log(`${row.what}\n  ${figures}`);
+    continue;
+  }
+  const { json, oneDevice, decided, rest } = figures;
   const { stepSeconds = 0, efficiency = 0, peakBytes, exposedAllReduceSeconds = 0 } = json.predicted;
   const { schedule, bound } = json;
   console.log(row.what);
@@ -103,7 +137,37 @@ for (const row of rows) {
   );
   console.log(`  decided in ${decided.toFixed(2)}, lowered and verified in ${rest.toFixed(2)}`);
   for (const strategy of row.against ?? []) {
-    const seconds = planned(row, machine, strategy).json.predicted.stepSeconds ?? Number.NaN;
+    const other = planned(row, machine, strategy);
+    if (typeof other === 'string') throw new Error(other);
+    const seconds = other.json.predicted.stepSeconds ?? Number.NaN;
     console.log(`  against ${strategy}: ${showSeconds(seconds)}, ${(seconds / stepSeconds).toFixed(3)} x`);
   }
 }
+
+/** The curve of memory against time of a network of about 200 ops: all budgets in one run. */
+function timeOfCurve(machine: Machine): string {
+  const source = readFileSync(join(folder, 'torchgpipe.unet'), 'utf8');
+  const sets = { num_convs: '3' };
+  const model = good(modelOf({ source, file: 'torchgpipe.unet', sets, purpose: 'train' }));
+  const { profile } = situationOf(model, machine, {});
+  const seconds = (kernels: 'forward' | 'backward') =>
+    profile.ops.map((op) =>
+      op[kernels].reduce(
+        (sum, kernel) =>
+          sum + kernelSeconds(machine.device, kernel, ownCells(profile, op, tiledExtents(model), 1)),
+        0,
+      ),
+    );
+  const bytes = new Map(
+    [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
+  );
+  const question = { profile, forward: seconds('forward'), backward: seconds('backward'), bytes };
+  const times = Array.from({ length: 5 }, () => {
+    const began = performance.now();
+    recomputeCurve(question);
+    return performance.now() - began;
+  });
+  return `${model.ops.length} ops: first ${times[0]?.toFixed(0)} ms, best of 5 ${Math.min(...times).toFixed(0)} ms`;
+}
+
+console.log(`recompute against memory, ${timeOfCurve(machine)}`);
