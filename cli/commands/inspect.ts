@@ -14,6 +14,7 @@ import { planningOf } from '../bundle-planning.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
 import { machineText, readMachine } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
+import { localMachine, localName } from '../local-machine.ts';
 import { hasDevices } from '../machine-for.ts';
 import { planJson, type ShownPlan } from '../plan-json.ts';
 import { readAssets } from '../report/assets.ts';
@@ -83,7 +84,7 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
 /** The plan, and what is known of it: from the bundle, from another machine, from a run. */
 function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
   const { plan, manifest } = bundle;
-  const machine = options.machine === undefined ? undefined : readMachine(options.machine);
+  const machine = options.machine === undefined ? undefined : machineNamed(options.machine, plan);
   if (machine?.ok === false) return machine;
   const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
   if (!enough.ok) return enough;
@@ -94,12 +95,15 @@ function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
   if (scaling?.ok === false) return scaling;
   return success({
     plan,
-    ...planningOf(bundle),
-    ...(machine === undefined ? {} : { machine: machine.value }),
+    // What was weighed was weighed for the machine of the bundle.
+    ...(machine === undefined ? planningOf(bundle) : { machine: machine.value }),
     ...(profile === undefined ? {} : { profile: profile.value }),
     ...(scaling === undefined ? {} : { scaling: scaling.value }),
   });
 }
+
+const machineNamed = (name: string, { schedule }: Plan): Result<Machine> =>
+  name === localName ? localMachine({ devices: schedule.devices }) : readMachine(name);
 
 const onMachine = (plan: Plan, machine: Machine): Result<void> =>
   hasDevices(
