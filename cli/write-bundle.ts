@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleFiles, type Origin } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
+import { makeFolder } from '../runtime/files/make-folder.ts';
 import { reasonOf } from '../runtime/files/reason.ts';
 import { makePrivateFolder, type PrivateFolder } from '../runtime/local/folder.ts';
 import { version } from './version.ts';
@@ -20,7 +21,7 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
   try {
     rmSync(fresh, { recursive: true, force: true });
     for (const [path, bytes] of files) {
-      mkdirSync(dirname(join(fresh, path)), { recursive: true });
+      makeFolder(dirname(join(fresh, path)));
       writeFileSync(join(fresh, path), bytes);
     }
     // Folders as a whole: what an earlier plan left in them would lie beside the manifest without being in it.

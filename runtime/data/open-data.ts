@@ -1,5 +1,5 @@
 /** From a directory to `Data`: finds the pairs, decodes what is not decoded yet, places the splits. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { range } from '../../ir/box.ts';
@@ -12,6 +12,7 @@ import {
   type Result,
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { reasonOf } from '../files/reason.ts';
 import type { Area, Data, Label, Pair } from './data.ts';
 import {
@@ -140,7 +141,7 @@ const repeated = (folder: string, files: readonly string[]): Fault[] =>
 function cacheFor(directory: string): string {
   const beside = join(resolve(directory), '.unetc-cache');
   try {
-    mkdirSync(beside, { recursive: true });
+    makeFolder(beside);
     writeFileSync(join(beside, '.gitignore'), '*\n');
     return beside;
   } catch {
@@ -150,7 +151,7 @@ function cacheFor(directory: string): string {
 
 function temporaryCache(): string {
   const temporary = join(tmpdir(), `unetc-cache-${process.getuid?.() ?? 'user'}`);
-  mkdirSync(temporary, { recursive: true, mode: 0o700 });
+  makeFolder(temporary, 0o700);
   return temporary;
 }
 

@@ -4,10 +4,11 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { at, range } from '../../ir/box.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { reasonOf } from '../files/reason.ts';
 import { openSafely, writeFully, writeSafely } from '../files/write-safely.ts';
 import { type Area, type Data, NOT_LABELLED, type Pair, pairOf } from './data.ts';
@@ -34,7 +35,7 @@ export async function stageData(
 ): Promise<Result<string>> {
   const description = join(folder, 'data.json');
   try {
-    mkdirSync(join(folder, ARRAYS), { recursive: true });
+    makeFolder(join(folder, ARRAYS));
   } catch (error) {
     return failure(diagnose(fault('write-failed', { file: folder, reason: reasonOf(error) })));
   }

@@ -5,7 +5,7 @@
  * The plan is not in it: a run may resume with another number of devices.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Diagnostic,
@@ -17,6 +17,7 @@ import {
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
 import type { Slot } from '../../ir/plan.ts';
+import { makeFolder } from './make-folder.ts';
 import { reasonOf } from './reason.ts';
 import { encodeTensors, readTensors, type Tensor, type TensorFile } from './safetensors.ts';
 import { type FileSystem, writeSafely } from './write-safely.ts';
@@ -93,7 +94,7 @@ export const saveBest = (directory: string, checkpoint: Checkpoint, files?: File
  */
 export function prepareDirectory(directory: string): Result<undefined> {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     accessSync(directory, constants.W_OK);
     for (const name of readdirSync(directory))
       if (unfinished.test(name)) removeIfPossible(join(directory, name));
@@ -110,7 +111,7 @@ function saveAs(
   files: FileSystem | undefined,
 ): Result<string> {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
   } catch {
     // Writing into it gives the reason.
   }
