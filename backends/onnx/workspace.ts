@@ -32,7 +32,7 @@ export function segmentWorkspace(whole: Graph, samples: number): number {
  * How much more each may take than blocks that come and go, as told here. The last is told the least exactly: of `attention`,
  * 2.2 % were told and 12 % measured.
  */
-const mostGaps: Readonly<Record<MemoryWay, number>> = { arena: 0.03, 'one block': 0.02 };
+const mostGaps: Readonly<Record<MemoryWay, number>> = { arena: 0.05, 'one block': 0.02 };
 
 /**
  * How the memory of a run may be taken, of what takes hardly more than a run needs: from an arena that is kept from run to

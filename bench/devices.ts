@@ -1,0 +1,171 @@
+/**
+ * What two devices reach of two processors: a step on two devices, tiled and in two stages, against two devices that each
+ * take a whole step of the same network alone at the same time, which is all that this machine could give.
+ *
+ *   npx tsx bench/devices.ts [rounds] [part of a name]
+ *
+ * One thread each; the two kinds of steps take turns. 1: no time was lost to margins, messages and waiting. Of stages the
+ * bubble (one of `microBatches` + 1 turns) is taken out first. The ratio of processor time leaves out waiting.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { emitOnnx } from '../backends/onnx/emit.ts';
+import { table } from '../cli/table.ts';
+import { compile } from '../compiler/compile.ts';
+import { at } from '../ir/box.ts';
+import type { Result } from '../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../ir/plan.ts';
+import type { Pins } from '../ir/schedule.ts';
+import { dimsOf, elementsOf } from '../ir/type.ts';
+import { type Devices, startDevices } from '../runtime/local/devices.ts';
+import type { Batch } from '../runtime/local/feeds.ts';
+import { tileOf } from '../runtime/local/placement.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+type Case = {
+  readonly name: string;
+  readonly file: string;
+  readonly sets: Readonly<Record<string, string>>;
+  /** Samples of a step. */
+  readonly batch: number;
+  /** Of one device alone, and of the two. */
+  readonly alone: Pins;
+  readonly together: Pins;
+  /** What of the time is no bubble. */
+  readonly busy: number;
+};
+
+const scene = { file: 'bench/networks/scene.unet', sets: { rows: '512', columns: '4096' }, batch: 1 };
+const coastline = { file: 'examples/coastline.unet', sets: { side: '256' }, batch: 8 };
+
+const cases: readonly Case[] = [
+  {
+    name: 'scene, 1 x 2 tiles',
+    ...scene,
+    alone: { devices: 1 },
+    together: { devices: 2, tiles: [1, 2] },
+    busy: 1,
+  },
+  {
+    name: 'coastline, 2 stages, 8 micro-batches',
+    ...coastline,
+    alone: { devices: 1, microBatches: 8 },
+    together: { devices: 2, stages: 2, microBatches: 8 },
+    busy: 8 / 9,
+  },
+];
+
+const rounds = Number(process.argv[2] ?? 5);
+const wanted = process.argv[3] ?? '';
+
+function good<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
+}
+
+function planOf({ file, sets, batch }: Case, pins: Pins): Plan {
+  const source = readFileSync(join(root, file), 'utf8').replace(/batch = \d+/, `batch = ${batch}`);
+  return good(compile({ source, file, sets, purpose: 'train', pins })).plan;
+}
+
+/** Whatever numbers: no time depends on them. */
+function batchOf({ model }: Plan): Record<string, Batch> {
+  const samples = model.training?.batch ?? 1;
+  const entries = model.inputs.flatMap(({ name, type, source }): [string, Batch][] => {
+    if (source.from !== 'image' && source.from !== 'target') return [];
+    const length = elementsOf(type) * samples;
+    const below = source.from === 'target' ? (source.classes ?? 2) : 256;
+    const value = (_: unknown, i: number) => (i * 7919) % below;
+    const data =
+      type.element === 'u8' ? Uint8Array.from({ length }, value) : Float32Array.from({ length }, value);
+    return [[name, { dims: dimsOf(type, samples), data }]];
+  });
+  return Object.fromEntries(entries);
+}
+
+async function start(plan: Plan): Promise<Devices> {
+  const folder = mkdtempSync(join(tmpdir(), 'unetc-bench-'));
+  const files = plan.segments.map((segment): [string, string] => {
+    const path = join(folder, `${segment.name}.onnx`);
+    writeFileSync(path, emitOnnx(segment));
+    return [segment.name, path];
+  });
+  const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
+  const devices = good(await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed }));
+  rmSync(folder, { recursive: true });
+  return devices;
+}
+
+/** Seconds in which a process has had a processor, all its threads together; NaN where the system does not say. */
+function processorSeconds(pid: number): number {
+  try {
+    const folder = `/proc/${pid}/task`;
+    const nanoseconds = readdirSync(folder).map((task) =>
+      Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanoseconds.reduce((a, b) => a + b, 0) / 1e9;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+type Seconds = { readonly clock: number; readonly processor: number };
+
+/** One step of all these devices at the same time. `processor`: of all of them. */
+async function timed(plan: Plan, groups: readonly Devices[], step: number): Promise<Seconds> {
+  const pids = groups.flatMap(({ processes }) => processes);
+  const processor = () => pids.reduce((sum, pid) => sum + processorSeconds(pid), 0);
+  const [clock, before] = [performance.now(), processor()];
+  const done = groups.flatMap((devices) =>
+    Array.from({ length: devices.size }, (_, rank) => devices.work(rank, { step, tile: tileOf(plan, rank) })),
+  );
+  (await Promise.all(done)).forEach(good);
+  return { clock: (performance.now() - clock) / 1000, processor: processor() - before };
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return at(sorted, Math.floor(sorted.length / 2));
+};
+
+const spread = (ratios: readonly number[]): string =>
+  `${median(ratios).toFixed(2)}  ${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`;
+
+async function measure(one: Case): Promise<string[]> {
+  const [alone, together] = [planOf(one, one.alone), planOf(one, one.together)];
+  const pair = [await start(alone), await start(alone)];
+  const both = [await start(together)];
+  const taken: { apart: Seconds; together: Seconds }[] = [];
+  try {
+    for (let step = 0; step <= rounds; step++) {
+      const apart = await timed(alone, pair, step);
+      const next = await timed(together, both, step);
+      if (step > 0) taken.push({ apart, together: next });
+    }
+  } finally {
+    for (const devices of [...pair, ...both]) await devices.close();
+  }
+  const ratios = taken.map(({ apart, together }) => apart.clock / 2 / together.clock / one.busy);
+  const work = taken.map(({ apart, together }) => apart.processor / 2 / together.processor);
+  const seconds = (which: 'apart' | 'together') =>
+    `${median(taken.map((round) => round[which].clock)).toFixed(3)} s`;
+  return [one.name, seconds('apart'), seconds('together'), spread(ratios), spread(work)];
+}
+
+const rows: string[][] = [];
+for (const one of cases) if (one.name.includes(wanted)) rows.push(await measure(one));
+console.log(
+  table(
+    [
+      { title: 'a step of two devices' },
+      { title: 'two alone, a step each', align: 'right' },
+      { title: 'one step together', align: 'right' },
+      { title: 'reached, all rounds', align: 'right' },
+      { title: 'of processor time', align: 'right' },
+    ],
+    rows,
+  ),
+);
