@@ -7,14 +7,12 @@
  * One thread each; the two kinds of steps take turns. 1: no time was lost to margins, messages and waiting. Of stages the
  * bubble (one of `microBatches` + 1 turns) is taken out first. The ratio of processor time leaves out waiting.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { emitOnnx } from '../backends/onnx/emit.ts';
 import { table } from '../cli/table.ts';
 import { compile } from '../compiler/compile.ts';
-import { at } from '../ir/box.ts';
 import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins } from '../ir/schedule.ts';
@@ -22,8 +20,7 @@ import { dimsOf, elementsOf } from '../ir/type.ts';
 import { type Devices, startDevices } from '../runtime/local/devices.ts';
 import type { Batch } from '../runtime/local/feeds.ts';
 import { tileOf } from '../runtime/local/placement.ts';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+import { median, processorSeconds, root, type Seconds } from './turns.ts';
 
 type Case = {
   readonly name: string;
@@ -99,21 +96,6 @@ async function start(plan: Plan): Promise<Devices> {
   return devices;
 }
 
-/** Seconds in which a process has had a processor, all its threads together; NaN where the system does not say. */
-function processorSeconds(pid: number): number {
-  try {
-    const folder = `/proc/${pid}/task`;
-    const nanoseconds = readdirSync(folder).map((task) =>
-      Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanoseconds.reduce((a, b) => a + b, 0) / 1e9;
-  } catch {
-    return Number.NaN;
-  }
-}
-
-type Seconds = { readonly clock: number; readonly processor: number };
-
 /** One step of all these devices at the same time. `processor`: of all of them. */
 async function timed(plan: Plan, groups: readonly Devices[], step: number): Promise<Seconds> {
   const pids = groups.flatMap(({ processes }) => processes);
@@ -125,11 +107,6 @@ async function timed(plan: Plan, groups: readonly Devices[], step: number): Prom
   (await Promise.all(done)).forEach(good);
   return { clock: (performance.now() - clock) / 1000, processor: processor() - before };
 }
-
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return at(sorted, Math.floor(sorted.length / 2));
-};
 
 const spread = (ratios: readonly number[]): string =>
   `${median(ratios).toFixed(2)}  ${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`;

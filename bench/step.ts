@@ -9,18 +9,18 @@
  * seconds of it, of which the system's (clearing memory) are a part.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emitOnnx } from '../backends/onnx/emit.ts';
 import { table } from '../cli/table.ts';
-import { compile } from '../compiler/compile.ts';
 import { at } from '../ir/box.ts';
 import { drawInteger } from '../ir/draw.ts';
 import type { Plan } from '../ir/plan.ts';
 import { dimsOf, elementsOf } from '../ir/type.ts';
 import { type Devices, startDevices } from '../runtime/local/devices.ts';
 import type { Batch } from '../runtime/local/feeds.ts';
+import { type Case, cases, planOf } from './networks.ts';
 import {
   conversation,
   median,
@@ -33,34 +33,8 @@ import {
   timed,
 } from './turns.ts';
 
-type Case = {
-  readonly name: string;
-  readonly file: string;
-  readonly sets: Readonly<Record<string, string>>;
-  /** What PyTorch builds: network, channels, width, poolings, side, batch. */
-  readonly torch: string;
-};
-
-const cases: readonly Case[] = [
-  { name: 'coastline, 4 x 256²', file: 'examples/coastline.unet', sets: {}, torch: 'unet 3 16 3 256 4' },
-  {
-    name: 'classic (same), 1 x 128²',
-    file: 'bench/networks/classic-same.unet',
-    sets: {},
-    torch: 'unet 1 64 4 128 1',
-  },
-  { name: 'residual, 8 x 256²', file: 'examples/residual.unet', sets: {}, torch: 'residual 3 16 4 256 8' },
-];
-
 const rounds = Number(process.argv[2] ?? 9);
 const wanted = process.argv[3] ?? '';
-
-function planOf({ file, sets }: Case): Plan {
-  const source = readFileSync(join(root, file), 'utf8');
-  const compiled = compile({ source, file, sets, purpose: 'train', pins: { devices: 1, microBatches: 1 } });
-  if (!compiled.ok) throw new Error(compiled.diagnostics.map(({ message }) => message).join('\n'));
-  return compiled.value.plan;
-}
 
 /** The same drawn batch in every step. */
 function batchOf({ model }: Plan): Record<string, Batch> {

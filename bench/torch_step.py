@@ -1,8 +1,8 @@
 """The same training steps in PyTorch, hand-written: a U-Net of double convs with Adam, and one of residual blocks
 with batch norms and SGD; cross-entropy.
 
-Reads lines `NETWORK CHANNELS WIDTH POOLINGS SIDE BATCH THREADS` (builds a network, prints `ready`) and `run N`
-(prints the seconds of each of N steps). Contiguous tensors in memory, nothing loaded.
+Reads lines `NETWORK CHANNELS WIDTH POOLINGS SIDE BATCH THREADS` (builds a network, prints `ready`), `run N`
+(prints the seconds of each of N steps) and `profile N`. Contiguous tensors in memory, nothing loaded.
 """
 import sys
 import time
@@ -110,12 +110,25 @@ def trainer(name, channels, width, poolings, side, batch, threads, where="cpu"):
     return step
 
 
+def profiled(step, steps):
+    """`NAME:MILLISECONDS` of each kind of op, what it calls not included: the least of some steps."""
+    least = {}
+    for _ in range(steps):
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+            step()
+        for row in seen.key_averages():
+            least[row.key] = min(row.self_cpu_time_total / 1e3, least.get(row.key, float("inf")))
+    return [f"{name.replace(' ', '')}:{ms:.3f}" for name, ms in least.items()]
+
+
 def main():
     step = None
     for line in sys.stdin:
         words = line.split()
         if words[0] == "run":
             print(*(f"{step():.6f}" for _ in range(int(words[1]))), flush=True)
+        elif words[0] == "profile":
+            print(*profiled(step, int(words[1])), flush=True)
         else:
             step = trainer(words[0], *map(int, words[1:]))
             print("ready", torch.__version__, flush=True)
