@@ -11,11 +11,11 @@ import { readMachine } from './inputs-machine.ts';
 export const localName = 'local';
 
 /** As many processes as the pins ask for; they share the cores and, unless the pins say how much each has, the memory. */
-export function localMachine(pins: Pins): Result<Machine> {
+export function localMachine(pins: Pins, cores = availableParallelism()): Result<Machine> {
   const core = readMachine(localName);
   if (!core.ok) return core;
   const devices = pins.devices ?? devicesOf(pins);
-  const cores = availableParallelism() / devices;
+  const share = cores / devices;
   const { device } = core.value;
   return success({
     ...core.value,
@@ -25,8 +25,8 @@ export function localMachine(pins: Pins): Result<Machine> {
       ...device,
       name: 'process',
       memory: (pins.memory ?? memoryOfThisMachine(devices)) + device.reserve,
-      peak: device.peak * cores,
-      bandwidth: device.bandwidth * cores,
+      peak: device.peak * share,
+      bandwidth: device.bandwidth * share,
     },
   });
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { localMachine } from '../cli/local-machine.ts';
 import { summarizeNetwork } from '../cli/network-summary.ts';
 import { networkTable } from '../cli/network-table.ts';
 import { planTables } from '../cli/plan-tables.ts';
@@ -165,10 +166,16 @@ test('the example of the language page is the one of the quickstart', () => {
 test('the README shows what check and compile print', () => {
   const page = read('README.md');
   const [tutorial] = blocksIn('unet').filter((block) => block.page === 'README.md');
-  for (const source of [tutorial?.text ?? '', read('examples/coastline.unet')]) {
-    const pins = { devices: 2, tiles: [1, 2] };
-    const compiled = compile({ source, file: 'README.md', sets: {}, purpose: 'train', pins });
-    assert.ok(compiled.ok && page.includes(planTables(compiled.value.plan)), 'compile --pin tiles=1x2');
+  const shown = [
+    [read('examples/coastline.unet'), { devices: 2 }],
+    [tutorial?.text ?? '', { devices: 2, tiles: [1, 2] }],
+  ] as const;
+  for (const [source, pins] of shown) {
+    const machine = localMachine({ ...pins, memory: 2 ** 32 }, 2);
+    assert.ok(machine.ok);
+    const asked = { source, file: 'README.md', sets: {}, purpose: 'train', pins } as const;
+    const compiled = compile({ ...asked, ...(machine.ok ? { machine: machine.value } : {}) });
+    assert.ok(compiled.ok && page.includes(planTables(compiled.value.plan)), JSON.stringify(pins));
   }
   const model = compileModel(tutorial?.text ?? '', 'README.md', { purpose: 'train' });
   assert.ok(model.ok && page.includes(networkTable(summarizeNetwork(model.value))), 'check fields.unet');
