@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../ir/machine.ts';
-import { type Pins, stagesOf } from '../ir/schedule.ts';
+import { type Pins, pinnedStages, pinnedTiles } from '../ir/schedule.ts';
 import { product } from '../ir/type.ts';
 import { memoryOfThisMachine } from './inputs.ts';
 import { readMachine } from './inputs-machine.ts';
@@ -32,8 +32,7 @@ export function localMachine(pins: Pins, cores = availableParallelism()): Result
 }
 
 /** What pinned decisions ask for; one device where nothing does. */
-function devicesOf({ replicas = 1, stages, chunks, tiles, cuts, stream = [] }: Pins): number {
-  const places = product(cuts?.map((marks) => marks.length - 1) ?? tiles ?? [1]) / product(stream);
-  const cut = chunks === undefined ? stages : stagesOf({ chunks });
-  return Math.max(1, replicas * (cut ?? 1) * Math.ceil(places));
+function devicesOf(pins: Pins): number {
+  const places = product(pinnedTiles(pins) ?? []) / product(pins.stream ?? []);
+  return Math.max(1, (pins.replicas ?? 1) * (pinnedStages(pins) ?? 1) * Math.ceil(places));
 }

@@ -78,6 +78,14 @@ export const gridOf = ({ cuts, stream }: Pick<Schedule, 'cuts' | 'stream'>): num
 export const stagesOf = ({ chunks }: Pick<Schedule, 'chunks'>): number =>
   chunks.reduce((stages, { stage }) => Math.max(stages, stage + 1), 1);
 
+/** Tiles along each axis, if that is pinned. */
+export const pinnedTiles = ({ cuts, tiles }: Pins): readonly number[] | undefined =>
+  cuts === undefined ? tiles : tilesOf({ cuts });
+
+/** The number of stages, if that is pinned. */
+export const pinnedStages = ({ chunks, stages }: Pins): number | undefined =>
+  chunks === undefined ? stages : stagesOf({ chunks });
+
 /** All stages alike, forward half as long as backward; twice as many micro-batches in flight as stages. */
 export function evenPace(stages: readonly number[]): Pace {
   const chunksOf = (stage: number) => stages.filter((one) => one === stage).length;

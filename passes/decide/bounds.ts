@@ -1,9 +1,9 @@
 /** What ways to share out devices and samples take at least, whatever is decided inside them. */
-import { kernelSeconds } from '../../ir/kernels.ts';
+import { pinnedStages, pinnedTiles } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { leastBound } from './fitting-cuts.ts';
 import { type Extents, microBatched, type Shape, samplesIn, shapesWithin } from './shapes.ts';
-import { ownCells, ownSeconds, type Situation } from './situation.ts';
+import { opSeconds, ownSeconds, type Situation } from './situation.ts';
 import { stageSpace } from './stage-space.ts';
 
 /**
@@ -24,17 +24,18 @@ export function ownBounds(situation: Situation): (shape: Shape) => number {
 }
 
 /**
- * Where replicas and tiles are pinned, what is left is a pipeline: what none in straight or nested stages is faster than,
- * whatever its cuts, micro-batches, order and memory, nothing computed again and messages for nothing. Undefined where
- * they are not pinned, or there are more numbers of stages than are looked at.
+ * Where replicas and the cuts of tiles are pinned, what is left is a pipeline: what none in straight or nested stages is
+ * faster than, whatever its cuts, micro-batches, order and memory, nothing computed again and messages for nothing.
+ * Undefined where they are not pinned, or there are more numbers of stages than are looked at.
  */
-export function pipelineBound(situation: Situation, space: Extents): number | undefined {
+export function leastPipeline(situation: Situation, space: Extents): number | undefined {
   const { pins, devices } = situation;
-  const tiles = pins.tiles ?? pins.cuts?.map((marks) => marks.length - 1);
+  const tiles = pinnedTiles(pins);
   if (pins.replicas === undefined || tiles === undefined) return undefined;
-  const stages =
-    pins.chunks === undefined ? pins.stages : 1 + Math.max(...pins.chunks.map((one) => one.stage));
-  if (stages === undefined && devices / (pins.replicas * product(tiles)) > allCounts) return undefined;
+  // Tiles that are only counted may be cut more evenly than any that are looked at.
+  if (pins.cuts === undefined && product(tiles) > 1) return undefined;
+  if (pinnedStages(pins) === undefined && devices / (pins.replicas * product(tiles)) > allCounts)
+    return undefined;
   const own = ownBounds(situation);
   const ways = [...shapesWithin(situation, space)]
     .flatMap((shape) => microBatched(situation, shape))
@@ -52,18 +53,13 @@ export function pipelineBound(situation: Situation, space: Extents): number | un
 const allCounts = 12;
 
 function leastOfCuts(situation: Situation, shape: Shape): number {
-  const { profile, machine } = situation;
+  const { profile } = situation;
   const samples = samplesIn(situation, shape);
-  const seconds = (kernels: 'forward' | 'backward') =>
-    profile.ops.map((op) => {
-      const cells = ownCells(profile, op, shape.tile, samples);
-      return op[kernels].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
-    });
   const nothing = profile.ops.map(() => 0);
   const question = {
     profile,
-    forward: seconds('forward'),
-    backward: seconds('backward'),
+    forward: opSeconds(situation, 'forward', shape.tile, samples),
+    backward: opSeconds(situation, 'backward', shape.tile, samples),
     kept: nothing,
     state: nothing,
     valueBytes: new Map(),

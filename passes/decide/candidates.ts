@@ -2,7 +2,7 @@
 
 import { at } from '../../ir/box.ts';
 import type { Model } from '../../ir/model.ts';
-import { type Pins, plainDecisions, type Schedule, stagesOf } from '../../ir/schedule.ts';
+import { type Pins, pinnedTiles, plainDecisions, type Schedule, stagesOf } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf, divisorsOf, squarest } from './grid.ts';
@@ -39,9 +39,6 @@ export function candidates(model: Model, pins: Pins): Schedule[] {
     return [{ ...plainDecisions(model.rank), ...order, ...pinned, ...chosen, ...streamed }];
   });
 }
-
-const pinnedTiles = (pins: Pins): readonly number[] | undefined =>
-  pins.cuts?.map((cuts) => cuts.length - 1) ?? pins.tiles;
 
 function trainingChoices(model: Model, pins: Pins): Choice[] {
   const batch = model.training?.batch ?? 1;

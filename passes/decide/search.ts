@@ -9,10 +9,9 @@
 import { at } from '../../ir/box.ts';
 import type { Alternative, Decision } from '../../ir/decision.ts';
 import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
-import { kernelSeconds } from '../../ir/kernels.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
-import { ownBounds, pipelineBound } from './bounds.ts';
+import { leastPipeline, ownBounds } from './bounds.ts';
 import {
   type Context,
   type Evaluated,
@@ -35,7 +34,7 @@ import {
   shapesWithin,
   streamed,
 } from './shapes.ts';
-import { leastWork, oneDeviceSeconds, ownCells, type Situation } from './situation.ts';
+import { leastWork, oneDeviceSeconds, opSeconds, type Situation } from './situation.ts';
 
 export type Outcome = {
   readonly schedule: Schedule;
@@ -138,7 +137,7 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Sea
   const found = firstThatFits(context, ranked.evaluated, lower);
   if (isFault(found)) return found;
   const shared = least / situation.devices;
-  const pipelined = pipelineBound(situation, context.space) ?? 0;
+  const pipelined = leastPipeline(situation, context.space) ?? 0;
   const any = Math.max(shared, pipelined);
   const decision = {
     available: situation.devices,
@@ -191,18 +190,14 @@ const alternative = ({
 });
 
 function contextOf(situation: Situation, strips: boolean): Context {
-  const { profile, machine } = situation;
+  const { profile } = situation;
   const space = extentsOf(situation);
-  const seconds = (kernels: 'forward' | 'backward') =>
-    profile.ops.map((op) => {
-      const cells = ownCells(profile, op, space.extents, 1);
-      return op[kernels].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
-    });
-  const forward = seconds('forward');
+  const forward = opSeconds(situation, 'forward', space.extents, 1);
+  const backward = opSeconds(situation, 'backward', space.extents, 1);
   const bytes = new Map(
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
-  const curve = recomputeCurve({ profile, forward, backward: seconds('backward'), bytes, strips });
+  const curve = recomputeCurve({ profile, forward, backward, bytes, strips });
   return { situation, space, curve, curveForward: forward, halos: new Map() };
 }
 

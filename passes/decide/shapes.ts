@@ -3,7 +3,7 @@
  * search walks through all of them that use at most the devices there are, pins kept.
  */
 import { at } from '../../ir/box.ts';
-import { stagesOf } from '../../ir/schedule.ts';
+import { pinnedStages, pinnedTiles } from '../../ir/schedule.ts';
 import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { divisorsOf } from './grid.ts';
@@ -129,16 +129,14 @@ const roomy = 3;
 /** Every shape but for streaming and micro-batches, which are there to need less memory or to fill a pipeline. */
 export function* shapesWithin(situation: Situation, space: Extents): Generator<Shape> {
   const { pins, devices, batch } = situation;
-  const tiles = pins.cuts?.map((marks) => marks.length - 1) ?? pins.tiles;
   const stream = pins.stream ?? space.extents.map(() => 1);
-  const pinnedGrid = tiles?.map((count, axis) => count / at(stream, axis));
-  const pinnedStages = pins.chunks === undefined ? pins.stages : stagesOf({ chunks: pins.chunks });
+  const grid = pinnedTiles(pins)?.map((count, axis) => count / at(stream, axis));
   for (const replicas of given(pins.replicas, () => divisorsOf(batch)))
-    for (const stages of given(pinnedStages, () => stageCounts(situation, devices / replicas)))
-      for (const { grid, ...tiles } of tilings(situation, space, (one) =>
-        given(pinnedGrid, () => gridsWithin(one, Math.floor(devices / (replicas * stages)))),
+    for (const stages of given(pinnedStages(pins), () => stageCounts(situation, devices / replicas)))
+      for (const tiling of tilings(situation, space, (one) =>
+        given(grid, () => gridsWithin(one, Math.floor(devices / (replicas * stages)))),
       )) {
-        const shape = { replicas, stages, grid, stream, microBatches: 1, ...tiles };
+        const shape = { replicas, stages, stream, microBatches: 1, ...tiling };
         if (batch % replicas === 0 && devicesIn(shape) <= devices && devicesIn(shape) >= 1) yield shape;
       }
 }

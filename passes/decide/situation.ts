@@ -92,6 +92,18 @@ export function ownCells(
   return samples * product(cells);
 }
 
+/** Seconds of each op, one way, on a tile without margins, of so many samples. */
+export const opSeconds = (
+  { profile, machine }: Pick<Situation, 'profile' | 'machine'>,
+  way: 'forward' | 'backward',
+  tile: readonly number[],
+  samples: number,
+): number[] =>
+  profile.ops.map((op) => {
+    const cells = ownCells(profile, op, tile, samples);
+    return op[way].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
+  });
+
 /** Kernels that are alike: of the same work, counted by values of the same grid. */
 type Kind = { readonly kernel: Kernel; readonly op: OpProfile; readonly times: number };
 
