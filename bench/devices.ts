@@ -7,20 +7,17 @@
  * One thread each; the two kinds of steps take turns. 1: no time was lost to margins, messages and waiting. Of stages the
  * bubble (one of `microBatches` + 1 turns) is taken out first. The ratio of processor time leaves out waiting.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { emitOnnx } from '../backends/onnx/emit.ts';
 import { table } from '../cli/table.ts';
 import { compile } from '../compiler/compile.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins } from '../ir/schedule.ts';
-import { dimsOf, elementsOf } from '../ir/type.ts';
-import { type Devices, startDevices } from '../runtime/local/devices.ts';
-import type { Batch } from '../runtime/local/feeds.ts';
+import type { Devices } from '../runtime/local/devices.ts';
 import { tileOf } from '../runtime/local/placement.ts';
-import { median, processorSeconds, root, type Seconds } from './turns.ts';
+import { valueIn } from '../tests/support/devices.ts';
+import { devicesOf } from './devices-of.ts';
+import { median, processorSeconds, root, type Seconds, spreadOf } from './turns.ts';
 
 type Case = {
   readonly name: string;
@@ -58,42 +55,9 @@ const cases: readonly Case[] = [
 const rounds = Number(process.argv[2] ?? 5);
 const wanted = process.argv[3] ?? '';
 
-function good<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-}
-
 function planOf({ file, sets, batch }: Case, pins: Pins): Plan {
   const source = readFileSync(join(root, file), 'utf8').replace(/batch = \d+/, `batch = ${batch}`);
-  return good(compile({ source, file, sets, purpose: 'train', pins })).plan;
-}
-
-/** Whatever numbers: no time depends on them. */
-function batchOf({ model }: Plan): Record<string, Batch> {
-  const samples = model.training?.batch ?? 1;
-  const entries = model.inputs.flatMap(({ name, type, source }): [string, Batch][] => {
-    if (source.from !== 'image' && source.from !== 'target') return [];
-    const length = elementsOf(type) * samples;
-    const below = source.from === 'target' ? (source.classes ?? 2) : 256;
-    const value = (_: unknown, i: number) => (i * 7919) % below;
-    const data =
-      type.element === 'u8' ? Uint8Array.from({ length }, value) : Float32Array.from({ length }, value);
-    return [[name, { dims: dimsOf(type, samples), data }]];
-  });
-  return Object.fromEntries(entries);
-}
-
-async function start(plan: Plan): Promise<Devices> {
-  const folder = mkdtempSync(join(tmpdir(), 'unetc-bench-'));
-  const files = plan.segments.map((segment): [string, string] => {
-    const path = join(folder, `${segment.name}.onnx`);
-    writeFileSync(path, emitOnnx(segment));
-    return [segment.name, path];
-  });
-  const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
-  const devices = good(await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed }));
-  rmSync(folder, { recursive: true });
-  return devices;
+  return valueIn(compile({ source, file, sets, purpose: 'train', pins })).plan;
 }
 
 /** One step of all these devices at the same time. `processor`: of all of them. */
@@ -104,17 +68,14 @@ async function timed(plan: Plan, groups: readonly Devices[], step: number): Prom
   const done = groups.flatMap((devices) =>
     Array.from({ length: devices.size }, (_, rank) => devices.work(rank, { step, tile: tileOf(plan, rank) })),
   );
-  (await Promise.all(done)).forEach(good);
+  (await Promise.all(done)).forEach(valueIn);
   return { clock: (performance.now() - clock) / 1000, processor: processor() - before };
 }
 
-const spread = (ratios: readonly number[]): string =>
-  `${median(ratios).toFixed(2)}  ${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`;
-
 async function measure(one: Case): Promise<string[]> {
   const [alone, together] = [planOf(one, one.alone), planOf(one, one.together)];
-  const pair = [await start(alone), await start(alone)];
-  const both = [await start(together)];
+  const pair = [await devicesOf(alone), await devicesOf(alone)];
+  const both = [await devicesOf(together)];
   const taken: { apart: Seconds; together: Seconds }[] = [];
   try {
     for (let step = 0; step <= rounds; step++) {
@@ -129,7 +90,7 @@ async function measure(one: Case): Promise<string[]> {
   const work = taken.map(({ apart, together }) => apart.processor / 2 / together.processor);
   const seconds = (which: 'apart' | 'together') =>
     `${median(taken.map((round) => round[which].clock)).toFixed(3)} s`;
-  return [one.name, seconds('apart'), seconds('together'), spread(ratios), spread(work)];
+  return [one.name, seconds('apart'), seconds('together'), spreadOf(ratios), spreadOf(work)];
 }
 
 const rows: string[][] = [];

@@ -7,25 +7,19 @@
  * device the peak of its resident memory beyond what it has with its sessions loaded. The ratio should lie between
  * 0.9 and 1.15; the last line says how many do.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { emitOnnx } from '../backends/onnx/emit.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { table } from '../cli/table.ts';
 import { compile } from '../compiler/compile.ts';
 import { at } from '../ir/box.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';
 import type { Pins } from '../ir/schedule.ts';
-import { dimsOf, elementsOf } from '../ir/type.ts';
 import { showBytes } from '../ir/units.ts';
-import { type Devices, startDevices } from '../runtime/local/devices.ts';
-import type { Batch } from '../runtime/local/feeds.ts';
 import { tileOf } from '../runtime/local/placement.ts';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+import { valueIn } from '../tests/support/devices.ts';
+import { withDevices } from './devices-of.ts';
+import { root } from './turns.ts';
 
 type Case = {
   readonly name: string;
@@ -86,46 +80,9 @@ const cases: readonly Case[] = [
   { name: 'attention', file: 'examples/attention.unet', pins: { devices: 1 } },
 ];
 
-function good<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-}
-
 function planOf({ file, sets = {}, pins }: Case): Plan {
   const source = readFileSync(join(root, file), 'utf8');
-  return good(compile({ source, file, sets, purpose: 'train', pins })).plan;
-}
-
-/** Whatever numbers: memory does not depend on them. */
-function batchOf({ model }: Plan): Record<string, Batch> {
-  const samples = model.training?.batch ?? 1;
-  const entries = model.inputs.flatMap(({ name, type, source }): [string, Batch][] => {
-    if (source.from !== 'image' && source.from !== 'target') return [];
-    const length = elementsOf(type) * samples;
-    const below = source.from === 'target' ? (source.classes ?? 2) : 256;
-    const value = (_: unknown, i: number) => (i * 7919) % below;
-    const data =
-      type.element === 'u8' ? Uint8Array.from({ length }, value) : Float32Array.from({ length }, value);
-    return [[name, { dims: dimsOf(type, samples), data }]];
-  });
-  return Object.fromEntries(entries);
-}
-
-async function withDevices<T>(plan: Plan, body: (devices: Devices) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'unetc-memory-'));
-  const files = plan.segments.map((segment): [string, string] => {
-    const path = join(folder, `${segment.name}.onnx`);
-    writeFileSync(path, emitOnnx(segment));
-    return [segment.name, path];
-  });
-  const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
-  const devices = good(await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed }));
-  try {
-    return await body(devices);
-  } finally {
-    await devices.close();
-    rmSync(folder, { recursive: true });
-  }
+  return valueIn(compile({ source, file, sets, purpose: 'train', pins })).plan;
 }
 
 const ratioIsRight = (ratio: number): boolean => ratio >= 0.9 && ratio <= 1.15;
@@ -136,7 +93,7 @@ async function measure(one: Case): Promise<{ rows: string[][]; ratios: number[] 
     const ranks = Array.from({ length: devices.size }, (_, rank) => rank);
     const peaksOf = async (step: number): Promise<number[]> => {
       const done = ranks.map((rank) => devices.work(rank, { step, tile: tileOf(plan, rank) }));
-      return (await Promise.all(done)).map((result) => good(result).peakBytes);
+      return (await Promise.all(done)).map((result) => valueIn(result).peakBytes);
     };
     // The first run of a session takes memory block by block, later ones all at once; and from the second step on, all of
     // the arena has been written to.

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../compiler/compile.ts';
 import type { Plan } from '../ir/plan.ts';
+import { valueIn } from '../tests/support/devices.ts';
 import { root } from './turns.ts';
 
 export type Case = {
@@ -27,7 +28,6 @@ export const cases: readonly Case[] = [
 /** Of one device. */
 export function planOf({ file, sets }: Case): Plan {
   const source = readFileSync(join(root, file), 'utf8');
-  const compiled = compile({ source, file, sets, purpose: 'train', pins: { devices: 1, microBatches: 1 } });
-  if (!compiled.ok) throw new Error(compiled.diagnostics.map(({ message }) => message).join('\n'));
-  return compiled.value.plan;
+  return valueIn(compile({ source, file, sets, purpose: 'train', pins: { devices: 1, microBatches: 1 } }))
+    .plan;
 }

@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { readMachine } from '../cli/inputs-machine.ts';
 import { planJson } from '../cli/plan-json.ts';
 import { carryOut, decide, modelOf } from '../compiler/compile.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import { kernelSeconds } from '../ir/kernels.ts';
 import type { Machine } from '../ir/machine.ts';
 import type { Pins } from '../ir/schedule.ts';
@@ -18,6 +17,7 @@ import { product } from '../ir/type.ts';
 import { showBytes, showSeconds } from '../ir/units.ts';
 import { recomputeCurve } from '../passes/decide/recompute.ts';
 import { type HaloStrategy, ownCells, situationOf } from '../passes/decide/situation.ts';
+import { valueIn } from '../tests/support/devices.ts';
 
 type Row = {
   readonly what: string;
@@ -84,11 +84,6 @@ const rows: readonly Row[] = [
   ...giant(32, 1536, 'sgd(0.1)'),
 ];
 
-const good = <T>(result: Result<T>): T => {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('; '));
-};
-
 const folder = join(import.meta.dirname, '../examples');
 
 const sourceOf = ({ example, optimizer }: Row): string => {
@@ -100,13 +95,13 @@ const sourceOf = ({ example, optimizer }: Row): string => {
 function planned(row: Row, machine: Machine, strategy?: HaloStrategy) {
   const [file, source] = [`${row.example}.unet`, sourceOf(row)];
   const began = performance.now();
-  const model = good(modelOf({ source, file, sets: row.sets ?? {}, purpose: 'train' }));
+  const model = valueIn(modelOf({ source, file, sets: row.sets ?? {}, purpose: 'train' }));
   const front = performance.now();
   const found = decide(model, row.pins, machine, { strategy });
   if (!found.ok) return found.diagnostics.map(({ message }) => message).join('; ');
   const { schedule, decision, lowered } = found.value;
   const decided = performance.now();
-  const plan = good(carryOut(model, schedule, machine, lowered));
+  const plan = valueIn(carryOut(model, schedule, machine, lowered));
   const carried = performance.now();
   const json = planJson({ plan, machine, decision });
   return {
@@ -117,7 +112,7 @@ function planned(row: Row, machine: Machine, strategy?: HaloStrategy) {
   };
 }
 
-const machine = good(readMachine(process.argv[2] ?? 'summit'));
+const machine = valueIn(readMachine(process.argv[2] ?? 'summit'));
 console.log(`machine ${machine.name}; planning and lowering in seconds, one run\n`);
 for (const row of rows) {
   const figures = planned(row, machine);
@@ -148,7 +143,7 @@ for (const row of rows) {
 function timeOfCurve(machine: Machine): string {
   const source = readFileSync(join(folder, 'torchgpipe.unet'), 'utf8');
   const sets = { num_convs: '3' };
-  const model = good(modelOf({ source, file: 'torchgpipe.unet', sets, purpose: 'train' }));
+  const model = valueIn(modelOf({ source, file: 'torchgpipe.unet', sets, purpose: 'train' }));
   const { profile } = situationOf(model, machine, {});
   const seconds = (kernels: 'forward' | 'backward') =>
     profile.ops.map((op) =>

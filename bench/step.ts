@@ -9,17 +9,11 @@
  * seconds of it, of which the system's (clearing memory) are a part.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { emitOnnx } from '../backends/onnx/emit.ts';
 import { table } from '../cli/table.ts';
 import { at } from '../ir/box.ts';
-import { drawInteger } from '../ir/draw.ts';
-import type { Plan } from '../ir/plan.ts';
-import { dimsOf, elementsOf } from '../ir/type.ts';
-import { type Devices, startDevices } from '../runtime/local/devices.ts';
-import type { Batch } from '../runtime/local/feeds.ts';
+import { valueIn } from '../tests/support/devices.ts';
+import { withDevices } from './devices-of.ts';
 import { type Case, cases, planOf } from './networks.ts';
 import {
   conversation,
@@ -36,47 +30,14 @@ import {
 const rounds = Number(process.argv[2] ?? 9);
 const wanted = process.argv[3] ?? '';
 
-/** The same drawn batch in every step. */
-function batchOf({ model }: Plan): Record<string, Batch> {
-  const samples = model.training?.batch ?? 1;
-  const entries = model.inputs.flatMap(({ name, type, source }): [string, Batch][] => {
-    if (source.from !== 'image' && source.from !== 'target') return [];
-    const below = source.from === 'target' ? (source.classes ?? 2) : 256;
-    const draw = (_: unknown, index: number) => drawInteger({ seed: 1, step: 0, sample: 0, index }, below);
-    const values = Array.from({ length: elementsOf(type) * samples }, draw);
-    const data = type.element === 'u8' ? Uint8Array.from(values) : Float32Array.from(values);
-    return [[name, { dims: dimsOf(type, samples), data }]];
-  });
-  return Object.fromEntries(entries);
-}
-
-async function withDevice<T>(plan: Plan, body: (devices: Devices) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'unetc-bench-'));
-  const files = plan.segments.map((segment): [string, string] => {
-    const path = join(folder, `${segment.name}.onnx`);
-    writeFileSync(path, emitOnnx(segment));
-    return [segment.name, path];
-  });
-  const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
-  const devices = await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed });
-  if (!devices.ok) throw new Error(devices.diagnostics.map(({ message }) => message).join('\n'));
-  try {
-    return await body(devices.value);
-  } finally {
-    await devices.value.close();
-    rmSync(folder, { recursive: true });
-  }
-}
-
 async function measure(one: Case, child: ChildProcessWithoutNullStreams): Promise<string[]> {
   const ask = conversation(child);
   await ask(`${one.torch} 1`);
-  const { ours, theirs } = await withDevice(planOf(one), async (devices): Promise<Rounds> => {
+  const { ours, theirs } = await withDevices(planOf(one), async (devices): Promise<Rounds> => {
     let step = 0;
     const own = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {
-        const done = await devices.work(0, { step: step++, tile: 0 });
-        if (!done.ok) throw new Error(done.diagnostics.map(({ message }) => message).join('\n'));
+        valueIn(await devices.work(0, { step: step++, tile: 0 }));
       }
     };
     await own(1);

@@ -24,7 +24,6 @@ import { emitOnnx } from '../backends/onnx/emit.ts';
 import { worstGradient } from '../compiler/compare.ts';
 import { compile } from '../compiler/compile.ts';
 import { at } from '../ir/box.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { product } from '../ir/type.ts';
 import { parseBytes, showBytes } from '../ir/units.ts';
@@ -32,21 +31,17 @@ import { openData } from '../runtime/data/open-data.ts';
 import { windowsFeed } from '../runtime/feed-of.ts';
 import { startDevices } from '../runtime/local/devices.ts';
 import { gradientBuffers } from '../runtime/local/finite.ts';
+import { valueIn } from '../tests/support/devices.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const folder = mkdtempSync(join(tmpdir(), 'unetc-streaming-'));
-
-function good<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-}
 
 function planOf(rows: number, columns: number, memory: number): Plan {
   const file = 'bench/networks/scene.unet';
   const source = readFileSync(join(root, file), 'utf8');
   const sets = { rows: String(rows), columns: String(columns) };
   const pins = { devices: 1, memory };
-  return good(compile({ source, file, sets, purpose: 'train', pins })).plan;
+  return valueIn(compile({ source, file, sets, purpose: 'train', pins })).plan;
 }
 
 type Outcome = { readonly gradients: ReadonlyMap<string, Float64Array>; readonly loss: number };
@@ -57,14 +52,14 @@ async function oneStep(plan: Plan, data: string, split: string): Promise<Outcome
     writeFileSync(path, emitOnnx(segment));
     return [segment.name, path];
   });
-  const feed = windowsFeed(plan, good(await openData(data)), split);
+  const feed = windowsFeed(plan, valueIn(await openData(data)), split);
   const segments = Object.fromEntries(files);
-  const devices = good(await startDevices({ plan, segments, threads: 2, feed, timeoutSeconds: 3600 }));
+  const devices = valueIn(await startDevices({ plan, segments, threads: 2, feed, timeoutSeconds: 3600 }));
   try {
     const buffers = gradientBuffers(plan, at(plan.roles, 0));
     const began = performance.now();
     const probe = { before: 'rate', buffers: [...buffers.values()] } as const;
-    const done = good(await devices.work(0, { step: 0, tile: 0, probe }));
+    const done = valueIn(await devices.work(0, { step: 0, tile: 0, probe }));
     const seconds = (performance.now() - began) / 1000;
     const { stream } = plan.schedule;
     const predicted = Math.max(...plan.roles.map(({ peakBytes }) => peakBytes));

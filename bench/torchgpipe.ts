@@ -11,12 +11,12 @@ import { simulate } from '../backends/simulator/simulate.ts';
 import { readMachine } from '../cli/inputs-machine.ts';
 import { carryOut, modelOf } from '../compiler/compile.ts';
 import { at } from '../ir/box.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import { isSpatial } from '../ir/intervals.ts';
 import { kernelClasses, type Machine } from '../ir/machine.ts';
 import type { Model } from '../ir/model.ts';
 import { type Chunk, plainDecisions, type Schedule } from '../ir/schedule.ts';
 import { tiledExtents } from '../ir/tiling.ts';
+import { valueIn } from '../tests/support/devices.ts';
 
 const oneGpu = 28.5;
 
@@ -35,15 +35,10 @@ const runs: readonly Run[] = [
   { batch: 640, chunks: 40, balance: [16, 27, 31, 44, 22, 57, 27, 17], published: 3.105 },
 ];
 
-const good = <T>(result: Result<T>): T => {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('; '));
-};
-
 function model(batch: number): Model {
   const file = 'torchgpipe.unet';
   const source = readFileSync(join(import.meta.dirname, '../examples', file), 'utf8');
-  return good(modelOf({ source, file, sets: { images: String(batch) }, purpose: 'train' }));
+  return valueIn(modelOf({ source, file, sets: { images: String(batch) }, purpose: 'train' }));
 }
 
 /**
@@ -102,7 +97,7 @@ function throughput(
   recompute: boolean,
 ): number {
   const one = model(batch);
-  const plan = good(carryOut(one, schedule(one, run, recompute ? dropped(one) : []), machine));
+  const plan = valueIn(carryOut(one, schedule(one, run, recompute ? dropped(one) : []), machine));
   return batch / simulate(plan, machine).stepSeconds;
 }
 
@@ -122,7 +117,7 @@ function attaining(machine: Machine, share: number): Machine {
   };
 }
 
-const p40 = good(readMachine('p40'));
+const p40 = valueIn(readMachine('p40'));
 let [low, high] = [0.05, 3];
 for (let i = 0; i < 30; i++) {
   const share = (low + high) / 2;

@@ -69,9 +69,12 @@ export async function timed(pid: number, steps: () => Promise<void>): Promise<Se
 
 export type Rounds = { readonly ours: readonly Seconds[]; readonly theirs: readonly Seconds[] };
 
-/** Ratios of all rounds: the median, and from the least to the largest. */
+/** The median, and from the least to the largest. */
+export const spreadOf = (ratios: readonly number[]): string =>
+  `${median(ratios).toFixed(2)}  ${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`;
+
+/** Ratios of all rounds, as `spreadOf` shows them. */
 export function ratiosOf({ ours, theirs }: Rounds, key: keyof Seconds): string {
   const ratios = ours.map((mine, round) => at(theirs, round)[key] / mine[key]);
-  const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
-  return `${median(ratios).toFixed(2)}  ${least.toFixed(2)} .. ${most.toFixed(2)}`;
+  return spreadOf(ratios);
 }

@@ -14,10 +14,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { range } from '../ir/box.ts';
-import type { Result } from '../ir/diagnostics/diagnostic.ts';
 import { decode } from '../runtime/data/decode.ts';
 import { bands, readRectangle } from '../runtime/data/raster.ts';
 import { createTiff } from '../runtime/files/tiff-writer.ts';
+import { valueIn } from '../tests/support/devices.ts';
 
 const [sideText = '10000', first = '512MiB', second = '1536MiB', given] = process.argv.slice(2);
 const side = Number(sideText);
@@ -25,11 +25,6 @@ const folder = given ?? mkdtempSync(join(tmpdir(), 'unetc-large-'));
 mkdirSync(folder, { recursive: true });
 if (given === undefined) process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const inFolder = (name: string): string => join(folder, name);
-
-function good<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-}
 
 /** Hills and fine grain: a value of one pixel and channel. */
 function pixel(y: number, x: number, channel: number): number {
@@ -39,16 +34,16 @@ function pixel(y: number, x: number, channel: number): number {
 }
 
 async function drawScene(path: string): Promise<void> {
-  const writer = good(createTiff(path, { width: side, height: side, channels: 3 }));
+  const writer = valueIn(createTiff(path, { width: side, height: side, channels: 3 }));
   for (const { from, to } of bands(range(0, side), 64)) {
     const rows = new Uint8Array((to - from) * side * 3);
     for (let i = 0; i < rows.length; i++) {
       const cell = Math.floor(i / 3);
       rows[i] = pixel(from + Math.floor(cell / side), cell % side, i % 3);
     }
-    good(await writer.push(rows));
+    valueIn(await writer.push(rows));
   }
-  good(await writer.close());
+  valueIn(await writer.close());
 }
 
 type Run = { readonly seconds: number; readonly said: string; readonly peaks: readonly number[] };
@@ -98,7 +93,10 @@ async function unetc(words: string): Promise<Run> {
 
 /** How many pixels differ, and how many are of class 1. */
 async function compare(a: string, b: string): Promise<{ differ: number; ones: number }> {
-  const [one, other] = [good(await decode(a, { cache: folder })), good(await decode(b, { cache: folder }))];
+  const [one, other] = [
+    valueIn(await decode(a, { cache: folder })),
+    valueIn(await decode(b, { cache: folder })),
+  ];
   let [differ, ones] = [0, 0];
   for (const rows of bands(range(0, side), 256)) {
     const [x, y] = [
