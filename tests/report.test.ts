@@ -9,7 +9,7 @@ import { columnIn } from '../cli/report/curve.ts';
 import type { CurveSpec } from '../cli/report/curve-spec.ts';
 import { escaped, html, lookUp, type Show, shows } from '../cli/report/markup.ts';
 import { reportOf } from '../cli/report/report.ts';
-import type { TimeData } from '../cli/report/time-data.ts';
+import type { TimeData } from '../cli/report/time-spec.ts';
 import { at } from '../ir/box.ts';
 import type { Profile } from '../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';

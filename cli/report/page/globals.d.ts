@@ -1,36 +1,12 @@
-/** What the scripts of the page find there: the library of the charts, and the data (`cli/report/time-data.ts`). */
+/** What the scripts of the page find there: the library of the charts, and the data (`cli/report/time-spec.ts`). */
 declare const uPlot: typeof import('uplot');
 
 type Plot = InstanceType<typeof uPlot>;
 type PlotOptions = import('uplot').Options;
 
-type TimedEvent = readonly [
-  lane: number,
-  from: number,
-  to: number,
-  came: number,
-  activity: string,
-  instruction: number,
-  title: number,
-  bytes: number,
-  reason: number,
-];
-
-type TimedRole = {
-  readonly name: string;
-  readonly kind: number;
-  readonly devices: number;
-  readonly events: readonly TimedEvent[];
-  readonly moments: readonly number[];
-  readonly held: readonly number[];
-};
-
-type TimeData = {
-  readonly step: number;
-  readonly lanes: readonly string[];
-  readonly words: readonly string[];
-  readonly roles: readonly TimedRole[];
-};
+type TimedEvent = import('../time-spec.ts').TimedEvent;
+type TimedRole = import('../time-spec.ts').TimedRole;
+type TimeData = import('../time-spec.ts').TimeData;
 
 type ChartStyle = {
   readonly width: number;
