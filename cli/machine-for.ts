@@ -7,13 +7,17 @@ import {
   type Result,
   success,
 } from '../ir/diagnostics/diagnostic.ts';
-import { type Machine, machineDevices } from '../ir/machine.ts';
+import { type Machine, machineDevices, usableMemory } from '../ir/machine.ts';
 import type { Pins } from '../ir/schedule.ts';
 import { showBytes } from '../ir/units.ts';
 import { readMachine } from './inputs-machine.ts';
 import { localMachine, localName } from './local-machine.ts';
 
 export type Chosen = { readonly machine: Machine; readonly pins: Pins };
+
+/** The machine of a name, a file, or the one at hand as the pins share it out. */
+export const machineNamed = (name: string, pins: Pins): Result<Machine> =>
+  name === localName ? localMachine(pins) : readMachine(name);
 
 /** The machine as named and as many of its devices as the pins ask for; without a name processes of this one. */
 export function machineFor(name: string | undefined, pins: Pins): Result<Chosen> {
@@ -32,11 +36,10 @@ export function machineFor(name: string | undefined, pins: Pins): Result<Chosen>
 function processesHere(pins: Pins): Result<Chosen> {
   const machine = localMachine(pins);
   if (!machine.ok) return machine;
-  const { device } = machine.value;
   const devices = machineDevices(machine.value);
   return success({
     machine: machine.value,
-    pins: { ...pins, devices, memory: device.memory - device.reserve },
+    pins: { ...pins, devices, memory: usableMemory(machine.value.device) },
   });
 }
 
@@ -62,7 +65,7 @@ export function hasDevices(machine: Machine, what: string, devices: number, reme
 }
 
 function memoryWarnings({ name, device }: Machine, { memory = 0 }: Pins): Diagnostic[] {
-  const has = device.memory - device.reserve;
+  const has = usableMemory(device);
   if (memory <= has) return [];
   return [diagnose(fault('memory-beyond', { given: showBytes(memory), machine: name, has: showBytes(has) }))];
 }

@@ -4,7 +4,7 @@ import { measuredOf } from '../backends/simulator/measured.ts';
 import type { Activity } from '../backends/simulator/simulation.ts';
 import { at } from '../ir/box.ts';
 import type { Decision } from '../ir/decision.ts';
-import type { Machine } from '../ir/machine.ts';
+import { type Machine, usableMemory } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Profile } from '../ir/profile.ts';
 import { blocksOf } from './network-blocks.ts';
@@ -72,7 +72,7 @@ export function figuresOf(
     machine: {
       name: machine?.name ?? 'local',
       devices: schedule.devices,
-      ...(machine === undefined ? {} : { memoryBytes: machine.device.memory - machine.device.reserve }),
+      ...(machine === undefined ? {} : { memoryBytes: usableMemory(machine.device) }),
     },
     schedule,
     predicted: { ...predicted, ...prediction?.predicted },

@@ -15,6 +15,7 @@ import type { Module } from '../ir/module.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins, Schedule } from '../ir/schedule.ts';
 import { jointlyDecided, type Searching } from '../passes/decide/joint-search.ts';
+import { memoryFor } from '../passes/decide/situation.ts';
 import { compileModel } from './front/lower-model.ts';
 import { processes, runPasses } from './pass-manager.ts';
 import { decidePipeline, lowerPipeline } from './pipelines.ts';
@@ -82,10 +83,6 @@ export function decide(
   if (decided.value.stage !== 'scheduled') throw new Error(`decisions end at ${decided.value.stage}`);
   return success({ schedule: decided.value.schedule });
 }
-
-/** Bytes that a device has for the plan, whoever decides. */
-const memoryFor = ({ memory = Number.POSITIVE_INFINITY }: Pins, { device }: Machine): number =>
-  Math.min(memory, device.memory - device.reserve);
 
 /** What segments need: of memory as ONNX files on this machine, op by op with immediate frees on a cluster. */
 const backendFor = (machine?: Machine): Backend =>

@@ -20,9 +20,9 @@ export class PassError extends Error {}
 export const processes: Backend = { executor: 'processes', workspaceOf: segmentWorkspace };
 
 /**
- * Runs passes one after another; they are told of these processes, or of who else will run the plan. Nothing else verifies: the manager does, before the first and after each,
- * and a pass that leaves something unsound is stopped with the module printed. `known`: what the first passes are known
- * to give, which is verified like anything else.
+ * Runs passes one after another; they are told of these processes, or of who else will run the plan. Passes do not
+ * verify: the manager does, before the first and after each, and where one left something unsound it stops with the
+ * module printed. `known`: what the first passes are known to give, which is verified like anything else.
  */
 export function runPasses(
   passes: readonly Pass[],

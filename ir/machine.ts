@@ -89,6 +89,10 @@ export type Machine = {
 export const launchers = ['local', 'torchrun', 'slurm', 'lsf'] as const;
 export type Launcher = (typeof launchers)[number];
 
+/** Bytes of a device that a plan may have. */
+export const usableMemory = ({ memory, reserve }: Pick<Device, 'memory' | 'reserve'>): number =>
+  memory - reserve;
+
 export const machineDevices = ({ nodes, devicesPerNode }: Machine): number => nodes * devicesPerNode;
 
 /** Ranks fill one node after another. */

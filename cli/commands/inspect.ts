@@ -12,10 +12,9 @@ import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { readProfile } from '../../runtime/profile.ts';
 import { planningOf } from '../bundle-planning.ts';
 import { complain, type ExitCode, guarded, print, printJson } from '../command.ts';
-import { machineText, readMachine } from '../inputs-machine.ts';
+import { machineText } from '../inputs-machine.ts';
 import { inspection } from '../inspection.ts';
-import { localMachine, localName } from '../local-machine.ts';
-import { hasDevices } from '../machine-for.ts';
+import { hasDevices, machineNamed } from '../machine-for.ts';
 import { planJson, type ShownPlan } from '../plan-json.ts';
 import { readAssets } from '../report/assets.ts';
 import { reportOf } from '../report/report.ts';
@@ -84,7 +83,10 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
 /** The plan, and what is known of it: from the bundle, from another machine, from a run. */
 function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
   const { plan, manifest } = bundle;
-  const machine = options.machine === undefined ? undefined : machineNamed(options.machine, plan);
+  const machine =
+    options.machine === undefined
+      ? undefined
+      : machineNamed(options.machine, { devices: plan.schedule.devices });
   if (machine?.ok === false) return machine;
   const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
   if (!enough.ok) return enough;
@@ -101,9 +103,6 @@ function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
     ...(scaling === undefined ? {} : { scaling: scaling.value }),
   });
 }
-
-const machineNamed = (name: string, { schedule }: Plan): Result<Machine> =>
-  name === localName ? localMachine({ devices: schedule.devices }) : readMachine(name);
 
 const onMachine = (plan: Plan, machine: Machine): Result<void> =>
   hasDevices(

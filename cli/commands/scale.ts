@@ -9,8 +9,8 @@ import type { HaloStrategy } from '../../passes/decide/situation.ts';
 import { collect, complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { inShort } from '../decision-words.ts';
 import { type PinOptions, readPins, readSets, readSource } from '../inputs.ts';
-import { machineText, readMachine } from '../inputs-machine.ts';
-import { hasDevices } from '../machine-for.ts';
+import { machineText } from '../inputs-machine.ts';
+import { hasDevices, machineNamed } from '../machine-for.ts';
 import { type PlanJson, planJson } from '../plan-json.ts';
 import { predictionOf } from '../prediction.ts';
 import { table } from '../table.ts';
@@ -48,13 +48,13 @@ async function runScale(file: string, { devices, ...options }: Options): Promise
   const sources = new Map([[file, source.value], ...machineText(options.machine)]);
   const [sets, pins] = [readSets(options.set), readPins(options)];
   const [counts, strategy] = [readCounts(devices), readStrategy(options.against)];
-  const machine = readMachine(options.machine);
+  const largest = Math.max(...(counts.ok ? counts.value : [1]));
+  const machine = machineNamed(options.machine, { ...(pins.ok ? pins.value : {}), devices: largest });
   if (!sets.ok || !pins.ok || !counts.ok || !strategy.ok || !machine.ok)
     return complain(
       [sets, pins, counts, strategy, machine].flatMap((one) => (one.ok ? [] : one.diagnostics)),
       sources,
     );
-  const largest = Math.max(...counts.value);
   const enough = hasDevices(machine.value, '`--devices`', largest, 'ask for fewer');
   if (!enough.ok) return complain(enough.diagnostics);
   const model = modelOf({ source: source.value, file, sets: sets.value, purpose: 'train' });

@@ -2,7 +2,7 @@
 import { at } from '../../ir/box.ts';
 import { typesOf } from '../../ir/graph.ts';
 import { type Kernel, kernelOf, kernelSeconds, leastSeconds } from '../../ir/kernels.ts';
-import { type Machine, machineDevices } from '../../ir/machine.ts';
+import { type Machine, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Pins } from '../../ir/schedule.ts';
@@ -35,11 +35,14 @@ export type Situation = {
   readonly updateSeconds: number;
 };
 
+/** Bytes that a device has for the plan, whoever decides. */
+export const memoryFor = ({ memory = Number.POSITIVE_INFINITY }: Pins, { device }: Machine): number =>
+  Math.min(memory, usableMemory(device));
+
 export function situationOf(model: Model, machine: Machine, pins: Pins, strategy?: HaloStrategy): Situation {
   const { training } = model;
   if (training === undefined) throw new Error(`${model.name} has nothing to train`);
   const profile = profileOf(model);
-  const { memory, reserve } = machine.device;
   return {
     model,
     profile,
@@ -48,7 +51,7 @@ export function situationOf(model: Model, machine: Machine, pins: Pins, strategy
     pins,
     strategy,
     devices: pins.devices ?? machineDevices(machine),
-    memory: Math.min(pins.memory ?? Number.POSITIVE_INFINITY, memory - reserve),
+    memory: memoryFor(pins, machine),
     batch: training.batch,
     parameterBytes: profile.ops.reduce((sum, { parameterBytes }) => sum + parameterBytes, 0),
     stateFactor: slotsOf(training.optimizer).length + 1,
