@@ -67,13 +67,17 @@ export function neighbour(plan: Grid, seat: Seat, offset: readonly number[]): Se
 
 /** Ranks of a group, ascending: the grid of the stage of the replica, the stage of all replicas, or everybody. */
 export function groupOf(plan: Grid, { replica, stage }: Seat, over: Group): number[] {
-  const all = Array.from({ length: rankCount(plan) }, (_, rank) => rank);
-  const belongs: { readonly [G in Group]: (other: Seat) => boolean } = {
-    grid: (other) => other.replica === replica && other.stage === stage,
-    stage: (other) => other.stage === stage,
-    all: () => true,
+  const { replicas } = plan.schedule;
+  const grid = (one: number) => {
+    const first = rankOf(plan, { replica: one, stage, place: placesOf(plan).map(() => 0) });
+    return Array.from({ length: groupSize(plan, 'grid') }, (_, place) => first + place);
   };
-  return all.filter((rank) => belongs[over](seatOf(plan, rank)));
+  const groups: { readonly [G in Group]: () => number[] } = {
+    grid: () => grid(replica),
+    stage: () => Array.from({ length: replicas }, (_, one) => grid(one)).flat(),
+    all: () => Array.from({ length: rankCount(plan) }, (_, rank) => rank),
+  };
+  return groups[over]();
 }
 
 /** How many devices a group has; the same for each of its members. */

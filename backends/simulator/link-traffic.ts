@@ -3,10 +3,8 @@ import { at, volume } from '../../ir/box.ts';
 import { type Link, linkBetween, type Machine, nodeOf } from '../../ir/machine.ts';
 import type { Group } from '../../ir/ops/attributes.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
-import { neighbour, placesOf, rankCount, rankOf, type Seat, seatOf } from '../../ir/ranks.ts';
-import { stagesOf } from '../../ir/schedule.ts';
+import { groupOf, neighbour, rankCount, rankOf, type Seat, seatOf } from '../../ir/ranks.ts';
 import type { Traffic } from '../../ir/traffic.ts';
-import { product } from '../../ir/type.ts';
 
 /** Sums of gradients are not among them: how they are carried out is the library's choice. */
 export const linkKinds = ['exchange', 'gather', 'send'] as const;
@@ -102,7 +100,7 @@ function delivered(plan: Plan, machine: Machine, from: number, seat: Seat, { to,
 /** The others of a group, counted by the link that leads to them; one rank stands for all of a link. */
 function othersOf(plan: Plan, machine: Machine, from: number, seat: Seat, over: Group) {
   const counts = new Map<Link, { readonly rank: number; count: number }>();
-  for (const rank of ranksOf(plan, seat, over)) {
+  for (const rank of groupOf(plan, seat, over)) {
     const link = linkBetween(machine, from, rank);
     if (link === undefined) continue;
     const known = counts.get(link) ?? { rank, count: 0 };
@@ -110,17 +108,6 @@ function othersOf(plan: Plan, machine: Machine, from: number, seat: Seat, over: 
     counts.set(link, known);
   }
   return [...counts.values()];
-}
-
-function ranksOf(plan: Plan, { replica, stage }: Seat, over: Group): number[] {
-  const places = product(placesOf(plan));
-  const stages = stagesOf(plan.schedule);
-  const grid = (one: number) =>
-    Array.from({ length: places }, (_, place) => (one * stages + stage) * places + place);
-  if (over === 'grid') return grid(replica);
-  return over === 'stage'
-    ? Array.from({ length: plan.schedule.replicas }, (_, one) => grid(one)).flat()
-    : Array.from({ length: rankCount(plan) }, (_, rank) => rank);
 }
 
 function giftsOf(role: Role): Gift[] {
