@@ -50,8 +50,11 @@ export function predictionOf(plan: Plan, machine: Machine, decision?: Decision):
   const simulation = simulate(plan, machine);
   const { stepSeconds } = simulation;
   const devices = decision?.available ?? schedule.devices;
-  const { oneDevice, bound } = yardstickOf(model, machine, devices);
-  const any = decision?.bound.any ?? bound;
+  // What was decided has been measured by the same yardstick.
+  const { oneDevice, bound: any } =
+    decision === undefined
+      ? yardstickOf(model, machine, devices)
+      : { oneDevice: decision.oneDevice, bound: decision.bound.any };
   return {
     simulation,
     predicted: {

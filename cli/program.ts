@@ -1,41 +1,27 @@
 import { Command, type CommanderError } from 'commander';
-import { registerCalibrate } from './commands/calibrate.ts';
-import { registerCheck } from './commands/check.ts';
-import { registerCompile } from './commands/compile.ts';
-import { registerDoctor } from './commands/doctor.ts';
-import { registerEvaluate } from './commands/evaluate.ts';
-import { registerExplain } from './commands/explain.ts';
-import { registerExport } from './commands/export.ts';
-import { registerFmt } from './commands/fmt.ts';
-import { registerInspect } from './commands/inspect.ts';
-import { registerOpt } from './commands/opt.ts';
-import { registerPredict } from './commands/predict.ts';
-import { registerRun } from './commands/run.ts';
-import { registerScale } from './commands/scale.ts';
-import { registerStage } from './commands/stage.ts';
-import { registerVerify } from './commands/verify.ts';
 import { version } from './version.ts';
 
-/** Every command, in the order of `unetc --help`: that in which they are used. */
-const commands = [
-  registerCheck,
-  registerFmt,
-  registerExplain,
-  registerCompile,
-  registerInspect,
-  registerScale,
-  registerVerify,
-  registerRun,
-  registerEvaluate,
-  registerPredict,
-  registerExport,
-  registerStage,
-  registerOpt,
-  registerCalibrate,
-  registerDoctor,
-];
+/** Every command, in the order of `unetc --help`: that in which they are used. Each is loaded where it is asked for. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  check: async () => (await import('./commands/check.ts')).registerCheck,
+  fmt: async () => (await import('./commands/fmt.ts')).registerFmt,
+  explain: async () => (await import('./commands/explain.ts')).registerExplain,
+  compile: async () => (await import('./commands/compile.ts')).registerCompile,
+  inspect: async () => (await import('./commands/inspect.ts')).registerInspect,
+  scale: async () => (await import('./commands/scale.ts')).registerScale,
+  verify: async () => (await import('./commands/verify.ts')).registerVerify,
+  run: async () => (await import('./commands/run.ts')).registerRun,
+  evaluate: async () => (await import('./commands/evaluate.ts')).registerEvaluate,
+  predict: async () => (await import('./commands/predict.ts')).registerPredict,
+  export: async () => (await import('./commands/export.ts')).registerExport,
+  stage: async () => (await import('./commands/stage.ts')).registerStage,
+  opt: async () => (await import('./commands/opt.ts')).registerOpt,
+  calibrate: async () => (await import('./commands/calibrate.ts')).registerCalibrate,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+};
 
-export function createProgram(): Command {
+/** The program with the command that is asked for, or, where there is none of that name, with all. */
+export async function createProgram(asked = ''): Promise<Command> {
   const program = new Command('unetc')
     .description(
       'Compiles a U-Net, written as a short text, into an execution plan for many devices, proves the plan sound, and runs it.',
@@ -44,7 +30,8 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)')
     .configureHelp({ showGlobalOptions: false });
-  for (const register of commands) register(program);
+  const known = Object.hasOwn(commands, asked) ? [commands[asked]] : Object.values(commands);
+  for (const load of known) (await load?.())?.(program);
   for (const command of [program, ...program.commands]) command.exitOverride(leave);
   return program;
 }

@@ -6,7 +6,7 @@ import { complain } from './command.ts';
 import { createProgram } from './program.ts';
 import { askToStop } from './stop-signals.ts';
 
-const program = createProgram();
+const program = await createProgram(process.argv[2]);
 /**
  * What is printed can be printed no more: long work ends in order, the rest at once. A reader that goes away
  * (`unetc ... | head`) is no error, a full disk is.

@@ -44,9 +44,20 @@ export const rankCount = (plan: Grid): number =>
   plan.schedule.replicas * stagesOf(plan.schedule) * product(placesOf(plan));
 
 /** Index of the role of a seat; -1 where the plan has none. */
-export function roleIndexAt({ axes, roles }: Plan, { stage, place }: Pick<Seat, 'stage' | 'place'>): number {
-  const classes = place.map((index, axis) => at(at(axes, axis).classes, index));
-  return roles.findIndex((role) => role.stage === stage && role.classes.join() === classes.join());
+export const roleIndexAt = (plan: Plan, seat: Pick<Seat, 'stage' | 'place'>): number =>
+  roleIndexIn(plan)(seat);
+
+/** The same for whoever asks for many seats. */
+export function roleIndexIn({ axes, roles }: Plan): (seat: Pick<Seat, 'stage' | 'place'>) => number {
+  const known = new Map<string, number>();
+  for (const [index, { stage, classes }] of roles.entries()) {
+    const key = `${stage} ${classes.join()}`;
+    if (!known.has(key)) known.set(key, index);
+  }
+  return ({ stage, place }) => {
+    const classes = place.map((index, axis) => at(at(axes, axis).classes, index));
+    return known.get(`${stage} ${classes.join()}`) ?? -1;
+  };
 }
 
 /** The tile that a part of a place is, by its index on each axis. */

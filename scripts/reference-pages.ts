@@ -131,8 +131,9 @@ const exitCodes = [
   ['70', 'a bug of ours: it prints what to report'],
 ] as const;
 
+const program = await createProgram();
+
 function cli(): string {
-  const program = createProgram();
   return paragraphs(
     '# The command line',
     `Results go to standard output, progress and diagnostics to standard error. ${made}`,

@@ -104,8 +104,9 @@ test('files and folders that the pages name are there', () => {
     }
 });
 
-test('commands that the pages show exist, with their options', () => {
-  const commands = new Map(createProgram().commands.map((command) => [command.name(), command]));
+test('commands that the pages show exist, with their options', async () => {
+  const program = await createProgram();
+  const commands = new Map(program.commands.map((command) => [command.name(), command]));
   const options = (name: string) =>
     commands.get(name)?.options.flatMap(({ long, short }) => [long, short]) ?? [];
   let shown = 0;

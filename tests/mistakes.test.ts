@@ -126,7 +126,8 @@ async function said(words: string): Promise<string> {
   stdout.write = take;
   stderr.write = take;
   try {
-    await createProgram().parseAsync(words.split(' '), { from: 'user' });
+    const program = await createProgram(words.split(' ')[0]);
+    await program.parseAsync(words.split(' '), { from: 'user' });
   } finally {
     stdout.write = out;
     stderr.write = err;

@@ -11,9 +11,8 @@ import { memoryOf } from '../../ir/contents.ts';
 import { roleFlops } from '../../ir/cost.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Instruction, Plan, Role } from '../../ir/plan.ts';
-import { neighbour, placesOf, roleIndexAt } from '../../ir/ranks.ts';
+import { roleIndexIn } from '../../ir/ranks.ts';
 import { instructionInWords } from '../../ir/text/instruction-words.ts';
-import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
 import { type Meeting, meetingOf } from './meetings.ts';
@@ -123,30 +122,33 @@ function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World 
   };
 }
 
-/** Roles that the devices of a role find at an offset. */
+/** Roles that the devices of a role find at an offset. On each axis nothing depends on the others. */
 function peersIn(plan: Plan): (role: Role, offset: readonly number[]) => number[] {
   const found = new Map<string, number[]>();
+  const roleAt = roleIndexIn(plan);
   return (role, offset) => {
     const key = `${role.name} ${offset.join()}`;
     const known = found.get(key);
     if (known !== undefined) return known;
-    const roles = new Set<number>();
-    for (const place of placesOfRole(plan, role)) {
-      const seat = neighbour(plan, { replica: 0, stage: role.stage, place }, offset);
-      if (seat !== undefined) roles.add(roleIndexAt(plan, seat));
-    }
-    found.set(key, [...roles]);
-    return [...roles];
+    const places = placesOfRole(plan, role).map((indices, axis) => {
+      const { classes } = at(plan.axes, axis);
+      const others = indices.map((index) => index + (offset[axis] ?? 0)).filter((other) => other in classes);
+      return others.filter((other, i) => others.findIndex((one) => classes[one] === classes[other]) === i);
+    });
+    const roles = [...new Set(combinations(places).map((place) => roleAt({ stage: role.stage, place })))];
+    found.set(key, roles);
+    return roles;
   };
 }
 
-function placesOfRole(plan: Plan, role: Role): number[][] {
-  const counts = placesOf(plan);
-  const places = Array.from({ length: product(counts) }, (_, place) => tileIndices(counts, place));
-  return places.filter((place) =>
-    place.every((index, axis) => at(at(plan.axes, axis).classes, index) === at(role.classes, axis)),
+const combinations = (lists: readonly (readonly number[])[]): number[][] =>
+  lists.reduce<number[][]>((all, list) => all.flatMap((one) => list.map((next) => [...one, next])), [[]]);
+
+/** Where the devices of a role lie on each axis. */
+const placesOfRole = ({ axes }: Plan, role: Role): number[][] =>
+  axes.map(({ classes }, axis) =>
+    classes.flatMap((one, index) => (one === at(role.classes, axis) ? [index] : [])),
   );
-}
 
 /** One instruction; false where it cannot be timed before others have come. */
 function perform(world: World, state: State, index: number): boolean {
@@ -308,7 +310,7 @@ function roleOf(
   const reading = overlaps ? Math.min(rest, Math.max(0, loading - Math.max(compute, messages, sums))) : 0;
   return {
     role: role.name,
-    devices: placesOfRole(plan, role).length * plan.schedule.replicas,
+    devices: product(placesOfRole(plan, role).map(({ length }) => length)) * plan.schedule.replicas,
     events,
     memory,
     peakBytes,

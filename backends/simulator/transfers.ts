@@ -44,6 +44,13 @@ export function transfersOf(plan: Plan, machine: Machine): Transfers {
     ways.set(key, known);
     return known;
   };
+  const between = new Map<string, StageWay>();
+  const stageWayOf = (from: number, to: number): StageWay => {
+    const key = `${from} ${to}`;
+    const known = between.get(key) ?? stageWay(plan, machine, from, to);
+    between.set(key, known);
+    return known;
+  };
   return {
     exchange(role, bytesOf, sends, receives) {
       const one = (pieces: readonly Piece[]) => {
@@ -68,7 +75,7 @@ export function transfersOf(plan: Plan, machine: Machine): Transfers {
       return Math.max(one(sends), one(receives));
     },
     message(from, to, bytes) {
-      const { link, sharing } = stageWay(plan, machine, from, to);
+      const { link, sharing } = stageWayOf(from, to);
       return link === undefined ? 0 : messageSeconds(link, bytes) + (sharing - 1) * bareSeconds(link, bytes);
     },
     allReduce: (stage, over, bytes) => allReduceSeconds(machine, membersOf(plan, stage, over), bytes),
@@ -95,7 +102,9 @@ function neighbourWays(plan: Plan, machine: Machine, stage: number, offset: read
 }
 
 /** The slowest link between the devices of two stages at one place, and how many devices of a node share it. */
-function stageWay(plan: Plan, machine: Machine, from: number, to: number): { link?: Link; sharing: number } {
+type StageWay = { readonly link?: Link; readonly sharing: number };
+
+function stageWay(plan: Plan, machine: Machine, from: number, to: number): StageWay {
   const counts = placesOf(plan);
   const places = product(counts);
   const links = Array.from({ length: places }, (_, index) => {

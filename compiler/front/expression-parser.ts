@@ -12,14 +12,7 @@
  *   argument   = [ name "=" ] expression
  *   arm        = name "(" parameters ")" "=" expression [";"]
  */
-import {
-  EmbeddedActionsParser,
-  type IParserErrorMessageProvider,
-  type IToken,
-  type ParserMethod,
-  tokenLabel,
-  tokenMatcher,
-} from 'chevrotain';
+import type { IParserErrorMessageProvider, IToken, ParserMethod } from 'chevrotain';
 import type { Span } from '../../ir/diagnostics/diagnostic.ts';
 import type {
   Argument,
@@ -31,6 +24,7 @@ import type {
   LocalLet,
   ParameterName,
 } from './ast.ts';
+import { EmbeddedActionsParser, tokenLabel, tokenMatcher } from './chevrotain.ts';
 import { buildTree, type Item, operatorAfterPipe } from './precedence.ts';
 import { Name, Numeral, Operator, Prefix, signs, tokenTypes, words } from './tokens.ts';
 

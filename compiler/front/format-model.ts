@@ -2,8 +2,9 @@
  * The canonical look of a text. Line breaks and comments are the author's; spaces, indentation and the
  * alignment of `=`, `:` and comments are ours. It works on tokens, not on the Ast, so nothing is ever lost.
  */
-import { type IToken, type TokenType, tokenMatcher } from 'chevrotain';
+import type { IToken, TokenType } from 'chevrotain';
 import { failure, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
+import { tokenMatcher } from './chevrotain.ts';
 import { readModel } from './parse-model.ts';
 import { splitStatements } from './statements.ts';
 import { by, lexer, Name, Numeral, Operator, of, signs, words } from './tokens.ts';

@@ -2,7 +2,7 @@
  * Text to Ast. Statements are cut apart first (a keyword begins each), then parsed on their own: a fault in
  * one says nothing about the others, and all of them are reported at once.
  */
-import { type IRecognitionException, type IToken, tokenMatcher } from 'chevrotain';
+import type { IRecognitionException, IToken } from 'chevrotain';
 import {
   type Diagnostic,
   diagnose,
@@ -13,6 +13,7 @@ import {
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
 import type { Ast, Expression, Statement } from './ast.ts';
+import { tokenMatcher } from './chevrotain.ts';
 import { spanOf } from './expression-parser.ts';
 import { limits } from './limits.ts';
 import { ModelParser } from './parser.ts';

@@ -11,8 +11,9 @@
  *             | "train" argument { "," argument }
  *   type      = name "[" expression { "," expression } "]" [ "of" expression ]
  */
-import { type ParserMethod, tokenMatcher } from 'chevrotain';
+import type { ParserMethod } from 'chevrotain';
 import type { Argument, Expression, Scaling, Statement, TypeExpression } from './ast.ts';
+import { tokenMatcher } from './chevrotain.ts';
 import { ExpressionParser } from './expression-parser.ts';
 import { by, Definition, normalized, of, scaled, signs, words } from './tokens.ts';
 

@@ -1,6 +1,7 @@
 /** Cuts the tokens of a text into statements, and finds what would upset a parser: brackets and nesting. */
-import { type IToken, type TokenType, tokenLabel, tokenMatcher } from 'chevrotain';
+import type { IToken, TokenType } from 'chevrotain';
 import { type Diagnostic, diagnose, fault } from '../../ir/diagnostics/diagnostic.ts';
+import { tokenLabel, tokenMatcher } from './chevrotain.ts';
 import { spanOf } from './expression-parser.ts';
 import { limits } from './limits.ts';
 import { Name, Numeral, signs, statementWords, words } from './tokens.ts';

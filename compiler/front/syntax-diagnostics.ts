@@ -1,6 +1,7 @@
 /** Words for what the lexer and the parser stumble over. */
-import { EOF, type ILexingError, type IRecognitionException, type IToken, tokenMatcher } from 'chevrotain';
+import type { ILexingError, IRecognitionException, IToken } from 'chevrotain';
 import { type Diagnostic, diagnose, fault, type Span } from '../../ir/diagnostics/diagnostic.ts';
+import { EOF, tokenMatcher } from './chevrotain.ts';
 import { spanOf } from './expression-parser.ts';
 import type { Part } from './statements.ts';
 import { suggestion } from './suggest.ts';

@@ -1,5 +1,6 @@
 /** The words and signs of `.unet` texts. Keywords are reserved, so a statement needs no sign at its end. */
-import { createToken, Lexer, type TokenType, tokenLabel } from 'chevrotain';
+import type { TokenType } from 'chevrotain';
+import { createToken, Lexer, tokenLabel } from './chevrotain.ts';
 
 export const Comment = createToken({ name: 'Comment', pattern: /\/\/[^\n\r]*/, group: 'comments' });
 const Space = createToken({

@@ -32,7 +32,7 @@ const blanks = /(?:[ \t\r\n]+|\/\/[^\n]*)+/y;
 
 export const isBareName = (text: string): boolean => {
   namePattern.lastIndex = 0;
-  return namePattern.exec(text)?.[0] === text;
+  return namePattern.test(text) && namePattern.lastIndex === text.length;
 };
 
 /** What stops the reading of one text; caught where the reading began. */

@@ -2,12 +2,12 @@
  * Margins: what is fetched is wanted, comes from the device that owns it, is sent there by a mirrored instruction,
  * and its shares go home the same way.
  */
-import { at, type Box, intersect, isEmpty, sameBox, shiftBox, volume } from '../box.ts';
+import { at, type Box, intersect, isEmpty, shiftBox, volume } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../intervals.ts';
 import type { Piece } from '../ops/attributes.ts';
 import type { Buffer, Instruction, Plan } from '../plan.ts';
-import { neighbour, roleIndexAt, type Seat, tileAt } from '../ranks.ts';
+import { neighbour, roleIndexIn, type Seat, tileAt } from '../ranks.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import type { ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
@@ -15,13 +15,35 @@ import { placeOf } from './lives.ts';
 import { seatsOfRole } from './seats.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
-type Site = { readonly one: IndexedRole; readonly index: number; readonly it: Exchange };
+type Site = {
+  readonly one: IndexedRole;
+  readonly index: number;
+  readonly it: Exchange;
+  /** Its pieces by their offset. */
+  readonly sends: ReadonlyMap<string, readonly Piece[]>;
+  readonly receives: ReadonlyMap<string, readonly Piece[]>;
+};
+
+function byOffset(pieces: readonly Piece[]): Map<string, readonly Piece[]> {
+  const found = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const key = piece.offset.join();
+    const known = found.get(key);
+    if (known === undefined) found.set(key, [piece]);
+    else known.push(piece);
+  }
+  return found;
+}
 
 const wrong = ({ one, index }: Site, why: string): Diagnostic =>
   diagnose(fault('wrong-exchange', { place: placeOf(one.role, index), why }));
 
 const sitesOf = (one: IndexedRole): Site[] =>
-  one.role.instructions.flatMap((it, index) => (it.do === 'exchange' ? [{ one, index, it }] : []));
+  one.role.instructions.flatMap((it, index) =>
+    it.do === 'exchange'
+      ? [{ one, index, it, sends: byOffset(it.sends), receives: byOffset(it.receives) }]
+      : [],
+  );
 
 /** The exchanges of a role, all and by name and micro-batch. */
 type Exchanging = {
@@ -35,7 +57,11 @@ const nameOf = ({ name, micro }: Pick<Exchange, 'name' | 'micro'>): string => `$
 function exchangingOf(one: IndexedRole): Exchanging {
   const sites = sitesOf(one);
   const named = new Map<string, Site[]>();
-  for (const site of sites) named.set(nameOf(site.it), [...(named.get(nameOf(site.it)) ?? []), site]);
+  for (const site of sites) {
+    const known = named.get(nameOf(site.it));
+    if (known === undefined) named.set(nameOf(site.it), [site]);
+    else known.push(site);
+  }
   return { one, sites, named };
 }
 
@@ -45,6 +71,7 @@ type Context = {
   readonly owners: Ownership;
   /** In the order of the roles. */
   readonly all: readonly Exchanging[];
+  readonly roleAt: (seat: Seat) => number;
 };
 
 export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
@@ -55,6 +82,7 @@ export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
     all,
     types: modelTypes(plan.model),
     owners: ownership(plan.model, plan.schedule.cuts),
+    roleAt: roleIndexIn(plan),
   };
   return all.flatMap((here) => {
     const seats = seatsOfRole(plan, here.one.role);
@@ -117,51 +145,62 @@ function boxFaults(site: Site): Diagnostic[] {
 }
 
 /** Each piece has its other end: the same cells, in the exchange of that name of the neighbour, who owns what it gives. */
-function peerFaults({ plan, owners, all }: Context, site: Site, seat: Seat): Diagnostic[] {
+function peerFaults(context: Context, site: Site, seat: Seat): Diagnostic[] {
+  const { plan, owners, all, roleAt } = context;
   const { it } = site;
-  const global = (at_: Seat, box: Box): Box =>
-    shiftBox(
-      box,
-      tileAt(plan, at_.place).map((index, axis) => owners.origin(it.value, axis, index)),
-    );
-  const check = (piece: Piece, other: 'sends' | 'receives'): Diagnostic[] => {
-    const peer = neighbour(plan, seat, piece.offset);
-    const there = peer && all[roleIndexAt(plan, peer)];
-    if (peer === undefined || there === undefined)
-      return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
-    const twins = there.named.get(nameOf(it)) ?? [];
-    const cells = global(seat, piece.box);
-    const back = piece.offset.map((steps) => 0 - steps);
-    const ends = twins.flatMap(({ it: one }) =>
-      one[other].filter(
-        ({ offset, box }) => offset.join() === back.join() && sameBox(global(peer, box), cells),
-      ),
-    );
-    const count = (pieces: readonly Piece[]) =>
-      pieces.filter(({ offset }) => offset.join() === back.join()).length;
-    const mine = (other === 'sends' ? it.receives : it.sends).filter(
-      ({ offset }) => offset.join() === piece.offset.join(),
-    );
-    const balanced = twins.length === 1 && count(at(twins, 0).it[other]) === mine.length;
-    return twins.length === 1 && ends.length === 1 && balanced
+  const originsOf = ({ place }: Seat): number[] =>
+    tileAt(plan, place).map((index, axis) => owners.origin(it.value, axis, index));
+  const here = originsOf(seat);
+  const peers = new Map<string, Peer | undefined>();
+  const peerOf = ({ offset }: Piece): Peer | undefined => {
+    const key = offset.join();
+    if (peers.has(key)) return peers.get(key);
+    const found = neighbour(plan, seat, offset);
+    const role = found && all[roleAt(found)];
+    const peer = found && role && { seat: found, role, origins: originsOf(found) };
+    peers.set(key, peer);
+    return peer;
+  };
+  const check = (piece: Piece, own: Direction, other: Direction): Diagnostic[] => {
+    const peer = peerOf(piece);
+    if (peer === undefined) return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
+    const twins = peer.role.named.get(nameOf(it)) ?? [];
+    const back = piece.offset.map((steps) => 0 - steps).join();
+    const theirs = twins.flatMap((twin) => twin[other].get(back) ?? []);
+    const ends = theirs.filter(({ box }) => isAt(box, peer.origins, piece.box, here));
+    const mine = site[own].get(piece.offset.join()) ?? [];
+    return twins.length === 1 && ends.length === 1 && theirs.length === mine.length
       ? []
-      : [wrong(site, `${there.one.role.name} has no other end for the cells ${show(piece.box)}`)];
+      : [wrong(site, `${peer.role.one.role.name} has no other end for the cells ${show(piece.box)}`)];
   };
   const owned = it.receives.flatMap((piece) => {
     if (it.back) return [];
     const peer = neighbour(plan, seat, piece.offset);
     const tile = peer && tileAt(plan, peer.place);
     const home = tile?.map((index, axis) => owners.owned(it.value, axis, index));
-    return home !== undefined && inside(global(seat, piece.box), home)
+    return home !== undefined && inside(shiftBox(piece.box, here), home)
       ? []
       : [wrong(site, `cells ${show(piece.box)} are fetched from a device that does not own them`)];
   });
   return [
-    ...it.sends.flatMap((piece) => check(piece, 'receives')),
-    ...it.receives.flatMap((piece) => check(piece, 'sends')),
+    ...it.sends.flatMap((piece) => check(piece, 'sends', 'receives')),
+    ...it.receives.flatMap((piece) => check(piece, 'receives', 'sends')),
     ...owned,
   ];
 }
+
+type Direction = 'sends' | 'receives';
+
+type Peer = { readonly seat: Seat; readonly role: Exchanging; readonly origins: readonly number[] };
+
+/** Whether a box is another, each counted from an origin of its own. */
+const isAt = (a: Box, from: readonly number[], b: Box, start: readonly number[]): boolean =>
+  a.length === b.length &&
+  a.every((range, axis) => {
+    const other = at(b, axis);
+    const shift = at(from, axis) - at(start, axis);
+    return range.from + shift === other.from && range.to + shift === other.to;
+  });
 
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 

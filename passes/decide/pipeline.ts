@@ -162,15 +162,15 @@ export function pipelineBound(chunks: readonly ChunkLoad[], microBatches: number
       load: forward + backward + 2 * waits,
     };
   });
+  const loads: number[] = [];
+  for (const [index, { stage }] of chunks.entries())
+    loads[stage] = (loads[stage] ?? 0) + at(work, index).load;
   let most = work.reduce((sum, { path }) => sum + path, 0);
   let outside = 0;
   const seen = new Set<number>();
   chunks.forEach(({ stage }, index) => {
     const { path, message } = at(work, index);
-    if (!seen.has(stage)) {
-      const load = chunks.reduce((sum, one, i) => sum + (one.stage === stage ? at(work, i).load : 0), 0);
-      most = Math.max(most, outside + 2 * message + microBatches * load);
-    }
+    if (!seen.has(stage)) most = Math.max(most, outside + 2 * message + microBatches * at(loads, stage));
     seen.add(stage);
     outside += path;
   });

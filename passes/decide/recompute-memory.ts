@@ -45,11 +45,15 @@ export function memoryOf(tape: Tape): Memory {
     cost,
     detail(drops) {
       const paid = cost(drops);
-      const all = tape.values.map((_, value) => value);
-      const again = all.filter((value) => moment(lives.birthAgain, value) >= 0);
+      const kept: number[] = [];
+      const again: number[] = [];
+      for (let value = 0; value < tape.values.length; value++) {
+        if (isKept(tape, lives, walk, value)) kept.push(value);
+        if (moment(lives.birthAgain, value) >= 0) again.push(value);
+      }
       return {
         ...paid,
-        kept: all.filter((value) => isKept(tape, lives, walk, value)),
+        kept,
         again,
         twice: again.filter((value) => moment(lives.birth, value) >= 0),
       };

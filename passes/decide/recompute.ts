@@ -82,7 +82,7 @@ function waysOf(question: RecomputeQuestion): Way[] {
 type Chosen = {
   readonly way: Way;
   readonly memory: Memory;
-  readonly origins: ReadonlyMap<number, number>;
+  readonly origins: Int32Array;
   readonly drops: Drops;
 };
 
@@ -96,11 +96,11 @@ function pointOf({ way, memory, origins, drops }: Chosen, count: number): Recomp
   const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
   const keptBytes = new Array<number>(count).fill(0);
   for (const value of twice) {
-    const origin = origins.get(value) ?? 0;
+    const origin = origins[value] ?? 0;
     extra[origin] = at(extra, origin) + (at(tape.values, value).price ?? 0);
   }
   for (const value of kept) {
-    const origin = origins.get(value) ?? 0;
+    const origin = origins[value] ?? 0;
     keptBytes[origin] = at(keptBytes, origin) + at(tape.values, value).bytes;
   }
   const keptInAll = keptBytes.reduce((sum, bytes) => sum + bytes, 0);
@@ -120,9 +120,11 @@ function pointOf({ way, memory, origins, drops }: Chosen, count: number): Recomp
 }
 
 /** The op that makes each value, or that reads it first. */
-function firstOrigins({ steps }: Tape): Map<number, number> {
-  const origins = new Map<number, number>();
-  for (const { reads, makes, origin } of steps)
-    for (const value of [...reads, makes]) if (!origins.has(value)) origins.set(value, origin);
+function firstOrigins({ values, steps }: Tape): Int32Array {
+  const origins = new Int32Array(values.length);
+  for (const { reads, makes, origin } of steps.toReversed()) {
+    origins[makes] = origin;
+    for (const value of reads) origins[value] = origin;
+  }
   return origins;
 }

@@ -79,23 +79,30 @@ export const straightStages = (stages: number): number[] => upTo(stages);
 export const foldedStages = (stages: number): number[] => [...upTo(stages), ...upTo(stages - 1).toReversed()];
 
 /** For each chunk what it sends forward: bytes to each later chunk that is the first of its stage to read it. */
-function messagesOf({ flows, ops }: Space, { starts, stages }: Cut): Map<number, number>[] {
-  const chunkOf = new Int32Array(ops);
-  for (const [chunk, start] of starts.entries()) chunkOf.fill(chunk, start);
+function messagesOf({ flows, crossing, placeOf }: Space, { starts, stages }: Cut): Map<number, number>[] {
   const sent = starts.map(() => new Map<number, number>());
-  for (const { made, reads, last, bytes } of flows) {
-    const from = chunkOf[made] ?? 0;
-    if (chunkOf[last] === from) continue;
-    const seen = new Set([at(stages, from)]);
-    for (const read of reads) {
-      const to = chunkOf[read] ?? 0;
-      if (seen.has(at(stages, to))) continue;
-      seen.add(at(stages, to));
-      at(sent, from).set(to, (at(sent, from).get(to) ?? 0) + bytes);
+  // What is made in a chunk and read after it crosses the place where the next one begins.
+  for (let from = 0; from + 1 < starts.length; from++) {
+    const to = at(sent, from);
+    for (const { index } of at(crossing, placeOf.get(at(starts, from + 1)) ?? -1)) {
+      const { made, reads, bytes } = at(flows, index);
+      if (made < at(starts, from)) continue;
+      const seen = [at(stages, from)];
+      let chunk = from;
+      for (const read of reads) {
+        while (read >= (starts[chunk + 1] ?? Number.POSITIVE_INFINITY)) chunk++;
+        const stage = at(stages, chunk);
+        if (seen.includes(stage)) continue;
+        seen.push(stage);
+        to.set(chunk, (to.get(chunk) ?? 0) + bytes);
+      }
     }
   }
   return sent;
 }
+
+/** What a chunk gets of an earlier one. */
+type Got = { readonly chunk: number; readonly bytes: number; readonly seconds: number };
 
 export type WeighedChunk = ChunkLoad & {
   /** Bytes of one micro-batch that it sends and receives. */
@@ -118,12 +125,13 @@ export function weigh(space: Space, question: StageQuestion, cut: Cut): WeighedC
     (sums[starts[chunk + 1] ?? space.ops] ?? 0) - (sums[at(starts, chunk)] ?? 0);
   const seconds = (from: number, to: number, bytes: number) =>
     question.messageSeconds(at(stages, from), at(stages, to), bytes);
+  const got = stages.map((): Got[] => []);
+  for (const [from, to] of messages.entries())
+    for (const [chunk, bytes] of to)
+      at(got, chunk).push({ chunk: from, bytes, seconds: seconds(from, chunk, bytes) });
   return stages.map((stage, chunk) => {
     const sends = [...at(messages, chunk)];
-    const gets = messages.flatMap((to, from) => {
-      const bytes = to.get(chunk);
-      return bytes === undefined ? [] : [{ chunk: from, bytes, seconds: seconds(from, chunk, bytes) }];
-    });
+    const gets = at(got, chunk);
     return {
       stage,
       forward: sum(space.forward, chunk),

@@ -45,9 +45,23 @@ function withPeaks(plan: Plan): Plan {
 /** The place of each buffer, by name. */
 function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
   const order = [...buffers].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
-  const taken = new Taken(buffers.length);
-  return new Map(order.map((buffer) => [buffer.name, taken.take(buffer)]));
+  const last = buffers.reduce((most, { death }) => Math.max(most, death), 0);
+  const whole = new Taken(buffers.length);
+  // Most buffers live shortly: they are held against those of their part of the step alone.
+  const parts = Array.from({ length: partsOfStep }, () => new Taken(16));
+  const partAt = (instruction: number): number =>
+    Math.floor((Math.max(0, instruction) * partsOfStep) / (last + 1));
+  return new Map(
+    order.map((buffer) => {
+      const [from, to] = [partAt(buffer.birth), partAt(buffer.death)];
+      const offset = (from === to ? at(parts, from) : whole).lowestGap(buffer);
+      for (const one of [whole, ...parts.slice(from, to + 1)]) one.take(buffer, offset);
+      return [buffer.name, offset];
+    }),
+  );
 }
+
+const partsOfStep = 32;
 
 /**
  * The parts of the arena that are taken, each from one instruction to another, by their begin, so that one walk finds
@@ -55,20 +69,20 @@ function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
  */
 class Taken {
   private count = 0;
-  private readonly births: Int32Array;
-  private readonly deaths: Int32Array;
-  private readonly begins: Float64Array;
-  private readonly ends: Float64Array;
+  private births: Int32Array;
+  private deaths: Int32Array;
+  private begins: Float64Array;
+  private ends: Float64Array;
 
-  constructor(most: number) {
-    this.births = new Int32Array(most);
-    this.deaths = new Int32Array(most);
-    this.begins = new Float64Array(most);
-    this.ends = new Float64Array(most);
+  constructor(room: number) {
+    this.births = new Int32Array(room);
+    this.deaths = new Int32Array(room);
+    this.begins = new Float64Array(room);
+    this.ends = new Float64Array(room);
   }
 
   /** The lowest gap between those that are taken at the same time. */
-  take({ birth, death, bytes }: Buffer): number {
+  lowestGap({ birth, death, bytes }: Buffer): number {
     const size = aligned(bytes);
     let offset = 0;
     for (let i = 0; i < this.count; i++) {
@@ -76,19 +90,31 @@ class Taken {
       if (offset + size <= (this.begins[i] ?? 0)) break;
       offset = Math.max(offset, this.ends[i] ?? 0);
     }
-    this.insert(birth, death, offset, offset + size);
     return offset;
   }
 
-  private insert(birth: number, death: number, begin: number, end: number): void {
+  take({ birth, death, bytes }: Buffer, begin: number): void {
+    if (this.count === this.births.length) this.grow();
     const index = this.indexAfter(begin);
     for (const all of [this.births, this.deaths, this.begins, this.ends])
       all.copyWithin(index + 1, index, this.count);
     this.births[index] = birth;
     this.deaths[index] = death;
     this.begins[index] = begin;
-    this.ends[index] = end;
+    this.ends[index] = begin + aligned(bytes);
     this.count++;
+  }
+
+  private grow(): void {
+    const room = 2 * this.count + 1;
+    const wider = <T extends Int32Array | Float64Array>(to: T, from: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.births = wider(new Int32Array(room), this.births);
+    this.deaths = wider(new Int32Array(room), this.deaths);
+    this.begins = wider(new Float64Array(room), this.begins);
+    this.ends = wider(new Float64Array(room), this.ends);
   }
 
   /** The index of the first that begins after `offset`. */

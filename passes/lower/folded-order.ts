@@ -31,15 +31,38 @@ export function foldedOrder(stages: readonly number[], microBatches: number, pac
   const { inFlight } = pace;
   const tables = pauses.flatMap((pause) => timetableOf(visits, pause) ?? []);
   const early: Timetable = { period: 0, starts: visits.map((_, index) => -index) };
-  const runs = [
-    ...tables.map((table) => run(visits, microBatches, table, inFlight, false)),
+  const ways: readonly Way[] = [
+    ...tables.map((table) => ({ table, limit: inFlight, isStrict: false })),
     // With many micro-batches in flight waiting for the next in the timetable is of no use.
     ...(inFlight < stages.length
-      ? tables.map((table) => run(visits, microBatches, table, microBatches, true))
+      ? tables.map((table) => ({ table, limit: microBatches, isStrict: true }))
       : []),
-    run(visits, microBatches, early, inFlight, false),
-  ].filter((one) => one.inFlight <= inFlight);
-  return runs.reduce((a, b) => (b.seconds < a.seconds ? b : a)).items;
+    { table: early, limit: inFlight, isStrict: false },
+  ];
+  const work = workOf(visits);
+  let best: Run | undefined;
+  for (const way of ways) {
+    const one = run(work, microBatches, way, best?.seconds ?? Number.POSITIVE_INFINITY);
+    if (one !== undefined && one.inFlight <= inFlight) best = one;
+  }
+  if (best === undefined) throw new Error('a pipeline without an order');
+  return best.items;
+}
+
+/** How the stages are simulated: see `run`. */
+type Way = { readonly table: Timetable; readonly limit: number; readonly isStrict: boolean };
+
+type Work = {
+  readonly visits: readonly Visit[];
+  /** For each stage its visits, and how long they take in all. */
+  readonly own: readonly (readonly number[])[];
+  readonly lengths: readonly number[];
+};
+
+function workOf(visits: readonly Visit[]): Work {
+  const own: number[][] = upTo(Math.max(...visits.map(({ stage }) => stage)) + 1).map(() => []);
+  for (const [index, { stage }] of visits.entries()) at(own, stage).push(index);
+  return { visits, own, lengths: own.map((all) => all.reduce((sum, v) => sum + at(visits, v).length, 0)) };
 }
 
 /** Times that a micro-batch rests between two stages, as shares of the period: timetables with more or less slack. */
@@ -49,17 +72,17 @@ type Run = { readonly items: Item[][]; readonly seconds: number; readonly inFlig
 
 /**
  * Simulates the stages. Each does of its visits that are ready the first in the timetable; if `isStrict`, it waits
- * for the one that is next in the timetable.
+ * for the one that is next in the timetable. Undefined as soon as it is known to take `before` or longer: what a stage
+ * has left is not done sooner.
  */
 function run(
-  visits: readonly Visit[],
+  { visits, own, lengths }: Work,
   microBatches: number,
-  { period, starts }: Timetable,
-  limit: number,
-  isStrict: boolean,
-): Run {
-  const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
-  const own = upTo(stages).map((stage) => upTo(visits.length).filter((v) => at(visits, v).stage === stage));
+  { table: { period, starts }, limit, isStrict }: Way,
+  before: number,
+): Run | undefined {
+  const stages = own.length;
+  const left = lengths.map((length) => microBatches * length);
   const items: Item[][] = own.map(() => []);
   const last = visits.length - 1;
   const begun = new Int32Array(visits.length);
@@ -83,13 +106,15 @@ function run(
     return best >= 0 && isReady(best) ? best : -1;
   };
   let [now, most] = [0, 0];
-  for (let left = microBatches * visits.length; left > 0; ) {
+  for (let waiting = microBatches * visits.length; waiting > 0; ) {
     let next = Number.POSITIVE_INFINITY;
     for (let stage = 0; stage < stages; stage++) {
       const v = stirred[stage] === 1 && (working[stage] ?? 0) < 0 ? choose(stage) : -1;
       stirred[stage] = 0;
       if (v >= 0) {
         const { chunk, phase, length } = at(visits, v);
+        if (now + (left[stage] ?? 0) >= before) return undefined;
+        left[stage] = (left[stage] ?? 0) - length;
         items[stage]?.push({ chunk, phase, micro: begun[v] ?? 0 });
         begun[v] = (begun[v] ?? 0) + 1;
         working[stage] = v;
@@ -107,7 +132,7 @@ function run(
       working[stage] = -1;
       stirred[stage] = 1;
       stirred[visits[v === last ? 0 : v + 1]?.stage ?? 0] = 1;
-      left--;
+      waiting--;
     }
   }
   return { items, seconds: now, inFlight: most };
@@ -117,7 +142,9 @@ function run(
 type Slot = { readonly from: number; readonly length: number };
 
 type Draft = {
-  readonly starts: readonly number[];
+  /** The last start, and the draft that it was added to. */
+  readonly start: number;
+  readonly before?: Draft;
   readonly end: number;
   /** For each stage. */
   readonly slots: readonly (readonly Slot[])[];
@@ -137,24 +164,33 @@ function timetableOf(visits: readonly Visit[], share: number): Timetable | undef
   if (own.some(({ length }) => length > mostVisits)) return undefined;
   const period = Math.max(...own.map((all) => all.reduce((sum, { length }) => sum + length, 0)));
   const pause = Math.floor(period * share);
-  let drafts: Draft[] = [{ starts: [], end: 0, slots: own.map(() => []) }];
+  let drafts: Draft[] = [{ start: 0, end: 0, slots: own.map(() => []) }];
   visits.forEach(({ stage, length }, index) => {
     const rest = visits.slice(index + 1).filter((visit) => visit.stage === stage);
     const left = rest.map((visit) => visit.length);
     const moves = index > 0 && at(visits, index - 1).stage !== stage;
-    const next = drafts.flatMap((draft): Draft[] => {
-      const slots = at(draft.slots, stage);
-      const ready = draft.end + (moves ? pause : 0);
-      return startsFor(slots, ready, length, left, period).map((start) => ({
-        starts: [...draft.starts, start],
-        end: start + length,
-        slots: draft.slots.with(stage, [...slots, { from: start % period, length }]),
-      }));
+    const next = drafts.flatMap((before) => {
+      const ready = before.end + (moves ? pause : 0);
+      const found = startsFor(at(before.slots, stage), ready, length, left, period);
+      return found.map((start) => ({ before, start, end: start + length }));
     });
-    drafts = next.sort((a, b) => a.end - b.end).slice(0, width);
+    drafts = next
+      .sort((a, b) => a.end - b.end)
+      .slice(0, width)
+      .map((one): Draft => {
+        const slots = [...at(one.before.slots, stage), { from: one.start % period, length }];
+        return { ...one, slots: one.before.slots.with(stage, slots) };
+      });
   });
   const [best] = drafts;
-  return best === undefined ? undefined : { period, starts: best.starts };
+  return best === undefined ? undefined : { period, starts: startsOf(best) };
+}
+
+/** The starts of a draft in the order of the visits; the empty one that all begin with has none. */
+function startsOf(draft: Draft): number[] {
+  const starts: number[] = [];
+  for (let one = draft; one.before !== undefined; one = one.before) starts.push(one.start);
+  return starts.reverse();
 }
 
 /** The first moments from `ready` on at which a visit leaves room for those that are left. */
