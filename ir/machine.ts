@@ -114,10 +114,12 @@ export function linkBetween(machine: Machine, a: number, b: number): Link | unde
 export function shareAt(curve: Curve | undefined, size: number): number {
   const first = curve?.[0];
   if (curve === undefined || first === undefined) return 1;
-  const after = curve.findIndex((point) => point.size > size);
-  const [high, low] = [curve[after], curve[after - 1]];
-  if (high === undefined) return curve.at(-1)?.share ?? 1;
+  let after = 0;
+  while (after < curve.length && (curve[after]?.size ?? 0) <= size) after++;
+  const high = curve[after];
+  const low = curve[after - 1];
   if (low === undefined) return first.share;
+  if (high === undefined) return low.share;
   const part = Math.log2(size / low.size) / Math.log2(high.size / low.size);
   return low.share + part * (high.share - low.share);
 }

@@ -7,7 +7,16 @@
  * reduce, with residual blocks and skips of any depth, because their skips are nested.
  */
 import { at } from '../../ir/box.ts';
-import { type Edge, type HaloAnswer, type Margin, noMargin, type Pricing, walk, wider } from './halo.ts';
+import {
+  type Edge,
+  type HaloAnswer,
+  type Margin,
+  marginKey,
+  noMargin,
+  type Pricing,
+  walk,
+  wider,
+} from './halo.ts';
 
 /** Operands whose margins are exchanged, as a tree: what was composed is not copied. */
 type Picks = { readonly edge: Edge } | { readonly both: readonly [Picks, Picks] } | undefined;
@@ -24,7 +33,8 @@ const [start, end] = ['START', 'END'];
 
 /** Undefined where the graph is not nested. */
 export function nestedHalo(pricing: Pricing, may: (edge: Edge) => boolean): HaloAnswer | undefined {
-  const whole = reduced(linksOf(pricing, may), (value) => nodeSeconds(pricing, value));
+  const indices = new Map(pricing.question.profile.ops.map(({ op }, index) => [op.output, index]));
+  const whole = reduced(linksOf(pricing, may), (value) => nodeSeconds(pricing, indices.get(value)));
   if (whole === undefined) return undefined;
   const best = whole(noMargin).reduce((a, b) => (b.seconds < a.seconds ? b : a));
   const picked = new Set<string>();
@@ -44,9 +54,8 @@ function collect(picks: Picks, into: Set<string>): void {
 }
 
 /** Seconds of the op that makes a value, by the margin it is made with. */
-function nodeSeconds({ question, opSeconds }: Pricing, value: string): (margin: Margin) => number {
-  const index = question.profile.ops.findIndex(({ op }) => op.output === value);
-  if (index < 0) return () => 0;
+function nodeSeconds({ opSeconds }: Pricing, index: number | undefined): (margin: Margin) => number {
+  if (index === undefined) return () => 0;
   return (margin) => {
     const { forward, backward } = opSeconds(index, margin);
     return forward + backward;
@@ -89,9 +98,9 @@ function operand(pricing: Pricing, edge: Edge, may: boolean): Part {
 }
 
 const memo = (part: Part): Part => {
-  const known = new Map<string, readonly Option[]>();
+  const known = new Map<number, readonly Option[]>();
   return (demand) => {
-    const key = demand.join();
+    const key = marginKey(demand);
     const found = known.get(key) ?? part(demand);
     known.set(key, found);
     return found;

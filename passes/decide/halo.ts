@@ -93,7 +93,7 @@ const ownedOnly = ({ kind }: Op): boolean =>
 
 export function pricingOf(question: HaloQuestion): Pricing {
   const { profile, device, samples } = question;
-  const { ops, values } = profile;
+  const { ops, values, likes } = profile;
   const axis = Math.max(
     0,
     question.grid.findIndex((count) => count > 1),
@@ -128,8 +128,9 @@ export function pricingOf(question: HaloQuestion): Pricing {
   return {
     question,
     edges,
-    needed: (edge, out) => needed(edge, out, `${edge.op} ${edge.operand} ${out}`),
-    opSeconds: (op, margin) => opSeconds(op, margin, `${op} ${margin}`),
+    // Ops that are alike need and cost the same.
+    needed: (edge, out) => needed(edge, out, at(likes, edge.op) + edge.operand * likes.length),
+    opSeconds: (op, margin) => opSeconds(op, margin, at(likes, op)),
     exchange(value, margin) {
       const { cellBytes } = valueIn(values, value);
       const [own, wide] = [cells(value, noMargin) * cellBytes, cells(value, margin) * cellBytes];
@@ -164,16 +165,22 @@ function valueIn(values: ReadonlyMap<string, ValueProfile>, name: string): Value
   return value;
 }
 
-function memo<A, B, R>(compute: (a: A, b: B) => R): (a: A, b: B, key: string) => R {
-  const known = new Map<string, R>();
-  return (a, b, key) => {
-    const found = known.get(key);
+/** Keeps what was computed by a number that stands for the first argument, and the margin. */
+function memo<A, R>(compute: (a: A, margin: Margin) => R): (a: A, margin: Margin, key: number) => R {
+  const known: (Map<number, R> | undefined)[] = [];
+  return (a, margin, key) => {
+    const own = known[key] ?? new Map<number, R>();
+    known[key] = own;
+    const found = own.get(marginKey(margin));
     if (found !== undefined) return found;
-    const fresh = compute(a, b);
-    known.set(key, fresh);
+    const fresh = compute(a, margin);
+    own.set(marginKey(margin), fresh);
     return fresh;
   };
 }
+
+/** Margins of whole cells as one number. */
+export const marginKey = ([lo, hi]: Margin): number => lo * 2 ** 26 + hi;
 
 /** Cotangents flow back to what some op before made; not to images, labels and masks. */
 function returnsIn({ model }: Profile): (value: string) => boolean {

@@ -48,6 +48,8 @@ export type Profile = {
   readonly model: Model;
   readonly ops: readonly OpProfile[];
   readonly values: ReadonlyMap<string, ValueProfile>;
+  /** By op the first op that is like it: the same work on values of the same grids. */
+  readonly likes: readonly number[];
   /** How many consecutive samples some op must see at once, where more than one. */
   readonly together: readonly number[];
   /** The untiled program on one device: forward, then backward. */
@@ -84,7 +86,20 @@ export function profileOf(model: Model): Profile {
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
-  return { model, ops, values, together: togetherIn(model), program, ground: groundOf(model, ops) };
+  const likes = likesOf(ops, values);
+  return { model, ops, values, likes, together: togetherIn(model), program, ground: groundOf(model, ops) };
+}
+
+function likesOf(ops: readonly OpProfile[], values: ReadonlyMap<string, ValueProfile>): number[] {
+  const first = new Map<string, number>();
+  return ops.map(({ op, counted, forward, backward }, index) => {
+    const operands = op.inputs.map((name) => [values.get(name), name === counted]);
+    const result = [op.kind, op.attrs, op.type, values.get(op.output), op.output === counted];
+    const key = JSON.stringify([result, operands, forward, backward]);
+    const known = first.get(key) ?? index;
+    first.set(key, known);
+    return known;
+  });
 }
 
 /** The kernels between two places of the program by the op of the model that they belong to. */

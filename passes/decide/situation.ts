@@ -108,18 +108,38 @@ export const opSeconds = (
   });
 
 /** Kernels that are alike: of the same work, counted by values of the same grid. */
-type Kind = { readonly kernel: Kernel; readonly op: OpProfile; readonly times: number };
+type Kind = {
+  readonly kernel: Kernel;
+  readonly times: number;
+  /** Index, among the kinds, of the first that is counted by the same cells, and one of its ops. */
+  readonly counted: number;
+  readonly op: OpProfile;
+};
 
-function kindsOf({ ops: all, values }: Profile): Kind[] {
-  const kinds = new Map<string, Kind>();
-  for (const op of all) {
+function kindsOf({ ops: all, values, likes }: Profile): Kind[] {
+  const kinds = new Map<string, { readonly kernel: Kernel; readonly op: OpProfile; times: number }>();
+  const counts = new Map<number, number>();
+  for (const like of likes) counts.set(like, (counts.get(like) ?? 0) + 1);
+  const grids = new Map<OpProfile, string>();
+  for (const [like, times] of counts) {
+    const op = at(all, like);
     const value = op.counted === undefined ? undefined : values.get(op.counted);
+    grids.set(op, JSON.stringify([value?.stride, value?.extents]));
     for (const kernel of [...op.forward, ...op.backward]) {
       const key = JSON.stringify([kernel, value?.stride, value?.extents]);
-      kinds.set(key, { kernel, op, times: (kinds.get(key)?.times ?? 0) + 1 });
+      const known = kinds.get(key);
+      if (known === undefined) kinds.set(key, { kernel, op, times });
+      else known.times += times;
     }
   }
-  return [...kinds.values()];
+  const found = [...kinds.values()];
+  const first = new Map<string | undefined, number>();
+  return found.map((kind, index) => {
+    const grid = grids.get(kind.op);
+    const counted = first.get(grid) ?? index;
+    first.set(grid, counted);
+    return { ...kind, counted };
+  });
 }
 
 type Seconds = (kernel: Kernel, cells: number) => number;
@@ -129,11 +149,16 @@ const sumOver = (
   tile: readonly number[],
   samples: number,
   seconds: Seconds,
-): number =>
-  kinds.reduce(
-    (sum, { kernel, op, times }) => sum + times * seconds(kernel, ownCells(profile, op, tile, samples)),
-    0,
-  );
+): number => {
+  const cells: number[] = [];
+  let sum = 0;
+  for (const [index, { kernel, op, times, counted }] of kinds.entries()) {
+    const own = counted === index ? ownCells(profile, op, tile, samples) : (cells[counted] ?? 0);
+    cells[index] = own;
+    sum += times * seconds(kernel, own);
+  }
+  return sum;
+};
 
 /** Seconds of forward and backward of one micro-batch on a tile, every margin free: no halo takes less. */
 export const ownSeconds = (situation: Situation, tile: readonly number[], samples: number): number =>
