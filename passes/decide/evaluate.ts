@@ -21,7 +21,7 @@ import {
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
-import { bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
+import { type Bounds, bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
 
 export type Evaluated = {
   readonly shape: Shape;
@@ -46,6 +46,8 @@ export type Context = {
   readonly curveForward: readonly number[];
   /** Halo decisions that were made already. */
   readonly halos: Map<string, HaloAnswer>;
+  /** What the cuts of shapes take at least where nothing is computed again, by shape. */
+  readonly bounds: Map<string, Bounds>;
 };
 
 /** Undefined where the shape does not fit the memory whatever is recomputed. */
@@ -241,7 +243,9 @@ export function leastPipelined(context: Context, shape: Shape): number {
   if (point === undefined) return 0;
   const choice = { point, order: '1f1b', memory: Number.POSITIVE_INFINITY } as const;
   const question = stageQuestion(context, shape, haloOf(context, shape), choice);
-  return leastStages(question) + situation.updateSeconds / shape.stages;
+  const bounds = leastStages(question);
+  context.bounds.set(JSON.stringify(shape), bounds);
+  return Math.min(bounds.folded, bounds.straight) + situation.updateSeconds / shape.stages;
 }
 
 type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly memory: number };
@@ -252,7 +256,8 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
   const { point, order } = choice;
   const places = product(shape.grid);
   const extra = extraOf(context, point, halo.forward);
-  const pipeline = bestStages(stageQuestion(context, shape, halo, choice));
+  const known = point === context.curve[0] ? context.bounds.get(JSON.stringify(shape)) : undefined;
+  const pipeline = bestStages(stageQuestion(context, shape, halo, choice), known);
   if (pipeline === undefined) return undefined;
   const largest = Math.max(...stageBytes(situation, pipeline));
   const members = {

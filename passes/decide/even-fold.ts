@@ -47,16 +47,33 @@ function nextStates(
   states: readonly State[],
   pairs: readonly Omit<Inside, 'before'>[],
 ): State[] {
+  // What a part takes depends on where the state begins and where the part ends alone.
+  const encoders = byEnd(states, (from, e) => costs.seconds(q, from.e, e, from.d, from.d));
+  const decoders = byEnd(states, (from, d) => costs.seconds(q, from.e, from.e, d, from.d));
   return pairs.flatMap(({ e, d }): State[] => {
+    const [encoder, decoder] = [encoders(e), decoders(d)];
     let best: State | undefined;
-    for (const from of states) {
+    for (let index = 0; index < states.length; index++) {
+      const from = states[index] as State;
       if (from.e >= e || from.d <= d) continue;
-      const encoder = costs.seconds(q, from.e, e, from.d, from.d);
-      const lean = from.lean + Math.abs(encoder - costs.seconds(q, from.e, from.e, d, from.d));
+      const lean = from.lean + Math.abs((encoder[index] as number) - (decoder[index] as number));
       if (best !== undefined && lean >= best.lean) continue;
       if (costs.seconds(q, from.e, e, d, from.d) > most || !costs.fits(q, from.e, e, d, from.d)) continue;
       best = { e, d, before: from, lean };
     }
     return best === undefined ? [] : [best];
   });
+}
+
+/** For each end of a part what it takes from each state. */
+function byEnd(
+  states: readonly State[],
+  seconds: (from: State, end: number) => number,
+): (end: number) => Float64Array {
+  const known = new Map<number, Float64Array>();
+  return (end) => {
+    const all = known.get(end) ?? Float64Array.from(states, (from) => seconds(from, end));
+    known.set(end, all);
+    return all;
+  };
 }

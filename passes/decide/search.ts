@@ -198,7 +198,7 @@ function contextOf(situation: Situation, strips: boolean): Context {
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
   const curve = recomputeCurve({ profile, forward, backward, bytes, strips });
-  return { situation, space, curve, curveForward: forward, halos: new Map() };
+  return { situation, space, curve, curveForward: forward, halos: new Map(), bounds: new Map() };
 }
 
 type Ranking = {

@@ -47,11 +47,11 @@ export type StageAnswer = {
   readonly bound: number;
 };
 
-/** The best cut found; undefined if none fits the memory. */
-export function bestStages(question: StageQuestion): StageAnswer | undefined {
+/** The best cut found; undefined if none fits the memory. `known`: what `leastStages` says, where it was asked. */
+export function bestStages(question: StageQuestion, known?: Bounds): StageAnswer | undefined {
   const space = stageSpace(question);
   if (question.stages > space.positions.length + 1) return undefined;
-  const bounds = boundsOf(space, question);
+  const bounds = known ?? boundsOf(space, question);
   const best = bestOf(space, question, shapesOf(question), bounds);
   return (
     best && answerOf(question, improved(space, question, best), Math.min(bounds.folded, bounds.straight))
@@ -59,11 +59,11 @@ export function bestStages(question: StageQuestion): StageAnswer | undefined {
 }
 
 /** What no cut into so many stages takes less than, whatever the order and the memory; infinite if there is none. */
-export function leastStages(question: StageQuestion): number {
+export function leastStages(question: StageQuestion): Bounds {
   const space = stageSpace(question);
-  if (question.stages > space.positions.length + 1) return Number.POSITIVE_INFINITY;
-  const { folded, straight } = boundsOf(space, question);
-  return Math.min(folded, straight);
+  return question.stages > space.positions.length + 1
+    ? { folded: Number.POSITIVE_INFINITY, straight: Number.POSITIVE_INFINITY }
+    : boundsOf(space, question);
 }
 
 const boundsOf = (space: Space, question: StageQuestion): Bounds => ({
@@ -72,7 +72,7 @@ const boundsOf = (space: Space, question: StageQuestion): Bounds => ({
 });
 
 /** What the cuts of a kind take at least. */
-type Bounds = { readonly folded: number; readonly straight: number };
+export type Bounds = { readonly folded: number; readonly straight: number };
 
 /** So near to the bound, as a share, nothing more is tried; so near, cuts of other kinds are. */
 const [closeEnough, nearEnough] = [0.005, 0.02];
