@@ -6,7 +6,6 @@
 import { at } from '../../ir/box.ts';
 import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
-import { linkBetween, messageSeconds } from '../../ir/machine.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
@@ -21,6 +20,7 @@ import {
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
+import { stageMessages } from './stage-messages.ts';
 import { type Bounds, bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
 
 export type Evaluated = {
@@ -330,14 +330,7 @@ function stageQuestion(
     order,
     memory,
     workspace: point.working * share + halo.copies / shape.stages,
-    messageSeconds(from, to, bytes) {
-      const link = linkBetween(machine, from * places, to * places);
-      const sharing =
-        link !== undefined && (link.shared || link === machine.network)
-          ? Math.min(places, machine.devicesPerNode)
-          : 1;
-      return link === undefined ? 0 : messageSeconds(link, bytes * sharing);
-    },
+    messageSeconds: stageMessages(machine, places),
     overlaps: machine.launcher !== 'local',
   };
 }

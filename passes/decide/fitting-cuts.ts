@@ -50,6 +50,7 @@ function straightCosts(space: Space, question: StageQuestion, limits: Limits): S
       const messages = isPriced ? price(q, gets, gives) : 0;
       return secondsOf(space, from, microBatches, overlaps ? Math.max(work, messages) : work + 2 * messages);
     },
+    least: (from, to) => secondsOf(space, from, microBatches, workOf(space, from, to)),
     fits: (q, from, to, gets, gives) => {
       if (memory === Number.POSITIVE_INFINITY) return true;
       const held = keptBytes(at(peaks, q), [between(kept, from, to) + gets]);

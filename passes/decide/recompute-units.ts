@@ -21,7 +21,9 @@ export function unitsOf({ values }: Tape): Unit[] {
   values.forEach(({ bytes, price }, value) => {
     if (price === undefined || bytes === 0) return;
     const key = `${bytes} ${price}`;
-    alike.set(key, [...(alike.get(key) ?? []), value]);
+    const known = alike.get(key);
+    if (known === undefined) alike.set(key, [value]);
+    else known.push(value);
     count++;
   });
   const turns = count > most ? count / fewer : 1;

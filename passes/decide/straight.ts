@@ -8,6 +8,8 @@ export type StraightCosts = {
   readonly stages: number;
   /** Seconds of a stage with the ops [from, to) that gets and gives so many bytes of a micro-batch. */
   seconds(q: number, from: number, to: number, gets: number, gives: number): number;
+  /** What it takes at least in any stage: without messages. */
+  least(from: number, to: number): number;
   fits(q: number, from: number, to: number, gets: number, gives: number): boolean;
   /** Whether neither such a part nor a longer one is of use in any stage. */
   isLost(from: number, to: number): boolean;
@@ -28,10 +30,11 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
       const end = places[b] ?? 0;
       if (costs.isLost(start, end)) return false;
       const isLast = b === width - 1;
+      const least = costs.least(start, end);
       for (let q = isLast ? stages - 1 : 0; q < (isLast ? stages : stages - 1); q++) {
         const before = best[q * width + a] ?? 0;
         const known = best[(q + 1) * width + b] ?? 0;
-        if (before >= known) continue;
+        if (before >= known || least >= known) continue;
         const cost = Math.max(before, costs.seconds(q, start, end, gets, gives));
         if (cost >= known || !costs.fits(q, start, end, gets, gives)) continue;
         best[(q + 1) * width + b] = cost;
