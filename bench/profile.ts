@@ -17,21 +17,13 @@ import { at } from '../ir/box.ts';
 import { typesOf } from '../ir/graph.ts';
 import type { Plan, Segment } from '../ir/plan.ts';
 import { dimsOf, product, type ValueType } from '../ir/type.ts';
+import { type NodeTime, nodeTimes, opOf } from '../runtime/local/node-times.ts';
 import { sessionOptions } from '../runtime/local/sessions.ts';
 import { type Case, cases, planOf } from './networks.ts';
 import { conversation, pythonWithTorch, root } from './turns.ts';
 
 const runs = Number(process.argv[2] ?? 5);
 const wanted = process.argv[3] ?? '';
-
-/** Microseconds, as ONNX Runtime writes them. */
-type Event = {
-  readonly cat: string;
-  readonly name: string;
-  readonly ts: number;
-  readonly dur: number;
-  readonly args?: { readonly op_name?: string };
-};
 
 /** Numbers around 0, half of them 0 as after a ReLU; labels of two classes. */
 function tensorOf(type: ValueType, samples: number): Tensor {
@@ -50,8 +42,8 @@ function tensorOf(type: ValueType, samples: number): Tensor {
       );
 }
 
-/** The events of some runs of a segment. */
-async function eventsOf(segment: Segment): Promise<Event[]> {
+/** The times of the nodes in some runs of a segment. */
+async function timesOf(segment: Segment): Promise<NodeTime[]> {
   const folder = mkdtempSync(join(tmpdir(), 'unetc-profile-'));
   const options = { enableProfiling: true, profileFilePrefix: join(folder, 'run') };
   const session = await InferenceSession.create(emitOnnx(segment), {
@@ -72,53 +64,24 @@ async function eventsOf(segment: Segment): Promise<Event[]> {
   session.endProfiling();
   await session.release();
   const file = at(readdirSync(folder), 0);
-  const events: Event[] = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+  const text = readFileSync(join(folder, file), 'utf8');
   rmSync(folder, { recursive: true });
-  return events;
-}
-
-/** Each with what is its own: without the events that lie within it. */
-function ownTimes(events: readonly Event[]): { event: Event; own: number }[] {
-  const all = events
-    .filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'))
-    .map((event) => ({ event, own: event.dur }))
-    .sort((a, b) => a.event.ts - b.event.ts || b.event.dur - a.event.dur);
-  const around: { event: Event; own: number }[] = [];
-  const endOf = ({ event }: { event: Event }): number => event.ts + event.dur;
-  for (const one of all) {
-    while (around.length > 0 && endOf(at(around, around.length - 1)) < endOf(one)) around.pop();
-    const outer = around.at(-1);
-    if (outer !== undefined) outer.own -= one.event.dur;
-    around.push(one);
-  }
-  return all;
-}
-
-/** Names of nodes begin with that of their op's result. */
-function kindOf(kinds: ReadonlyMap<string, string>, node: string): string {
-  const end = node.lastIndexOf('~');
-  return kinds.get(node) ?? (end < 0 ? 'other' : kindOf(kinds, node.slice(0, end)));
+  return nodeTimes(text);
 }
 
 /** Milliseconds of each kind of op of a segment in its best run, node by node. */
 async function kindsOf(segment: Segment): Promise<Map<string, number>> {
-  const events = await eventsOf(segment);
-  const begins = events
-    .filter(({ name }) => name === 'model_run')
-    .map(({ ts }) => ts)
-    .sort((a, b) => a - b);
   const perNode = new Map<string, number[]>();
-  for (const { event, own } of ownTimes(events)) {
-    const run = begins.filter((begin) => begin <= event.ts).length;
-    const node = event.name.replace(/_kernel_time$/, '');
+  for (const { node, run, own } of await timesOf(segment)) {
     const times = perNode.get(node) ?? [];
     times[run] = (times[run] ?? 0) + own;
     perNode.set(node, times);
   }
-  const kinds = new Map(segment.graph.ops.map(({ output, kind }) => [output, kind]));
+  const kinds = new Map(segment.graph.ops.map(({ output, kind }): [string, string] => [output, kind]));
+  const results = new Set(kinds.keys());
   const sums = new Map<string, number>();
   for (const [node, times] of perNode) {
-    const kind = kindOf(kinds, node);
+    const kind = kinds.get(opOf(results, node) ?? '') ?? 'other';
     const least = Math.min(...times.filter((time) => time !== undefined)) / 1000;
     sums.set(kind, (sums.get(kind) ?? 0) + least);
   }

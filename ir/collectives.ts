@@ -23,18 +23,26 @@ const linkAmong = (machine: Machine, devices: number): Link =>
 /**
  * All-reduce: rings (Patarasu & Yuan 2009), which move each byte twice but for the own part, inside a node over
  * its links and across nodes at the bus bandwidth that the machine states; the latency once for each doubling of nodes.
+ * A machine of one node may state what its devices attain, software and all.
  */
 export function allReduceSeconds(machine: Machine, members: Members, bytes: number): number {
   if (members.count === 1) return 0;
   const nodes = nodesOf(machine, members);
   const inside = Math.ceil(members.count / nodes);
+  if (machine.nodes === 1 && statesAllReduce(machine)) return statedSeconds(machine, inside, bytes);
   const link = linkAmong(machine, inside);
   const local = inside === 1 ? 0 : (2 * (inside - 1) * bareSeconds(link, bytes)) / inside + 2 * link.latency;
-  if (nodes === 1) return local;
-  const { bandwidth, latency } = machine.allReduce;
-  const across = (2 * (nodes - 1) * bytes) / nodes / bandwidth;
-  return Math.max(local, across + latency * Math.ceil(Math.log2(nodes)));
+  return nodes === 1 ? local : Math.max(local, statedSeconds(machine, nodes, bytes));
 }
+
+function statedSeconds({ allReduce: { bandwidth, latency } }: Machine, count: number, bytes: number): number {
+  const across = (2 * (count - 1) * bytes) / count / bandwidth;
+  return across + latency * Math.ceil(Math.log2(count));
+}
+
+/** A machine of one node that says nothing of it has what its network, which it has no need of, is filled in with. */
+const statesAllReduce = ({ allReduce, network }: Machine): boolean =>
+  allReduce.bandwidth !== network.bandwidth || allReduce.latency !== network.latency;
 
 /** Each member gives `bytes` to every other; on a network all devices of a node do at once. */
 export function gatherSeconds(machine: Machine, members: Members, bytes: number): number {

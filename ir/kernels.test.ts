@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { allReduceSeconds } from './collectives.ts';
 import { kernelSeconds, waveShare } from './kernels.ts';
-import { type Device, shareAt } from './machine.ts';
+import { type Device, type Machine, shareAt } from './machine.ts';
 
 const device: Device = {
   name: 'd',
@@ -30,6 +31,54 @@ test('a kernel takes the longer of arithmetic and traffic, and its launch', () =
   assert.is(kernelSeconds(device, heavy, 1000), 1e9 / 5e11 + 1e-5);
   const wide = { ...kernel, flops: { fixed: 0, perCell: 1 }, bytes: { fixed: 1e6, perCell: 4000 } };
   assert.is(kernelSeconds(device, wide, 1000), 5e6 / 1e11 + 1e-5);
+});
+
+test('intensity is a factor of the arithmetic: that of the maps, weights do not count', () => {
+  const intense: Device = {
+    ...device,
+    intensity: {
+      conv: [
+        { size: 10, share: 0.2 },
+        { size: 1000, share: 1 },
+      ],
+    },
+  };
+  const kernel = { kernel: 'conv', pixels: 0, channels: 0 } as const;
+  const few = { ...kernel, flops: { fixed: 0, perCell: 40 }, bytes: { fixed: 1e3, perCell: 4 } };
+  assert.is(kernelSeconds(intense, few, 1e6), 4e7 / (1e12 * 0.5 * 0.2) + 1e-5);
+  const many = { ...few, flops: { fixed: 0, perCell: 4e3 } };
+  assert.is(kernelSeconds(intense, many, 1e6), 4e9 / (1e12 * 0.5) + 1e-5);
+});
+
+test('a kind of which anything is given takes nothing from its class', () => {
+  const told: Device = { ...device, traffic: { up_conv: [{ size: 1, share: 0.25 }] } };
+  const kernel = { kernel: 'conv', pixels: 0, channels: 0 } as const;
+  const work = { ...kernel, flops: { fixed: 0, perCell: 1e4 }, bytes: { fixed: 0, perCell: 100 } };
+  assert.is(kernelSeconds(told, { ...work, kind: 'up_conv' }, 1000), 1e7 / 1e12 + 1e-5);
+  assert.is(kernelSeconds(told, { ...work, kind: 'conv' }, 1000), 1e7 / (1e12 * 0.5) + 1e-5);
+  const wide = { ...work, kind: 'up_conv' as const, bytes: { fixed: 0, perCell: 1e4 } };
+  assert.is(kernelSeconds(told, wide, 1000), 1e7 / (1e11 * 0.25) + 1e-5);
+});
+
+test('what a machine of one node says of sums holds in place of its links', () => {
+  const members = { count: 2, spacing: 1, first: 0 };
+  const one: Machine = {
+    name: 'one',
+    nodes: 1,
+    devicesPerNode: 2,
+    device,
+    sockets: [[0, 1]],
+    inSocket: { name: 'l', bandwidth: 1e9, latency: 1e-3, shared: false },
+    betweenSockets: { name: 'l', bandwidth: 1e9, latency: 1e-3, shared: false },
+    network: { name: 'none', bandwidth: 1e11, latency: 0, shared: false },
+    allReduce: { bandwidth: 1e11, latency: 0 },
+    host: { memory: 1e10, link: 1e10 },
+    storage: 1e9,
+    launcher: 'local',
+  };
+  assert.is(allReduceSeconds(one, members, 1e6), 1e-3 + 2e-3);
+  const told = { ...one, allReduce: { bandwidth: 1e8, latency: 5e-3 } };
+  assert.is(allReduceSeconds(told, members, 1e6), 1e-2 + 5e-3);
 });
 
 test('a curve is linear in the logarithm of the size, and flat beyond its ends', () => {

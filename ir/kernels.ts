@@ -3,13 +3,15 @@
  *
  *   seconds = max(flops / (peak * share), bytes / (bandwidth * share)) + launch
  *
- * (the roofline of Williams et al. 2009 with attainable shares from the machine file). The share of the peak of
- * a convolution has a second factor, wave quantisation: its result is cut into blocks of so many pixels times
- * channels, one for each processor at a time, and the last wave of blocks takes as long as a full one.
+ * (the roofline of Williams et al. 2009 with attainable shares from the machine file). The share of the peak may have
+ * further factors. One by the kernel's intensity, its FLOPs for each byte of its maps: of few channels much of the time of a
+ * convolution goes into bringing operands where it needs them. And wave quantisation: the result of a
+ * convolution is cut into blocks of so many pixels times channels, one for each processor at a time, and the last wave
+ * of blocks takes as long as a full one.
  */
 import { volume } from './box.ts';
 import type { Op } from './graph.ts';
-import { type Device, type KernelClass, shareAt } from './machine.ts';
+import { type Curve, type Device, type KernelClass, type KernelName, shareAt } from './machine.ts';
 import { flopsOf, ops } from './ops/table.ts';
 import { elementsOf, type MapType, type ValueType } from './type.ts';
 
@@ -19,6 +21,8 @@ export type Amount = { readonly fixed: number; readonly perCell: number };
 /** The work of one op, as a function of the cells of the map that it is counted by. */
 export type Kernel = {
   readonly kernel: KernelClass;
+  /** What it is beside its class: where the machine says something of it, that holds. */
+  readonly kind?: KernelName;
   readonly flops: Amount;
   readonly bytes: Amount;
   /** Pixels that the blocks of its result share out, per cell; 0 where no waves are counted. */
@@ -52,6 +56,7 @@ export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): K
   const blocked = waved.has(kernel) ? blockedMap(kernel, inputs, op.type) : undefined;
   return {
     kernel,
+    kind: op.kind,
     flops: grows ? { fixed: 0, perCell: flops / cells } : { fixed: flops, perCell: 0 },
     bytes: { fixed: bytesWhere(false), perCell: bytesWhere(true) / cells },
     pixels: blocked === undefined ? 0 : volume(blocked.box) / cells,
@@ -69,18 +74,36 @@ export function waveShare({ wave }: Pick<Device, 'wave'>, pixels: number, channe
   return (pixels * channels) / (waves * wave.processors * wave.pixels * wave.channels);
 }
 
+type Limit = 'arithmetic' | 'intensity' | 'traffic';
+
+const isGiven = ({ arithmetic, intensity, traffic }: Device, name: KernelName): boolean =>
+  (arithmetic[name] ?? traffic[name] ?? intensity?.[name]) !== undefined;
+
+/** A kind of which anything is given takes nothing from its class. */
+function curveOf(device: Device, { kernel, kind }: Kernel, limit: Limit): Curve | undefined {
+  const name = kind !== undefined && isGiven(device, kind) ? kind : kernel;
+  return device[limit]?.[name];
+}
+
+/** FLOPs for each byte of the maps that a kernel reads and writes, however large they are; without maps, of all. */
+export const intensityOf = ({ flops, bytes }: Kernel): number =>
+  flops.perCell > 0 ? flops.perCell / bytes.perCell : flops.fixed / bytes.fixed;
+
 /** Seconds of the floating-point operations alone, at the rate that a kernel on `cells` cells attains. */
 function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
   const flops = amount(one.flops, cells);
+  if (flops === 0) return 0;
   const attained =
-    shareAt(device.arithmetic[one.kernel], flops) * waveShare(device, one.pixels * cells, one.channels);
+    shareAt(curveOf(device, one, 'arithmetic'), flops) *
+    shareAt(curveOf(device, one, 'intensity'), intensityOf(one)) *
+    waveShare(device, one.pixels * cells, one.channels);
   return flops / (device.peak * attained);
 }
 
 /** Seconds in which its operands and its result pass between the device and its memory. */
 function trafficSeconds(device: Device, one: Kernel, cells: number): number {
   const bytes = amount(one.bytes, cells);
-  return bytes / (device.bandwidth * shareAt(device.traffic[one.kernel], bytes));
+  return bytes / (device.bandwidth * shareAt(curveOf(device, one, 'traffic'), bytes));
 }
 
 /** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
@@ -95,11 +118,11 @@ export const kernelLimit = (device: Device, one: Kernel, cells: number): KernelL
 
 /** The least seconds that any kernel of this class can take for the same work: no waves, no launch, its best share. */
 export function leastSeconds(device: Device, one: Kernel, cells: number): number {
-  const best = (curve: Device['arithmetic'][KernelClass]) =>
-    curve === undefined ? 1 : Math.max(...curve.map(({ share }) => share));
+  const best = (limit: Limit) =>
+    Math.max(...(curveOf(device, one, limit) ?? [{ share: 1 }]).map(({ share }) => share));
   return Math.max(
-    amount(one.flops, cells) / (device.peak * best(device.arithmetic[one.kernel])),
-    amount({ ...one.bytes, fixed: 0 }, cells) / (device.bandwidth * best(device.traffic[one.kernel])),
+    amount(one.flops, cells) / (device.peak * best('arithmetic') * best('intensity')),
+    amount({ ...one.bytes, fixed: 0 }, cells) / (device.bandwidth * best('traffic')),
   );
 }
 

@@ -2,6 +2,7 @@
  * A machine, as its `.machine` text describes it: nodes of equal devices, the links between them, and how much of
  * each peak can be had. What costs are counted with; nothing here is measured or assumed by the program itself.
  */
+import type { OpKind } from './ops/attributes.ts';
 
 /** How a figure is known. */
 export const provenances = ['published', 'measured', 'assumed'] as const;
@@ -23,6 +24,14 @@ export const kernelClasses = [
 ] as const;
 export type KernelClass = (typeof kernelClasses)[number];
 
+/** Instructions in which a device moves numbers itself, outside of any kernel. `run`: giving out a segment's results. */
+export const ownWorks = ['accumulate', 'paste', 'exchange', 'count', 'metric', 'clip', 'run'] as const;
+export type OwnWork = (typeof ownWorks)[number];
+
+/** What efficiencies may be given for: a class, or a kind of op or instruction that is not like the others of its class. */
+export type KernelName = KernelClass | OpKind | OwnWork;
+export type Efficiencies = { readonly [N in KernelName]?: Curve };
+
 export const precisions = ['fp16', 'bf16', 'tf32', 'fp64'] as const;
 export type Precision = (typeof precisions)[number];
 
@@ -42,10 +51,12 @@ export type Device = {
   readonly launch: number;
   /** Seconds that an instruction of a plan takes beside its kernels; 0 where absent. */
   readonly dispatch?: number;
-  /** Share of the peak that a class attains, by FLOPs of one kernel; 1 where absent. */
-  readonly arithmetic: { readonly [K in KernelClass]?: Curve };
-  /** Share of the bandwidth that a class attains, by bytes of one kernel; 1 where absent. */
-  readonly traffic: { readonly [K in KernelClass]?: Curve };
+  /** Share of the peak that kernels attain, by FLOPs of one kernel; 1 where absent. */
+  readonly arithmetic: Efficiencies;
+  /** A further factor of that share, by FLOPs for each byte of the kernel's maps; 1 where absent. */
+  readonly intensity?: Efficiencies;
+  /** Share of the bandwidth that kernels attain, by bytes of one kernel; 1 where absent. */
+  readonly traffic: Efficiencies;
   /** Wave quantisation: blocks of `pixels` x `channels` of the output are spread over `processors`. Absent: none. */
   readonly wave?: { readonly processors: number; readonly pixels: number; readonly channels: number };
 };

@@ -25,7 +25,7 @@ import {
   workedSeconds,
 } from './simulation.ts';
 import { transfersOf } from './transfers.ts';
-import { type BufferBytes, bytesOfBuffers, loadSeconds, pricesOf, workSeconds } from './work.ts';
+import { type BufferBytes, bytesOfBuffers, copySeconds, loadSeconds, pricesOf, workSeconds } from './work.ts';
 
 type Ready = { time: number; readonly activity: Activity /** Who brings it. */; readonly by: number };
 
@@ -154,6 +154,8 @@ const placesOfRole = ({ axes }: Plan, role: Role): number[][] =>
 function perform(world: World, state: State, index: number): boolean {
   const instruction = at(state.role.instructions, state.next);
   const meeting = at(at(world.meetings, index), state.next);
+  if (meeting !== undefined && !world.overlaps && (instruction.do === 'send' || instruction.do === 'receive'))
+    return carry(world, state, index, instruction, meeting);
   if (meeting !== undefined) return meet(world, state, index, instruction, meeting);
   if (instruction.do === 'load') load(world, state, instruction.into);
   else compute(world, state, instruction);
@@ -220,7 +222,8 @@ function meet(
   // Receives are posted ahead on clusters: what is sent comes while the receiver still computes.
   const posted = instruction.do === 'receive' && world.overlaps;
   const own =
-    came.get(index) ?? (posted ? 0 : Math.max(state.compute, needs.time, world.overlaps ? state[lane] : 0));
+    came.get(index) ??
+    (posted ? 0 : Math.max(state.compute, needs.time, world.overlaps ? state[lane] : state.messages));
   came.set(index, own);
   if (meeting.others.some((other) => !came.has(other))) return false;
   const begins = Math.max(own, ...meeting.others.map((other) => came.get(other) ?? 0));
@@ -249,6 +252,45 @@ function meet(
   } else if (!posted) state[lane] = ends;
   for (const name of usesOf(instruction).writes)
     state.ready.set(name, { time: ends, activity: meeting.waiting, by: state.next });
+  return true;
+}
+
+/**
+ * A message between stages of this machine's processes: a thread carries it, one after another, while both go on, so the
+ * sender is held up by its own copy alone, and the receiver until the message is there, and by its copy.
+ */
+function carry(
+  world: World,
+  state: State,
+  index: number,
+  instruction: Instruction,
+  { key, activity, waiting, bytes, others, seconds }: Meeting,
+): boolean {
+  const came = world.arrivals.get(key) ?? new Map<number, number>();
+  world.arrivals.set(key, came);
+  if (others.some((other) => !came.has(other))) return false;
+  const own = state.compute;
+  const begins = Math.max(own, ...others.map((other) => came.get(other) ?? 0));
+  const ends = begins + copySeconds(instruction, state.bytes, world.prices);
+  if (instruction.do === 'send') state.messages = Math.max(ends, state.messages) + seconds;
+  // When it is there, of the sender.
+  came.set(index, instruction.do === 'send' ? state.messages : ends);
+  record(state, {
+    activity,
+    lane: 'compute',
+    from: begins,
+    to: ends,
+    waited: begins - own,
+    meeting: {
+      key,
+      bytes,
+      others,
+      came: own,
+      ...(begins > own ? { last: lastOf(new Map([...came].filter(([role]) => role !== index))) } : {}),
+    },
+  });
+  state.seconds[waiting] += begins - own;
+  state.compute = ends;
   return true;
 }
 

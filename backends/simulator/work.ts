@@ -1,17 +1,17 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
 import { type Graph, typesOf } from '../../ir/graph.ts';
 import { type Kernel, kernelSeconds, opSeconds } from '../../ir/kernels.ts';
-import type { KernelClass, Machine } from '../../ir/machine.ts';
+import type { KernelClass, Machine, OwnWork } from '../../ir/machine.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
-import type { ValueType } from '../../ir/type.ts';
+import { bytesOf, type ValueType } from '../../ir/type.ts';
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
 /** What instructions are priced by. */
 export type Prices = {
   readonly machine: Machine;
-  /** Seconds of one run of a segment. */
+  /** Seconds of one run of a segment, its results given out. */
   runSeconds(segment: string): number;
 };
 
@@ -35,13 +35,25 @@ export type BufferBytes = ReadonlyMap<string, number>;
 export const bytesOfBuffers = ({ buffers }: Role): BufferBytes =>
   new Map(buffers.map(({ name, bytes }) => [name, bytes]));
 
-const segmentSeconds = ({ device }: Machine, { graph, samples }: Segment): number => {
+const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number => {
+  const { device } = machine;
   const types = typesOf(graph);
   const operands = (names: readonly string[]): ValueType[] => names.flatMap((name) => types.get(name) ?? []);
   const seconds = graph.ops.map((op) => opSeconds(device, op, operands(op.inputs), samples));
   const total = seconds.reduce((sum, one) => sum + one, 0);
-  return total - fusedLaunches(graph) * device.launch;
+  return (
+    total - fusedLaunches(graph) * device.launch + givingSeconds(machine, operands(graph.outputs), samples)
+  );
 };
+
+/** Where the machine says that results which leave a segment are copied, and updates are not worked through in pieces. */
+const givingSeconds = (machine: Machine, results: readonly ValueType[], samples: number): number =>
+  machine.device.traffic.run === undefined
+    ? 0
+    : results.reduce(
+        (sum, type) => sum + traffic(machine, 'move', 'run', bytesOf(type, samples)) - machine.device.launch,
+        0,
+      );
 
 /** Launches saved because an optimizer updates all parameters in one kernel an op kind (multi-tensor kernels). */
 export function fusedLaunches({ ops: all }: Graph): number {
@@ -49,10 +61,11 @@ export function fusedLaunches({ ops: all }: Graph): number {
   return updates.length - new Set(updates.map(({ kind }) => kind)).size;
 }
 
-/** One kernel that moves so many bytes, each read or written once. */
-function traffic({ device }: Machine, kernel: KernelClass, bytes: number): number {
+/** Numbers that a device moves itself, so many bytes, each read or written once. */
+function traffic({ device }: Machine, kernel: KernelClass, kind: OwnWork | undefined, bytes: number): number {
   const one: Kernel = {
     kernel,
+    ...(kind === undefined ? {} : { kind }),
     flops: { fixed: 0, perCell: 0 },
     bytes: { fixed: bytes, perCell: 0 },
     pixels: 0,
@@ -70,31 +83,33 @@ type Work = { [K in Instruction['do']]: (instruction: InstructionOf<K>, priced: 
 
 const none = () => 0;
 
-const moved =
-  (times: number) =>
-  ({ into }: { readonly into: string }, { bytes, prices }: Priced): number =>
-    traffic(prices.machine, 'move', times * sumOf(bytes, [into]));
-
 const work: Work = {
   load: none,
-  draw: moved(1),
-  count: ({ from }, { bytes, prices }) => traffic(prices.machine, 'reduction', sumOf(bytes, [from])),
+  draw: ({ into }, { bytes, prices }) => traffic(prices.machine, 'move', undefined, sumOf(bytes, [into])),
+  count: ({ from }, { bytes, prices }) => traffic(prices.machine, 'reduction', 'count', sumOf(bytes, [from])),
   run: ({ segment }, { prices }) => prices.runSeconds(segment) + (prices.machine.device.dispatch ?? 0),
-  accumulate: (one, priced) => moved(one.first ? 2 : 3)(one, priced),
-  paste: (one, { bytes, prices }) => traffic(prices.machine, 'move', 3 * sumOf(bytes, [one.from])),
+  accumulate: ({ first, into }, { bytes, prices }) =>
+    traffic(prices.machine, 'move', first ? undefined : 'accumulate', (first ? 2 : 3) * sumOf(bytes, [into])),
+  paste: ({ from }, { bytes, prices }) => traffic(prices.machine, 'move', 'paste', 3 * sumOf(bytes, [from])),
   exchange: ({ from, into }, { bytes, prices }) =>
     into === undefined
       ? 0
-      : traffic(prices.machine, 'move', sumOf(bytes, [into, ...(from === undefined ? [] : [from])])),
+      : traffic(
+          prices.machine,
+          'move',
+          'exchange',
+          sumOf(bytes, [into, ...(from === undefined ? [] : [from])]),
+        ),
   send: none,
   receive: none,
   all_gather: none,
   reduce_scatter: none,
   all_reduce: none,
-  clip: ({ buffers }, { bytes, prices }) => traffic(prices.machine, 'reduction', 3 * sumOf(bytes, buffers)),
+  clip: ({ buffers }, { bytes, prices }) =>
+    traffic(prices.machine, 'reduction', 'clip', 3 * sumOf(bytes, buffers)),
   rate: none,
   metric: ({ predicted, labels }, { bytes, prices }) =>
-    traffic(prices.machine, 'reduction', sumOf(bytes, [predicted, labels])),
+    traffic(prices.machine, 'reduction', 'metric', sumOf(bytes, [predicted, labels])),
   store: none,
   report: none,
   free: none,
@@ -103,6 +118,15 @@ const work: Work = {
 /** Seconds of the device's own work in an instruction. */
 export const workSeconds = (instruction: Instruction, bytes: BufferBytes, prices: Prices): number =>
   (work[instruction.do] as (one: Instruction, priced: Priced) => number)(instruction, { bytes, prices });
+
+/** What a process copies of a message to another stage, once for itself and once for whoever carries it. */
+export const copySeconds = (instruction: Instruction, bytes: BufferBytes, { machine }: Prices): number => {
+  if (instruction.do === 'send')
+    return traffic(machine, 'move', undefined, 2 * sumOf(bytes, [instruction.from]));
+  return instruction.do === 'receive'
+    ? traffic(machine, 'move', undefined, 2 * sumOf(bytes, [instruction.into]))
+    : 0;
+};
 
 /** Seconds that loading takes from storage, all devices of a node at once. */
 export const loadSeconds = ({ storage, devicesPerNode }: Machine, bytes: BufferBytes, into: string): number =>

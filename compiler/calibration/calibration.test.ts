@@ -1,11 +1,11 @@
 /** From times to a description: a machine whose kernels keep to the cost model is found again. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Device, kernelClasses, messageSeconds } from '../../ir/machine.ts';
+import { type Device, messageSeconds } from '../../ir/machine.ts';
 import { printMachine, readMachine } from '../../ir/text/machine.ts';
 import { fitShares, secondsWith, type Timed } from './fit.ts';
-import { calibrationKernels, calibrationSteps } from './kernels.ts';
-import { linkFrom, type Measured, machineFrom } from './machine.ts';
+import { calibrationSteps, timedKernels, timedUpdate, updateSegments } from './kernels.ts';
+import { linkFrom, type Measured, machineFrom, sumsFrom } from './machine.ts';
 
 const peaks = { flops: 1e11, bytes: 1e10 };
 
@@ -15,14 +15,20 @@ test('shares that the kernels were made with are found, whichever limit binds', 
       { size: 1e5, share: 0.2 },
       { size: 1e9, share: 0.8 },
     ],
+    intensity: [
+      { size: 1, share: 0.4 },
+      { size: 256, share: 1 },
+    ],
     traffic: [{ size: 1, share: 0.5 }],
   };
   const timed = Array.from({ length: 60 }, (_, i): Timed => {
     const flops = 10 ** (5 + (i % 12) / 3);
-    const one = { kernel: 'conv' as const, flops, bytes: flops / 4 ** (i % 5), times: 1, seconds: 0 };
+    const alike = { kernel: 'conv', kind: 'conv', times: 1, seconds: 0 } as const;
+    const intensity = 4 ** (i % 5);
+    const one = { ...alike, flops, intensity, bytes: flops / intensity };
     return { ...one, seconds: secondsWith(truth, one, peaks) };
   });
-  const found = fitShares(timed, peaks);
+  const found = fitShares(timed, peaks, { arithmetic: true, intensity: true });
   const errors = timed.map((one) => Math.abs(secondsWith(found, one, peaks) / one.seconds - 1));
   assert.ok(Math.max(...errors) < 0.35, `${Math.max(...errors)}`);
   assert.ok(errors.reduce((sum, error) => sum + error, 0) / errors.length < 0.08);
@@ -30,9 +36,17 @@ test('shares that the kernels were made with are found, whichever limit binds', 
 
 test('a class of kernels that only move bytes has no arithmetic', () => {
   const timed = [1e4, 1e6, 1e8].map((bytes): Timed => {
-    return { kernel: 'move', flops: 0, bytes, times: 1, seconds: bytes / (peaks.bytes * 0.25) };
+    return {
+      kernel: 'move',
+      kind: 'concat',
+      flops: 0,
+      intensity: 0,
+      bytes,
+      times: 1,
+      seconds: bytes / (peaks.bytes * 0.25),
+    };
   });
-  const { arithmetic, traffic } = fitShares(timed, peaks);
+  const { arithmetic, traffic } = fitShares(timed, peaks, { arithmetic: false, intensity: false });
   assert.is(arithmetic, undefined);
   for (const { share } of traffic) assert.ok(Math.abs(share / 0.25 - 1) < 0.02, `${share}`);
 });
@@ -45,34 +59,65 @@ test('messages: latency of the small, the rate of the large', () => {
     assert.ok(Math.abs(messageSeconds(link, bytes) / taken - 1) < 0.1, `${bytes}`);
 });
 
-test('kernels of every class, each once, with bytes and FLOPs', () => {
-  const kernels = calibrationKernels(16);
-  for (const kernel of kernelClasses)
+test('sums: latency and rate of what devices give and get', () => {
+  const seconds = (bytes: number) => 2e-3 + bytes / 5e8;
+  const { latency, bandwidth } = sumsFrom(
+    [10, 14, 18, 22, 26].map((power) => ({ bytes: 2 ** power, seconds: seconds(2 ** power) })),
+    2,
+  );
+  assert.ok(Math.abs(latency / 2e-3 - 1) < 0.02, `${latency}`);
+  assert.ok(Math.abs(bandwidth / 5e8 - 1) < 0.02, `${bandwidth}`);
+});
+
+/** Seconds of each op as if nothing bound it but its place. */
+const [step] = calibrationSteps(16);
+const ops = step?.segment.graph.ops ?? [];
+const kernels =
+  step === undefined
+    ? []
+    : timedKernels(
+        step.segment,
+        ops.map((_, index) => 1e-4 * (1 + index)),
+      );
+const updates = updateSegments(2 ** 20).flatMap(({ segment }) => timedUpdate(segment, 1e-3));
+
+test('the ops of a step are its kernels, and their times add up to those of the ops', () => {
+  const sum = kernels.reduce((total, { seconds, times }) => total + seconds * times, 0);
+  assert.ok(Math.abs(sum / ((1e-4 * (ops.length * (ops.length + 1))) / 2) - 1) < 1e-9);
+  assert.is(
+    kernels.reduce((count, { times }) => count + times, 0),
+    ops.length,
+  );
+  for (const kernel of ['conv', 'conv_data', 'conv_weight', 'pointwise', 'reduction', 'move'])
     assert.ok(
       kernels.some((one) => one.kernel === kernel),
       kernel,
     );
-  assert.ok(kernels.every(({ bytes, file }) => bytes > 0 && file.length > 0));
-  const [step] = calibrationSteps(16);
+  assert.ok([...kernels, ...updates].every(({ bytes }) => bytes > 0));
   const device: Device = {
     ...{ name: 'd', memory: 1, reserve: 0, peak: 1e12, bandwidth: 1e12, launch: 1 },
     arithmetic: {},
     traffic: {},
   };
-  assert.ok(step !== undefined && Math.abs(step.seconds(device) - step.ops) < 1e-3);
+  assert.ok(step !== undefined && Math.abs(step.seconds(device) - ops.length) < 1e-3);
 });
+
+const moved = [12, 16, 20].map((power) => ({ bytes: 2 ** power, seconds: 2 ** power / 1e9 }));
 
 const measured: Measured = {
   name: 'here',
   devices: 2,
-  kernels: calibrationKernels(16).map((one) => ({
-    ...one,
-    seconds: 1e-4 + one.flops / 1e10 + one.bytes / 1e9,
-  })),
+  kernels: kernels.map((one) => ({ ...one, seconds: 1e-4 + one.flops / 1e10 + one.bytes / 1e9 })),
+  updates,
+  moved: {
+    ...{ accumulate: moved, paste: moved, exchange: moved, count: moved, metric: moved, clip: moved },
+    run: moved,
+  },
   smallest: { taken: 1e-3, ops: 100, seconds: ({ launch }) => 100 * launch + 4e-4 },
   dispatch: 3.21987e-5,
   copyRate: 1.23456e10,
   trades: [10, 14, 18, 22].map((power) => ({ bytes: 2 ** power, seconds: 1e-5 + 2 ** power / 2e9 })),
+  sums: [10, 14, 18, 22].map((power) => ({ bytes: 2 ** power, seconds: 1e-3 + 2 ** power / 1e9 })),
   memory: 4e9,
   reserve: 2e8,
   hostMemory: 16e9,
@@ -86,6 +131,8 @@ test('the description is read back as it is, with or without neighbours, and say
     assert.equal(back.ok ? back.value : back.diagnostics, machine);
     assert.is(machine.provenance?.['device.memory'], 'assumed');
     assert.is(machine.provenance?.['device.efficiency.conv.arithmetic'], 'measured');
+    assert.is(machine.provenance?.['device.efficiency.conv.intensity'], 'measured');
+    assert.is(machine.provenance?.['device.efficiency.accumulate.traffic'], 'measured');
     assert.is(machine.device.dispatch, 3.22e-5);
     assert.is(machine.device.launch, 6e-6);
   }

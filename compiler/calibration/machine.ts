@@ -1,29 +1,37 @@
 /** The description of a machine from what was measured on it. */
 import {
-  type Curve,
   type Device,
+  type Efficiencies,
   type KernelClass,
+  type KernelName,
   kernelClasses,
   type Link,
   type Machine,
+  type OwnWork,
+  ownWorks,
   type Provenance,
 } from '../../ir/machine.ts';
 import { noLink } from '../../ir/text/machine-assembly.ts';
-import { fitShares, peaksOf, type Timed } from './fit.ts';
+import { fitShares, type Peaks, peaksOf, type Shares, type Timed, type Wanted } from './fit.ts';
 
 export type Measured = {
   readonly name: string;
   readonly devices: number;
   /** Their launches counted. */
   readonly kernels: readonly Timed[];
+  /** Updates, of which a device launches all together. */
+  readonly updates: readonly Timed[];
+  /** Numbers that a device moves itself. */
+  readonly moved: { readonly [W in OwnWork]: readonly Meeting[] };
   /** A whole step in which every kernel is small: its seconds, and what the cost model says of it. */
   readonly smallest: { readonly taken: number; readonly ops: number; seconds(device: Device): number };
   /** Seconds that an instruction takes beside its kernels. */
   readonly dispatch: number;
   /** Bytes a second, read and written. */
   readonly copyRate: number;
-  /** Seconds in which two devices give each other so many bytes; sizes ascend. */
-  readonly trades: readonly { readonly bytes: number; readonly seconds: number }[];
+  /** In which two devices give each other so many bytes, and all sum so many; sizes ascend. */
+  readonly trades: readonly Meeting[];
+  readonly sums: readonly Meeting[];
   /** Bytes that a device may use, and that it uses without any work. */
   readonly memory: number;
   readonly reserve: number;
@@ -32,11 +40,14 @@ export type Measured = {
   readonly storage: number;
 };
 
+export type Meeting = { readonly bytes: number; readonly seconds: number };
+
 /** A machine of one node whose devices are processes. */
 export function machineFrom(measured: Measured): Machine {
   const device = deviceFrom(measured);
   const inSocket = measured.devices > 1 ? linkFrom(measured.trades) : noLink(device);
   const none = noLink(device);
+  const absent = { bandwidth: none.bandwidth, latency: none.latency };
   const machine: Machine = {
     name: measured.name,
     nodes: 1,
@@ -46,7 +57,7 @@ export function machineFrom(measured: Measured): Machine {
     inSocket,
     betweenSockets: inSocket,
     network: none,
-    allReduce: { bandwidth: none.bandwidth, latency: none.latency },
+    allReduce: measured.devices > 1 ? sumsFrom(measured.sums, measured.devices) : absent,
     host: { memory: wholeMebibytes(measured.hostMemory), link: rounded(measured.copyRate) },
     storage: rounded(measured.storage),
     launcher: 'local',
@@ -61,10 +72,7 @@ const wholeMebibytes = (bytes: number): number => Math.max(1, Math.round(bytes /
 
 const rounds = 3;
 
-/**
- * Kernels run alone cost less than those of a step, which find caches full of others' data: the launch is what the
- * smallest step takes beyond the rest of its kernels, an equal part for each of its ops.
- */
+/** The launch is what the smallest step takes beyond the rest of its kernels, an equal part for each of its ops. */
 function deviceFrom(measured: Measured): Device {
   const { taken, ops, seconds } = measured.smallest;
   let device = deviceWith(taken / ops, measured);
@@ -77,18 +85,16 @@ function deviceFrom(measured: Measured): Device {
 const leastSeconds = 5e-6;
 
 function deviceWith(launch: number, { kernels: whole, copyRate, ...measured }: Measured): Device {
-  const kernels = whole
-    .map((one) => ({ ...one, seconds: one.seconds - launch }))
-    .filter(({ seconds }) => seconds >= leastSeconds);
+  const kernels = [
+    ...whole.map((one) => ({ ...one, seconds: one.seconds - launch })),
+    ...measured.updates,
+  ].filter(({ seconds }) => seconds >= leastSeconds);
   const peaks = peaksOf(kernels, copyRate);
   const exact = { flops: rounded(peaks.flops), bytes: rounded(peaks.bytes) };
-  const shares = kernelClasses.flatMap((kernel) => {
-    const timed = kernels.filter((one) => one.kernel === kernel);
-    return timed.length === 0 ? [] : [{ kernel, ...fitShares(timed, exact) }];
-  });
-  const curves = (limit: 'arithmetic' | 'traffic'): { [K in KernelClass]?: Curve } =>
+  const shares = [...sharesOf(kernels, exact), ...sharesOfMoved(measured.moved, exact)];
+  const curves = (limit: keyof Shares): Efficiencies =>
     Object.fromEntries(
-      shares.flatMap(({ kernel, [limit]: curve }) => (curve === undefined ? [] : [[kernel, curve]])),
+      shares.flatMap(({ name, [limit]: curve }) => (curve === undefined ? [] : [[name, curve]])),
     );
   return {
     name: 'cpu',
@@ -99,9 +105,55 @@ function deviceWith(launch: number, { kernels: whole, copyRate, ...measured }: M
     launch: rounded(launch),
     dispatch: rounded(measured.dispatch),
     arithmetic: curves('arithmetic'),
+    intensity: curves('intensity'),
     traffic: curves('traffic'),
   };
 }
+
+type Named = Shares & { readonly name: KernelName };
+
+/** Classes whose kernels do much with a byte. */
+const intense: ReadonlySet<KernelClass> = new Set(['conv', 'conv_data', 'conv_weight', 'matmul']);
+
+/** Classes that hold kinds of ops which do more with a byte than others: where a kind is not known, FLOPs tell them apart. */
+const mixed: ReadonlySet<KernelClass> = new Set(['pointwise', 'reduction']);
+
+/** Kernels of a kind that were seen in so many sizes say what it takes; of fewer, what its class takes. */
+const fewestSizes = 4;
+
+/** Of each class, and of each kind in it that is not the only one and was seen often enough. */
+function sharesOf(kernels: readonly Timed[], peaks: Peaks): Named[] {
+  return kernelClasses.flatMap((kernel): Named[] => {
+    const all = kernels.filter((one) => one.kernel === kernel);
+    const own = all.filter(({ kind }) => kind === kernel);
+    const timed = own.length > 0 ? own : all;
+    if (timed.length === 0) return [];
+    const wanted: Wanted = {
+      arithmetic: intense.has(kernel) || mixed.has(kernel),
+      intensity: intense.has(kernel),
+    };
+    const kinds = kernel === 'update' ? [] : [...new Set(all.map(({ kind }) => kind))];
+    const seen = kinds.flatMap((kind): Named[] => {
+      const alike = all.filter((one) => one.kind === kind);
+      if (kind === kernel || alike.length < fewestSizes) return [];
+      const also = { ...wanted, arithmetic: intense.has(kernel) };
+      return [{ name: kind, ...fitShares(alike, peaks, also) }];
+    });
+    return [{ name: kernel, ...fitShares(timed, peaks, wanted) }, ...seen];
+  });
+}
+
+const sharesOfMoved = (moved: Measured['moved'], peaks: Peaks): Named[] =>
+  ownWorks.flatMap((name) => {
+    const timed = moved[name].map(({ bytes, seconds }): Timed => {
+      // What was not seen at all has passed at the peak.
+      const seen = Math.max(seconds, bytes / peaks.bytes);
+      return { kernel: 'move', kind: name, flops: 0, bytes, intensity: 0, times: 1, seconds: seen };
+    });
+    return timed.length === 0
+      ? []
+      : [{ name, ...fitShares(timed, peaks, { arithmetic: false, intensity: false }) }];
+  });
 
 /** Messages below this size are latency. */
 const smallMessage = 32_768;
@@ -118,13 +170,39 @@ export function linkFrom(trades: Measured['trades']): Link {
   return { name: 'sockets', bandwidth, latency, curve, shared: false };
 }
 
+/**
+ * All-reduces as every device of the machine takes part: a latency, and a rate at which a device gives its share of
+ * the bytes and gets it back, both with the least squares of the relative errors.
+ */
+export function sumsFrom(sums: readonly Meeting[], devices: number): Machine['allReduce'] {
+  const moved = (bytes: number): number => (2 * (devices - 1) * bytes) / devices;
+  const least = Math.min(...sums.map(({ seconds }) => seconds));
+  const latencies = Array.from({ length: 41 }, (_, i) => (least * i) / 40);
+  const fits = latencies.map((latency) => {
+    const paces = sums.map(({ bytes, seconds }) => ({
+      pace: moved(bytes) / seconds,
+      rest: 1 - latency / seconds,
+    }));
+    const upper = paces.reduce((sum, { pace, rest }) => sum + pace * rest, 0);
+    const lower = paces.reduce((sum, { pace }) => sum + pace * pace, 0);
+    const each = Math.max(upper / lower, Number.MIN_VALUE);
+    const error = paces.reduce((sum, { pace, rest }) => sum + (each * pace - rest) ** 2, 0);
+    return { latency, bandwidth: 1 / each, error };
+  });
+  const best = fits.reduce((a, b) => (b.error < a.error ? b : a));
+  return { latency: rounded(best.latency), bandwidth: rounded(best.bandwidth) };
+}
+
 /** All is measured but how the memory is shared out. */
 function provenanceOf({ device, devicesPerNode }: Machine): { [place: string]: Provenance } {
-  const limits = (['arithmetic', 'traffic'] as const).flatMap((limit) =>
-    Object.keys(device[limit]).map((kernel) => `device.efficiency.${kernel}.${limit}`),
+  const limits = (['arithmetic', 'intensity', 'traffic'] as const).flatMap((limit) =>
+    Object.keys(device[limit] ?? {}).map((kernel) => `device.efficiency.${kernel}.${limit}`),
   );
   const figures = ['reserve', 'fp32', 'bandwidth', 'launch', 'dispatch'].map((word) => `device.${word}`);
-  const link = devicesPerNode > 1 ? ['link.bandwidth', 'link.latency', 'link.share'] : [];
+  const link =
+    devicesPerNode > 1
+      ? ['link.bandwidth', 'link.latency', 'link.share', 'all_reduce.bandwidth', 'all_reduce.latency']
+      : [];
   const measured = [...figures, ...limits, ...link, 'host.memory', 'host.link', 'storage'];
   return {
     'device.memory': 'assumed',

@@ -46,17 +46,62 @@ loss  mse(result, wanted)
 train sgd(constant(0.1), momentum = 0.9), batch = 1, steps = 1
 `;
 
-const sizes: readonly { readonly source: string; readonly side: number; readonly width: number }[] = [
-  { source: plain, side: 16, width: 4 },
-  { source: plain, side: 32, width: 64 },
-  { source: plain, side: 128, width: 32 },
-  { source: plain, side: 256, width: 16 },
-  { source: plain, side: 256, width: 64 },
-  { source: plain, side: 512, width: 16 },
-  { source: normed, side: 32, width: 32 },
-  { source: normed, side: 128, width: 16 },
-  { source: normed, side: 256, width: 32 },
-  { source: normed, side: 512, width: 8 },
+/** Residual blocks with batch norms; convolutions of stride 2, and of one cell, go down. */
+const residual = `model residual
+let side  = 64
+let width = 16
+input  image : f32[3, side, side] scaled by 1/255
+target truth : class[side, side] of 2
+block norm_conv(x, c, k, stride) = x |> conv(c, k, stride = stride, bias = false) |> batch_norm(group = 2)
+block cell(x, c, stride) = {
+  let found = x |> norm_conv(c, 3, stride) |> relu |> norm_conv(c, 3, 1)
+  (found + (x |> norm_conv(c, 1, stride))) |> relu
+}
+let logits = image
+  |> unet(3) {
+       encode(l, x)       = x |> cell(width * 2^l, 1)
+       down(l, x)         = x |> cell(width * 2^(l + 1), 2)
+       decode(l, skip, x) = concat(skip, x |> up_conv(width * 2^l, 2)) |> cell(width * 2^l, 1)
+     }
+  |> conv(2, 1)
+loss  cross_entropy(logits, truth)
+train sgd(constant(0.1)), batch = 2, steps = 1
+`;
+
+type Size = {
+  readonly kind: string;
+  readonly source: string;
+  readonly side: number;
+  readonly width: number;
+};
+
+const size =
+  (kind: string, source: string) =>
+  (side: number, width: number): Size => ({
+    kind,
+    source,
+    side,
+    width,
+  });
+const [ofPlain, ofNormed, ofResidual] = [
+  size('plain', plain),
+  size('normed', normed),
+  size('residual', residual),
+];
+
+const sizes: readonly Size[] = [
+  ofPlain(16, 4),
+  ofPlain(32, 128),
+  ofPlain(64, 64),
+  ofPlain(128, 32),
+  ofPlain(256, 16),
+  ofPlain(384, 16),
+  ofNormed(32, 32),
+  ofNormed(128, 32),
+  ofNormed(256, 16),
+  ofNormed(384, 8),
+  ofResidual(64, 16),
+  ofResidual(128, 32),
 ];
 
 /** Those whose images have at most so many cells a side. */
@@ -65,5 +110,5 @@ export const calibrationNetworks = (largestSide: number): readonly CalibrationNe
     .filter(({ side }) => side <= largestSide)
     .map((one) => ({
       ...one,
-      name: `${one.source === plain ? 'plain' : 'normed'} ${one.side} ${one.width}`,
+      name: `${one.kind} ${one.side} ${one.width}`,
     }));

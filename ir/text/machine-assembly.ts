@@ -1,19 +1,26 @@
 /** From what was read of a `.machine` text to the machine, and what it lacks. */
 import { fault } from '../diagnostics/diagnostic.ts';
 import {
-  type Curve,
   type Device,
-  type KernelClass,
+  type Efficiencies,
+  type KernelName,
   kernelClasses,
   type Launcher,
   type Link,
   launchers,
   type Machine,
+  ownWorks,
   type Precision,
   precisions,
 } from '../machine.ts';
+import { opKinds } from '../ops/table.ts';
 import type { Token } from './cursor.ts';
 import { note, type Reading } from './machine-reading.ts';
+
+/** What efficiencies may be given for, in the order in which they are printed. */
+export const kernelNames: readonly KernelName[] = [
+  ...new Set<KernelName>([...kernelClasses, ...opKinds, ...ownWorks]),
+];
 
 /** The machine of what was read; what it lacks is noted, and then it is not used. */
 export function machineOf(reading: Reading, head: Token): Machine {
@@ -95,6 +102,7 @@ function deviceOf(reading: Reading, head: Token): Device {
     const peak = reading.figures.get(`device.${precision}`);
     return peak === undefined ? [] : [[precision, peak]];
   });
+  const intensity = curvesOf(reading, 'intensity');
   return {
     name: reading.names.get('device') ?? '',
     memory,
@@ -105,14 +113,15 @@ function deviceOf(reading: Reading, head: Token): Device {
     launch: need('launch'),
     ...(dispatch === undefined ? {} : { dispatch }),
     arithmetic: curvesOf(reading, 'arithmetic'),
+    ...(Object.keys(intensity).length > 0 ? { intensity } : {}),
     traffic: curvesOf(reading, 'traffic'),
     ...(reading.tokens.has('device.wave') ? { wave: waveOf(reading, head) } : {}),
   };
 }
 
-const curvesOf = ({ curves }: Reading, limit: string): { [K in KernelClass]?: Curve } =>
+const curvesOf = ({ curves }: Reading, limit: string): Efficiencies =>
   Object.fromEntries(
-    kernelClasses.flatMap((kernel) => {
+    kernelNames.flatMap((kernel) => {
       const curve = curves.get(`device.efficiency.${kernel}.${limit}`);
       return curve === undefined ? [] : [[kernel, curve] as const];
     }),

@@ -38,6 +38,10 @@ export const dispatchFigure: Figure = { dimension: 'time', mayBeZero: true };
 export const otherRate: Figure = { dimension: 'rate' };
 export const storageFigure: Figure = { dimension: 'bandwidth', perNode: true };
 
-/** The two limits of a kernel, and what its size is counted in. */
-export const limits = { arithmetic: 'flops', traffic: 'bytes' } as const satisfies Record<string, Dimension>;
-export const limitWords = ['arithmetic', 'traffic'] as const;
+/** What efficiencies limit, and what the size of a kernel is counted in. */
+export const limits = {
+  arithmetic: 'flops',
+  intensity: 'intensity',
+  traffic: 'bytes',
+} as const satisfies Record<string, Dimension>;
+export const limitWords = ['arithmetic', 'intensity', 'traffic'] as const;

@@ -123,11 +123,16 @@ export function readBlock(reading: Reading, place: string, words: Words): void {
   readStatements(reading, place, words, true);
 }
 
-/** One of some words, with a suggestion for another. */
-export function readWord<T extends string>(cursor: Cursor, place: string, words: readonly T[]): T {
+/** One of some words, with a suggestion for another; of many, `shown` are those that a fault lists. */
+export function readWord<T extends string>(
+  cursor: Cursor,
+  place: string,
+  words: readonly T[],
+  shown: readonly T[] = words,
+): T {
   const token = cursor.next();
   const word = words.find((candidate) => candidate === token.text);
-  if (word === undefined) throw new TextFault(unknownWord(token.text, place, words), token);
+  if (word === undefined) throw new TextFault(unknownWord(token.text, place, shown), token);
   return word;
 }
 

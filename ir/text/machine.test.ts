@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import {
   type Curve,
   type Device,
+  type KernelName,
   kernelClasses,
   type Link,
   launchers,
@@ -34,8 +35,11 @@ const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
 const whole = <T extends object>(record: T): T =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
 
+/** Classes, kinds of ops and an instruction. */
+const kernels: readonly KernelName[] = [...kernelClasses, 'max_pool_grad', 'up_conv', 'accumulate', 'run'];
+
 const curves = fc
-  .record(Object.fromEntries(kernelClasses.map((kernel) => [kernel, some(curve)])))
+  .record(Object.fromEntries(kernels.map((kernel) => [kernel, some(curve)])))
   .map(whole) as fc.Arbitrary<Device['arithmetic']>;
 
 const device = fc
@@ -51,6 +55,7 @@ const device = fc
     launch: time,
     dispatch: some(time),
     arithmetic: curves,
+    intensity: some(curves.filter((drawn) => Object.keys(drawn).length > 0)),
     traffic: curves,
     wave: some(fc.record({ processors: count, pixels: count, channels: count }, { noNullPrototype: true })),
   })

@@ -25,7 +25,7 @@ import { failure, type Result, success } from '../diagnostics/diagnostic.ts';
 import { type Curve, kernelClasses, type Link, launchers, type Machine, precisions } from '../machine.ts';
 import { type Cursor, placed, TextFault, type Token } from './cursor.ts';
 import { printName } from './data.ts';
-import { machineOf, noLink } from './machine-assembly.ts';
+import { kernelNames, machineOf, noLink } from './machine-assembly.ts';
 import {
   deviceFigures,
   dispatchFigure,
@@ -76,7 +76,7 @@ const deviceWords: Words = {
   ...readers('device', { ...deviceFigures, dispatch: dispatchFigure }),
   ...readers('device', Object.fromEntries(precisions.map((precision) => [precision, otherRate]))),
   efficiency(reading, token) {
-    const kernel = readWord(reading.cursor, '`efficiency`', kernelClasses);
+    const kernel = readWord(reading.cursor, '`efficiency`', kernelNames, kernelClasses);
     const limit = readWord(reading.cursor, `the efficiency of \`${kernel}\``, limitWords);
     readCurve(reading, `device.efficiency.${kernel}.${limit}`, limits[limit], token);
   },
@@ -203,9 +203,9 @@ function deviceLines(machine: Machine): string[] {
   const amounts = { ...device, ...device.otherPeaks, fp32: device.peak };
   return [
     ...figures(machine, 'device', { ...deviceFigures, ...dispatch, ...others }, amounts),
-    ...kernelClasses.flatMap((kernel) =>
+    ...kernelNames.flatMap((kernel) =>
       limitWords.flatMap((limit) => {
-        const curve = device[limit][kernel];
+        const curve = device[limit]?.[kernel];
         const place = `device.efficiency.${kernel}.${limit}`;
         return curve === undefined
           ? []

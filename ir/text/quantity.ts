@@ -3,8 +3,8 @@
  * reading lose nothing: decimal prefixes shift the digits of the number, binary ones scale by powers of two.
  */
 
-/** What a figure measures. `share` and `count` are plain numbers. */
-export type Dimension = 'bytes' | 'bandwidth' | 'flops' | 'rate' | 'time' | 'share' | 'count';
+/** What a figure measures. `share` and `count` are plain numbers. `intensity`: operations for each byte. */
+export type Dimension = 'bytes' | 'bandwidth' | 'flops' | 'rate' | 'intensity' | 'time' | 'share' | 'count';
 
 type Unit = {
   readonly text: string;
@@ -34,6 +34,7 @@ const units: { readonly [D in Dimension]: readonly Unit[] } = {
   bandwidth: [...withDecimals('B/s'), ...withBinaries('B/s')],
   flops: withDecimals('FLOP'),
   rate: withDecimals('FLOP/s'),
+  intensity: [{ text: 'FLOP/B', decimal: 0, binary: 0 }],
   time: seconds,
   share: [],
   count: [],
@@ -45,6 +46,7 @@ export const dimensionWords: { readonly [D in Dimension]: string } = {
   bandwidth: 'bytes a second, such as `900 GB/s`',
   flops: 'floating-point operations, such as `1 GFLOP`',
   rate: 'floating-point operations a second, such as `15.7 TFLOP/s`',
+  intensity: 'operations for each byte, such as `10 FLOP/B`',
   time: 'a time, such as `8 us`',
   share: 'a share, a plain number up to 1',
   count: 'a count, a plain number',

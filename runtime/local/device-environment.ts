@@ -19,3 +19,10 @@ export function deviceEnvironment(): NodeJS.ProcessEnv {
   const tunables = [...(given ? [given] : []), ...mallocTunables].join(':');
   return { ORT_DISABLE_TELEMETRY: '1', ...process.env, GLIBC_TUNABLES: tunables };
 }
+
+/** The arguments of Node.js for device processes: what is left to the collector it frees before it returns. */
+export const deviceArguments = (): string[] => [
+  ...process.execArgv,
+  '--expose-gc',
+  '--no-concurrent-array-buffer-sweeping',
+];

@@ -17,7 +17,7 @@ import {
 } from '../../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../../ir/plan.ts';
 import { type Board, openBoard } from './board.ts';
-import { deviceEnvironment } from './device-environment.ts';
+import { deviceArguments, deviceEnvironment } from './device-environment.ts';
 import { DeviceFault } from './fault.ts';
 import type { FeedSpec } from './feeds.ts';
 import { boardPath, makePrivateFolder } from './folder.ts';
@@ -236,7 +236,7 @@ class Crew {
     const child = fork(devicePath(), [this.run.folder], {
       serialization: 'advanced',
       detached: true,
-      execArgv: [...process.execArgv, '--expose-gc', '--no-concurrent-array-buffer-sweeping'],
+      execArgv: deviceArguments(),
       env: deviceEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

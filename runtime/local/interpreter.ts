@@ -30,6 +30,7 @@ import { collectCopies } from './memory.ts';
 import type { Mesh } from './mesh.ts';
 import { inImage, ownedBox, roleIndexOf, sampleOf, seatFor } from './placement.ts';
 import type { Sessions } from './sessions.ts';
+import { addTo, multiply, squaresOf } from './sums.ts';
 
 /** All that a device has from one job to the next. */
 export type Device = {
@@ -136,7 +137,7 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
     const sum = arena.floats(into);
     const more = arena.floats(from);
     if (first) sum.set(more);
-    else for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (more[i] ?? 0);
+    else addTo(sum, more);
   },
 
   all_reduce: (instruction, { place }) => allReduceOver(instruction, place),
@@ -150,12 +151,10 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
   async clip(instruction, { arena, place }) {
     const { buffers, norm } = instruction;
     const gradients = buffers.map((name) => arena.floats(name));
-    const own = gradients.reduce((sum, values) => sum + squares(values), 0);
+    const own = gradients.reduce((sum, values) => sum + squaresOf(values), 0);
     const total = Math.sqrt(await sumOverStages(instruction, place, own));
     if (!(total > norm)) return;
-    const factor = norm / total;
-    for (const values of gradients)
-      for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * factor;
+    for (const values of gradients) multiply(values, norm / total);
   },
 
   rate({ into }, work) {
@@ -258,12 +257,6 @@ function lookInto({ job: { probe }, probed, arena }: Work, instruction: Instruct
 
 const emptyLike = (element: Element, length: number): Elements =>
   element === 'f32' ? new Float32Array(length) : new Uint8Array(length);
-
-const squares = (values: Float32Array): number => {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += (values[i] ?? 0) ** 2;
-  return sum;
-};
 
 /** Sum of the weights of counted labels; labels beyond the classes weigh nothing. */
 const weightOf = (counts: Float64Array, classes: number, weights: readonly number[]): number =>

@@ -160,17 +160,23 @@ function byRank({ plan, seat }: Place, pieces: readonly Piece[]): Map<number, Bo
   return found;
 }
 
-const mapsOf = ({ buffer }: Held): number => at(buffer.dims, 0) * at(buffer.dims, 1);
+/** A buffer as far as its cells matter. */
+export type Celled = {
+  readonly buffer: Pick<Held['buffer'], 'name' | 'dims' | 'box'>;
+  readonly data: Held['data'];
+};
+
+const mapsOf = ({ buffer }: Celled): number => at(buffer.dims, 0) * at(buffer.dims, 1);
 
 const cellsIn = (boxes: readonly Box[]): number =>
   boxes.reduce((cells, box) => cells + product(extents(box)), 0);
 
-const roomFor = (target: Held | undefined, pieces: readonly Box[]): Float32Array<ArrayBuffer> =>
+const roomFor = (target: Celled | undefined, pieces: readonly Box[]): Float32Array<ArrayBuffer> =>
   new Float32Array(target === undefined ? 0 : mapsOf(target) * cellsIn(pieces));
 
 /** Calls `visit` with where each run of neighbouring cells lies in the buffer and in the packed pieces. */
 function eachRun(
-  held: Held,
+  held: Celled,
   pieces: readonly Box[],
   visit: (from: number, at: number, length: number) => void,
 ): void {
@@ -187,27 +193,27 @@ function eachRun(
   }
 }
 
-function packed(held: Held, pieces: readonly Box[]): Float32Array<ArrayBuffer> {
+function packed(held: Celled, pieces: readonly Box[]): Float32Array<ArrayBuffer> {
   const values = roomFor(held, pieces);
   eachRun(held, pieces, (from, to, length) => values.set(floats(held).subarray(from, from + length), to));
   return values;
 }
 
-function add(held: Held, pieces: readonly Box[], values: Float32Array): void {
+function add(held: Celled, pieces: readonly Box[], values: Float32Array): void {
   const data = floats(held);
   eachRun(held, pieces, (to, from, length) => {
     for (let i = 0; i < length; i++) data[to + i] = (data[to + i] ?? 0) + (values[from + i] ?? 0);
   });
 }
 
-/** Cells that both buffers have. */
-function addCells(target: Held, source: Held, cells: Box): void {
+/** Adds cells of one buffer to those of another; both have them. */
+export function addCells(target: Celled, source: Celled, cells: Box): void {
   const values = packed(source, [cells]);
   add(target, [cells], values);
   letGo(values);
 }
 
-function floats({ buffer, data }: Held): Float32Array {
+function floats({ buffer, data }: Celled): Float32Array {
   if (data instanceof Float32Array) return data;
   throw new TypeError(`buffer ${buffer.name} holds no floats`);
 }

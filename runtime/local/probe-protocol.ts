@@ -1,24 +1,22 @@
 /** What a probe is told and answers: a device process that only measures. */
-import type { Element } from '../../ir/type.ts';
+import type { Segment } from '../../ir/plan.ts';
+import type { MovingWork } from './own-work.ts';
 
-export type ProbeTensor = {
-  readonly name: string;
-  readonly element: Element;
-  readonly dims: readonly number[];
-};
-
-/** An ONNX file to be timed, and what it is fed with. */
+/** A segment to be run as a device does. */
 export type Trial = {
+  readonly segment: Segment;
+  /** Its ONNX file. */
   readonly file: Uint8Array;
-  readonly inputs: readonly ProbeTensor[];
-  readonly outputs: readonly ProbeTensor[];
+  /** Whether its memory may be kept from run to run. */
+  readonly keeping: boolean;
   /** Seconds after which no further run begins. */
   readonly seconds: number;
-  /** What a device does around each instruction counts too. */
-  readonly around?: true;
 };
 
-/** Answered with a number: seconds, or bytes. */
+/** In which devices meet: they exchange messages, or sum numbers. */
+export type MeetingKind = 'trade' | 'sum';
+
+/** Answered with numbers: seconds, or bytes. */
 export type ProbeOrder =
   | {
       readonly do: 'open';
@@ -28,15 +26,34 @@ export type ProbeOrder =
       threads: number;
     }
   | { readonly do: 'connect' }
-  /** Seconds of one run: a quarter of the runs were faster. */
+  /** Seconds of one instruction that runs the segment: a quarter of the runs were faster. */
   | { readonly do: 'time'; readonly trial: Trial }
+  /** Seconds of each op of the segment inside a run, and how many nodes it is. */
+  | { readonly do: 'kernels'; readonly trial: Trial }
   /** Seconds of a copy of so many bytes in memory. */
   | { readonly do: 'copy'; readonly bytes: number }
-  /** Seconds in which this probe and another give each other so many bytes. */
-  | { readonly do: 'trade'; readonly peer: number; readonly bytes: number }
+  /** Seconds of an instruction in which a device moves numbers itself, and their bytes as plans are charged for them. */
+  | {
+      readonly do: 'own';
+      readonly work: MovingWork;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
+  /**
+   * The members, and no others, meet over so many bytes after each run of a segment, some rounds: when each round of
+   * meeting began and ended here, in seconds of a clock that all processes share.
+   */
+  | {
+      readonly do: 'meet';
+      readonly kind: MeetingKind;
+      readonly members: readonly number[];
+      readonly bytes: number;
+      readonly rounds: number;
+      readonly between: Trial;
+    }
   /** Bytes of the process before it has any work. */
   | { readonly do: 'resident' };
 
 export type ProbeReport =
-  | { readonly ok: true; readonly value: number }
+  | { readonly ok: true; readonly values: readonly number[] }
   | { readonly ok: false; readonly reason: string };

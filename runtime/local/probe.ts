@@ -2,56 +2,71 @@
  * The program of a probe process: measures what a device process would take. It runs segments, keeps its memory and
  * speaks to others exactly as `device.ts` does, so that what it measures is what a plan will cost.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { product } from '../../ir/type.ts';
-import { openBoard } from './board.ts';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { typesOf } from '../../ir/graph.ts';
+import { dimsOf, product } from '../../ir/type.ts';
+import { allReduceBuffers } from './all-reduce.ts';
+import { type Board, idle, openBoard } from './board.ts';
 import { boardPath } from './folder.ts';
-import { letGo } from './let-go.ts';
-import { residentBytes } from './memory.ts';
+import { collectCopies, residentBytes } from './memory.ts';
 import { type Doors, listen, type Mesh } from './mesh.ts';
+import { nodeTimes, opOf } from './node-times.ts';
+import { ownWork } from './own-work.ts';
 import type { Patience } from './patience.ts';
-import type { ProbeOrder, ProbeReport, ProbeTensor, Trial } from './probe-protocol.ts';
-import { sessionOptions } from './sessions.ts';
+import type { ProbeOrder, ProbeReport, Trial } from './probe-protocol.ts';
+import { type Operand, openSessions } from './sessions.ts';
 
 type OrderOf<K extends ProbeOrder['do']> = Extract<ProbeOrder, { do: K }>;
-type Handlers = { readonly [K in ProbeOrder['do']]: (order: OrderOf<K>) => Promise<number> };
+type Handlers = { readonly [K in ProbeOrder['do']]: (order: OrderOf<K>) => Promise<readonly number[]> };
 
 const patience: Patience = { seconds: 60, progressOf: () => 0, whereIs: () => 'calibrate' };
 
-/** At least so many runs, and never more: the first, which makes room, does not count. */
-const [fewest, most] = [3, 400];
+/** At least so many runs, and never more. Those before do not count: from the second on a session has its memory. */
+const [fewest, most, warming] = [2, 400, 1];
+
+/** A probe that is open. */
+type Probe = {
+  readonly folder: string;
+  readonly rank: number;
+  readonly threads: number;
+  readonly doors: Doors;
+  readonly board: Board;
+  mesh?: Mesh;
+};
 
 function handlers(): Handlers {
-  let doors: Doors | undefined;
-  let mesh: Mesh | undefined;
-  let threads = 1;
+  let opened: Probe | undefined;
+  const probe = (): Probe => {
+    if (opened === undefined) throw new Error('a probe was told something before it was opened');
+    return opened;
+  };
   let tag = 0;
   return {
-    async open(order) {
-      threads = order.threads;
-      doors = await listen(order.folder, order.rank, order.size);
-      openBoard(boardPath(order.folder), order.rank);
-      return 0;
+    async open({ folder, rank, size, threads }) {
+      const doors = await listen(folder, rank, size);
+      opened = { folder, rank, threads, doors, board: openBoard(boardPath(folder), rank) };
+      return [];
     },
     async connect() {
-      mesh = await doors?.connect(patience);
-      return 0;
+      probe().mesh = await probe().doors.connect(patience);
+      return [];
     },
-    time: ({ trial }) => time(trial, threads),
-    copy: async ({ bytes }) => copy(bytes),
-    async trade({ peer, bytes }) {
+    time: async ({ trial }) => [await time(probe(), trial)],
+    kernels: ({ trial }) => kernels(probe(), trial),
+    copy: async ({ bytes }) => [await copy(bytes)],
+    async own({ work, bytes, seconds }) {
+      const { run, charged } = ownWork(work, bytes);
+      return [await repeated({ runs: 50, seconds, clock: processorSeconds }, async () => run()), charged];
+    },
+    async meet(order) {
+      const { mesh } = probe();
       if (mesh === undefined) throw new Error('a probe has no connections yet');
-      const [out, into] = [new Uint8Array(bytes), new Uint8Array(bytes)];
-      const runs = Math.max(8, Math.min(200, Math.floor(2 ** 26 / bytes)));
-      const once = async (link: Mesh): Promise<void> => {
-        tag += 1;
-        await Promise.all([link.send(peer, tag, out), link.receive(peer, tag, into, 'a message')]);
-      };
-      // Both sides do as many.
-      const link = mesh;
-      return repeated({ runs, seconds: Number.POSITIVE_INFINITY, clock: wallSeconds }, () => once(link));
+      const first = tag;
+      tag += 2 * order.rounds;
+      return meet(probe(), mesh, order, first);
     },
-    resident: async () => residentBytes(),
+    resident: async () => [residentBytes()],
   };
 }
 
@@ -76,22 +91,14 @@ type Repetition = {
   /** After which no further run begins. */
   readonly seconds: number;
   readonly clock: (body: () => Promise<void>) => Promise<number>;
-  readonly after?: () => void;
 };
 
 /** Runs `body` until the time is up; the time that a quarter of the runs stay below. */
-async function repeated(
-  { runs, seconds, clock, after }: Repetition,
-  body: () => Promise<void>,
-): Promise<number> {
-  await body();
-  after?.();
+async function repeated({ runs, seconds, clock }: Repetition, body: () => Promise<void>): Promise<number> {
+  for (let i = 0; i < warming; i++) await body();
   const times: number[] = [];
   const end = now() + seconds;
-  while (times.length < fewest || (times.length < runs && now() < end)) {
-    times.push(await clock(body));
-    after?.();
-  }
+  while (times.length < fewest || (times.length < runs && now() < end)) times.push(await clock(body));
   return lowerQuartile(times);
 }
 
@@ -101,47 +108,49 @@ function lowerQuartile(times: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 4)] ?? 0;
 }
 
-async function time({ file, inputs, outputs, seconds, around }: Trial, threads: number): Promise<number> {
-  const session = await InferenceSession.create(file, sessionOptions(threads));
-  const feeds = tensors(inputs);
-  const results = tensors(outputs);
-  let copies: Tensor[] = [];
-  const run = async () => {
-    copies = Object.values(await session.run(feeds, results));
+/** Carries out an instruction that runs a segment, as `interpreter.ts` does; `end` closes the session. */
+type Runner = { run(): Promise<void>; end(): Promise<void> };
+
+function runnerOf(probe: Probe, { segment, file, keeping }: Trial, profileTo?: string): Runner {
+  const { name, graph, samples } = segment;
+  const path = join(probe.folder, `probe-${probe.rank}.onnx`);
+  writeFileSync(path, file);
+  const sessions = openSessions([segment], {
+    files: { [name]: path },
+    threads: probe.threads,
+    keeping: keeping ? name : undefined,
+    ...(profileTo === undefined ? {} : { profileTo }),
+  });
+  const types = typesOf(graph);
+  const operands = (names: readonly string[]): Operand[] =>
+    names.map((value) => {
+      const type = types.get(value);
+      if (type === undefined) throw new Error(`no value ${value}`);
+      return operand(type.element, dimsOf(type, samples));
+    });
+  const reads = operands(graph.inputs.map((input) => input.name));
+  const writes = operands(graph.outputs);
+  return {
+    async run() {
+      probe.board.announce({ ...idle, step: 0 });
+      await sessions.run(name, reads, writes);
+      collectCopies(0);
+    },
+    async end() {
+      await sessions.close();
+      rmSync(path);
+    },
   };
-  const collect = () => {
-    for (const { data } of copies) if (ArrayBuffer.isView(data)) letGo(data);
-  };
-  const whole = async () => {
-    await run();
-    collect();
-  };
-  // With one thread a program that has the processor meanwhile does not count: it is no part of the kernel.
-  const clock = threads === 1 ? processorSeconds : wallSeconds;
-  const taken = around
-    ? await repeated({ runs: most, seconds, clock }, whole)
-    : await repeated({ runs: most, seconds, clock, after: collect }, run);
-  await session.release();
-  return taken;
 }
 
-const tensors = (all: readonly ProbeTensor[]): Record<string, Tensor> =>
-  Object.fromEntries(all.map((one) => [one.name, tensor(one)]));
-
-/** Numbers from 0 to 1, half of them 0 as behind a ReLU; labels of four classes. */
-function tensor({ element, dims }: ProbeTensor): Tensor {
+/** Numbers from 0 to 1, half of them 0 as behind a ReLU; labels of two classes. */
+function operand(element: 'f32' | 'u8', dims: readonly number[]): Operand {
   const length = product(dims);
-  return element === 'u8'
-    ? new Tensor(
-        'uint8',
-        filled(new Uint8Array(length), (i) => i % 4),
-        dims,
-      )
-    : new Tensor(
-        'float32',
-        filled(new Float32Array(length), (i) => Math.max(0, Math.sin(i * 12.9898))),
-        dims,
-      );
+  const data =
+    element === 'u8'
+      ? filled(new Uint8Array(length), (i) => i % 2)
+      : filled(new Float32Array(length), (i) => Math.max(0, Math.sin(i * 12.9898)));
+  return { buffer: { dims }, data };
 }
 
 /** The first numbers, over and over: drawing each of millions takes longer than the kernels. */
@@ -151,6 +160,81 @@ function filled<T extends Float32Array | Uint8Array>(values: T, draw: (index: nu
   for (let done = first; done < values.length; done *= 2)
     values.copyWithin(done, 0, Math.min(done, values.length - done));
   return values;
+}
+
+async function time(probe: Probe, trial: Trial): Promise<number> {
+  const runner = runnerOf(probe, trial);
+  // With one thread a program that has the processor meanwhile does not count: it is no part of the kernel.
+  const clock = probe.threads === 1 ? processorSeconds : wallSeconds;
+  const taken = await repeated({ runs: most, seconds: trial.seconds, clock }, runner.run);
+  await runner.end();
+  return taken;
+}
+
+/** First the seconds of each op, then the nodes of each. */
+async function kernels(probe: Probe, trial: Trial): Promise<number[]> {
+  const folder = mkdtempSync(join(probe.folder, 'nodes-'));
+  const runner = runnerOf(probe, trial, join(folder, 'run'));
+  await repeated({ runs: most / 10, seconds: trial.seconds, clock: wallSeconds }, runner.run);
+  await runner.end();
+  const text = readFileSync(join(folder, readdirSync(folder)[0] ?? ''), 'utf8');
+  rmSync(folder, { recursive: true });
+  const { ops } = trial.segment.graph;
+  const results = new Map(ops.map(({ output }, index) => [output, index]));
+  const names = new Set(results.keys());
+  const perRun: number[][] = ops.map(() => []);
+  const nodes = ops.map(() => 0);
+  let runs = 0;
+  for (const { node, run, own, gap } of nodeTimes(text)) {
+    const index = results.get(opOf(names, node) ?? '');
+    runs = Math.max(runs, run + 1);
+    if (run < warming || index === undefined) continue;
+    const times = perRun[index] ?? [];
+    times[run - warming] = (times[run - warming] ?? 0) + (own + gap) / 1e6;
+    nodes[index] = (nodes[index] ?? 0) + 1;
+  }
+  return [...perRun.map(lowerQuartile), ...nodes.map((count) => count / Math.max(1, runs - warming))];
+}
+
+async function meet(
+  probe: Probe,
+  mesh: Mesh,
+  { kind, members, bytes, rounds, between }: OrderOf<'meet'>,
+  tag: number,
+): Promise<number[]> {
+  const runner = runnerOf(probe, between);
+  const others = members.filter((rank) => rank !== mesh.rank);
+  const [out, into] = [new Float32Array(bytes / 4), new Uint8Array(bytes)];
+  const meetings = {
+    async trade(first: number) {
+      const going = others.map((peer) => mesh.send(peer, first, new Uint8Array(out.buffer)));
+      for (const peer of others) await mesh.receive(peer, first, into, 'a message');
+      return going;
+    },
+    async sum(first: number) {
+      const meeting = {
+        size: members.length,
+        member: members.indexOf(mesh.rank),
+        send: (member: number, part: number, message: Uint8Array) =>
+          mesh.send(members[member] ?? 0, first + part, message),
+        receive: (member: number, part: number, place: Uint8Array, what: string) =>
+          mesh.receive(members[member] ?? 0, first + part, place, what),
+      };
+      await allReduceBuffers(meeting, [out]);
+      return [];
+    },
+  };
+  const clock = () => (performance.timeOrigin + performance.now()) / 1000;
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await runner.run();
+    const begun = clock();
+    const going = await meetings[kind](tag + 2 * round);
+    times.push(begun, clock());
+    await Promise.all(going);
+  }
+  await runner.end();
+  return times;
 }
 
 function copy(bytes: number): Promise<number> {
@@ -165,12 +249,12 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
 
 function serve(): void {
   const table = handlers();
-  const obey = <K extends ProbeOrder['do']>(order: OrderOf<K> & { do: K }): Promise<number> =>
-    (table[order.do] as (one: OrderOf<K>) => Promise<number>)(order);
+  const obey = <K extends ProbeOrder['do']>(order: OrderOf<K> & { do: K }): Promise<readonly number[]> =>
+    (table[order.do] as (one: OrderOf<K>) => Promise<readonly number[]>)(order);
   process.on('disconnect', () => process.exit(0));
   process.on('message', (order: ProbeOrder) => {
     obey(order).then(
-      (value) => send({ ok: true, value }),
+      (values) => send({ ok: true, values }),
       (error) => send({ ok: false, reason: reasonOf(error) }),
     );
   });

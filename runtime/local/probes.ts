@@ -10,21 +10,29 @@ import {
   type Result,
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
-import { deviceEnvironment } from './device-environment.ts';
+import { deviceArguments, deviceEnvironment } from './device-environment.ts';
 import { makePrivateFolder } from './folder.ts';
-import type { ProbeOrder, ProbeReport, Trial } from './probe-protocol.ts';
+import type { MovingWork } from './own-work.ts';
+import type { MeetingKind, ProbeOrder, ProbeReport, Trial } from './probe-protocol.ts';
 
 export type Probes = {
   /** Seconds of one run in each probe while the others run the same. */
   time(trial: Trial): Promise<Result<number[]>>;
+  /** Of each probe the seconds of each op inside a run, and the nodes of each. */
+  kernels(trial: Trial): Promise<Result<Kernels[]>>;
   /** Bytes a second, read and written, of copies in memory, all probes at once. */
   copyRate(bytes: number): Promise<Result<number>>;
-  /** Seconds in which the first two give each other so many bytes. */
-  trade(bytes: number): Promise<Result<number>>;
+  /** Seconds in which devices move numbers themselves, all at once, and the bytes that plans are charged for. */
+  own(work: MovingWork, bytes: number, seconds: number): Promise<Result<Moved>>;
+  /** Seconds in which two give each other so many bytes, or all sum them, from when the last has come. */
+  meet(kind: MeetingKind, bytes: number, rounds: number, between: Trial): Promise<Result<number>>;
   /** Bytes of a process that has loaded its libraries and has no work. */
   resident(): Promise<Result<number>>;
   close(): Promise<void>;
 };
+
+export type Kernels = { readonly seconds: readonly number[]; readonly nodes: readonly number[] };
+export type Moved = { readonly bytes: number; readonly seconds: number };
 
 /** Starts so many probes, connected. Errors: `write-failed`, `device-*`. */
 export async function startProbes(size: number, threads: number): Promise<Result<Probes>> {
@@ -35,7 +43,7 @@ export async function startProbes(size: number, threads: number): Promise<Result
   const all = async (
     order: (rank: number) => ProbeOrder,
     ranks = probes.keys(),
-  ): Promise<Result<number[]>> => {
+  ): Promise<Result<(readonly number[])[]>> => {
     const answers = await Promise.all([...ranks].map((rank) => probes[rank]?.ask(order(rank))));
     const failed = answers.find((answer) => answer?.ok === false);
     if (failed?.ok === false) return failed;
@@ -51,32 +59,65 @@ export async function startProbes(size: number, threads: number): Promise<Result
     await close();
     return connected;
   }
+  const each = async (order: ProbeOrder): Promise<Result<number[]>> => {
+    const answers = await all(() => order);
+    return answers.ok ? success(answers.value.map(([first = 0]) => first)) : answers;
+  };
   return success({
-    time: (trial) => all(() => ({ do: 'time', trial })),
+    time: (trial) => each({ do: 'time', trial }),
+    async kernels(trial) {
+      const answers = await all(() => ({ do: 'kernels', trial }));
+      const { length } = trial.segment.graph.ops;
+      return answers.ok
+        ? success(
+            answers.value.map((both) => ({ seconds: both.slice(0, length), nodes: both.slice(length) })),
+          )
+        : answers;
+    },
     async copyRate(bytes) {
-      const seconds = await all(() => ({ do: 'copy', bytes }));
+      const seconds = await each({ do: 'copy', bytes });
       return seconds.ok ? success((2 * bytes) / mean(seconds.value)) : seconds;
     },
-    async trade(bytes) {
-      const seconds = await all((rank) => ({ do: 'trade', peer: 1 - rank, bytes }), [0, 1].values());
-      return seconds.ok ? success(mean(seconds.value)) : seconds;
+    async own(work, bytes, seconds) {
+      const answers = await all(() => ({ do: 'own', work, bytes, seconds }));
+      if (!answers.ok) return answers;
+      const column = (index: number) => mean(answers.value.map((both) => both[index] ?? 0));
+      return success({ seconds: column(0), bytes: column(1) });
+    },
+    async meet(kind, bytes, rounds, between) {
+      const members = kind === 'trade' ? [0, 1] : [...probes.keys()];
+      const order: ProbeOrder = { do: 'meet', kind, members, bytes, rounds, between };
+      const times = await all(() => order, members.values());
+      return times.ok ? success(meetingSeconds(times.value)) : times;
     },
     async resident() {
-      const bytes = await all(() => ({ do: 'resident' }));
+      const bytes = await each({ do: 'resident' });
       return bytes.ok ? success(Math.max(...bytes.value)) : bytes;
     },
     close,
   });
 }
 
+/** Of all rounds but the first a quarter was faster: each from when the last member came to when it is over, for all a mean. */
+function meetingSeconds(times: readonly (readonly number[])[]): number {
+  const rounds = (times[0]?.length ?? 0) / 2;
+  const taken = Array.from({ length: rounds }, (_, round) => {
+    const begun = Math.max(...times.map((own) => own[2 * round] ?? 0));
+    return mean(times.map((own) => (own[2 * round + 1] ?? 0) - begun));
+  });
+  const sorted = taken.slice(1).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 4)] ?? 0;
+}
+
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-type Probe = { ask(order: ProbeOrder): Promise<Result<number>>; end(): Promise<void> };
+type Probe = { ask(order: ProbeOrder): Promise<Result<readonly number[]>>; end(): Promise<void> };
 
 /** A process as devices are: the same memory, the same environment. */
 function startProbe(rank: number): Probe {
   const child = fork(probePath(), [], {
+    execArgv: deviceArguments(),
     serialization: 'advanced',
     env: deviceEnvironment(),
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -100,11 +141,11 @@ async function answer(
   child: ChildProcess,
   order: ProbeOrder,
   failedWith: (code: 'device-failed', reason: string) => Diagnostic,
-): Promise<Result<number>> {
+): Promise<Result<readonly number[]>> {
   const reply = once(child, 'message');
   child.send(order, () => undefined);
   const [report] = (await reply) as [ProbeReport];
-  return report.ok ? success(report.value) : failure(failedWith('device-failed', report.reason));
+  return report.ok ? success(report.values) : failure(failedWith('device-failed', report.reason));
 }
 
 const probePath = (): string =>

@@ -10,10 +10,15 @@ import type { Held } from './arena.ts';
 import { letGo } from './let-go.ts';
 import { type Part, type Parts, type Piece, piecesOf } from './strand-pieces.ts';
 
+/** What a segment is run on: a buffer as far as it matters here. */
+export type Operand = { readonly buffer: Pick<Held['buffer'], 'dims'>; readonly data: Held['data'] };
+
 export type Sessions = {
   load(segment: string): Promise<void>;
   /** Runs a segment on buffers in the order of its inputs and outputs. */
-  run(segment: string, reads: readonly Held[], writes: readonly Held[]): Promise<void>;
+  run(segment: string, reads: readonly Operand[], writes: readonly Operand[]): Promise<void>;
+  /** Ends them all; what is written of their runs is complete then. */
+  close(): Promise<void>;
 };
 
 export type SessionOptions = {
@@ -22,6 +27,8 @@ export type SessionOptions = {
   readonly threads: number;
   /** The segment whose memory may be kept from run to run. */
   readonly keeping?: string | undefined;
+  /** ONNX Runtime writes where the time of each run went to a file whose path begins like this. */
+  readonly profileTo?: string;
 };
 
 export function openSessions(segments: readonly Segment[], options: SessionOptions): Sessions {
@@ -57,6 +64,13 @@ export function openSessions(segments: readonly Segment[], options: SessionOptio
       const strands = strandsIn(segment);
       if (strands === undefined) await runSession(opened, { reads: given, writes: wanted, apart });
       else for (const piece of piecesOf(strands, given, wanted, apart)) await runSession(opened, piece);
+    },
+    async close() {
+      for (const opened of open.values()) {
+        if (options.profileTo !== undefined) (await opened).endProfiling();
+        await (await opened).release();
+      }
+      open.clear();
     },
   };
 }
@@ -96,12 +110,15 @@ function takingOf(file: Buffer, mayKeep: boolean): Taking {
 
 async function create(
   { name }: Segment,
-  { files, threads, keeping }: SessionOptions,
+  { files, threads, keeping, profileTo }: SessionOptions,
 ): Promise<InferenceSession> {
   const path = files[name];
   if (path === undefined) throw new Error(`segment ${name} has no file`);
   const file = await readFile(path);
-  return InferenceSession.create(file, sessionOptions(threads, takingOf(file, name === keeping)));
+  return InferenceSession.create(file, {
+    ...sessionOptions(threads, takingOf(file, name === keeping)),
+    ...(profileTo === undefined ? {} : { enableProfiling: true, profileFilePrefix: profileTo }),
+  });
 }
 
 /** The segment of a role beside which all others take little. */
@@ -113,7 +130,7 @@ export function keptSegment(segments: readonly Segment[], { instructions }: Role
   return largest !== undefined && rest <= largest.workspace / 20 ? largest.name : undefined;
 }
 
-const named = (names: readonly string[], held: readonly Held[]): Map<string, Part> =>
+const named = (names: readonly string[], held: readonly Operand[]): Map<string, Part> =>
   new Map(
     names.map((name, index) => {
       const { buffer, data } = at(held, index);

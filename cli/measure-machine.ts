@@ -1,0 +1,319 @@
+/** What this machine takes for the work of plans: what `unetc calibrate` makes a description of. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { hostname, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Timed } from '../compiler/calibration/fit.ts';
+import {
+  type CalibrationStep,
+  calibrationSteps,
+  linearSegments,
+  resultBytes,
+  resultSegments,
+  timedKernels,
+  timedUpdate,
+  tinyChain,
+  updateSegments,
+  type Work,
+} from '../compiler/calibration/kernels.ts';
+import type { Measured, Meeting } from '../compiler/calibration/machine.ts';
+import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
+import { shareAt } from '../ir/machine.ts';
+import { writeSafely } from '../runtime/files/write-safely.ts';
+import { movingWorks } from '../runtime/local/own-work.ts';
+import type { MeetingKind, Trial } from '../runtime/local/probe-protocol.ts';
+import type { Kernels, Probes } from '../runtime/local/probes.ts';
+import { keptSegment } from '../runtime/local/sessions.ts';
+import { advance, noProgress } from '../runtime/progress.ts';
+import { createProgressLine } from './progress-line.ts';
+
+export type Setting = {
+  readonly devices: number;
+  readonly threads: number;
+  readonly memory: number;
+  readonly largest: number;
+  readonly secondsEach: number;
+};
+
+/** A whole step, and the seconds that its kernels took together. */
+export type MeasuredStep = { readonly step: CalibrationStep; readonly taken: number };
+
+export type Found = { readonly measured: Measured; readonly steps: readonly MeasuredStep[] };
+
+/** The smallest image that kernels are measured with. */
+export const smallestSide = 16;
+
+/** Sizes of messages and sums, each four times the one before, and of results and buffers. */
+const messageSizes = Array.from({ length: 9 }, (_, i) => 2 ** (10 + 2 * i));
+const bufferSizes = Array.from({ length: 5 }, (_, i) => 2 ** (12 + 3 * i));
+
+/** Bytes of the largest buffer that is moved: 64 channels of the largest image. */
+const largestBytes = ({ largest }: Setting): number => 4 * 64 * largest ** 2;
+
+const upTo = (sizes: readonly number[], setting: Setting): number[] =>
+  sizes.filter((size) => size <= largestBytes(setting));
+
+const copyBytes = 2 ** 26;
+
+/** Errors: `device-*`. */
+export async function measureMachine(probes: Probes, setting: Setting): Promise<Result<Found>> {
+  const base = await measureBase(probes, setting);
+  if (!base.ok) return base;
+  const trades = await measureMeetings(probes, 'trade', setting);
+  if (!trades.ok) return trades;
+  const sums = await measureMeetings(probes, 'sum', setting);
+  if (!sums.ok) return sums;
+  const moved = await measureMoved(probes, setting);
+  if (!moved.ok) return moved;
+  const updates = await measureUpdates(probes, setting);
+  if (!updates.ok) return updates;
+  const kernels = await measureKernels(probes, base.value, moved.value.run, setting);
+  if (!kernels.ok) return kernels;
+  const { timed, steps } = kernels.value;
+  const [smallest] = steps;
+  if (smallest === undefined) throw new Error('no network is small enough');
+  return success({
+    steps,
+    measured: {
+      dispatch: base.value.dispatch,
+      copyRate: base.value.copyRate,
+      reserve: base.value.reserve,
+      name: hostname().replace(/[^A-Za-z0-9_]/g, '_') || 'local',
+      devices: setting.devices,
+      smallest: {
+        taken: smallest.taken,
+        ops: smallest.step.segment.graph.ops.length,
+        seconds: smallest.step.seconds,
+      },
+      kernels: timed,
+      updates: updates.value,
+      moved: moved.value,
+      trades: trades.value,
+      sums: sums.value,
+      memory: setting.memory,
+      hostMemory: totalmem(),
+      storage: readingRate(),
+    },
+  });
+}
+
+/** A segment that is nothing beside what else a plan has. */
+const trialOf = ({ segment, file }: Work, seconds: number, keeping = false): Trial => ({
+  segment,
+  file,
+  keeping,
+  seconds,
+});
+
+/** Seconds of an instruction that runs the segment, the mean of all devices. */
+async function timeOf(probes: Probes, trial: Trial): Promise<Result<number>> {
+  const taken = await probes.time(trial);
+  return taken.ok ? success(mean(taken.value)) : taken;
+}
+
+type Base = Pick<Measured, 'dispatch' | 'copyRate' | 'reserve'> & {
+  /** Seconds that it takes to write down when a node begins and ends. */
+  readonly writing: number;
+};
+
+const chainLength = 33;
+
+/** What comes before any kernel has a size. */
+async function measureBase(probes: Probes, { secondsEach }: Setting): Promise<Result<Base>> {
+  const tinySeconds = 10 * secondsEach;
+  const reserve = await probes.resident();
+  if (!reserve.ok) return reserve;
+  const copyRate = await probes.copyRate(copyBytes);
+  if (!copyRate.ok) return copyRate;
+  const one = await timeOf(probes, trialOf(tinyChain(1), tinySeconds));
+  if (!one.ok) return one;
+  const many = await timeOf(probes, trialOf(tinyChain(chainLength), tinySeconds));
+  if (!many.ok) return many;
+  const node = Math.max(0, (many.value - one.value) / (chainLength - 1));
+  const written = await probes.kernels(trialOf(tinyChain(chainLength), tinySeconds));
+  if (!written.ok) return written;
+  const each = mean(written.value.map(({ seconds }) => mean(seconds)));
+  const loaded = await probes.resident();
+  if (!loaded.ok) return loaded;
+  return success({
+    writing: Math.max(0, each - node),
+    dispatch: Math.max(0, one.value - node),
+    copyRate: copyRate.value,
+    reserve: Math.max(reserve.value, loaded.value),
+  });
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Bytes that rounds of meeting move in all, and the fewest and most rounds, the latter for each second of a kernel. */
+const [meetingBytes, fewestRounds, mostRounds] = [2 ** 28, 4, 800];
+
+/** Cells a side of the network whose step devices compute between two meetings. */
+const stepBetween = 32;
+
+/**
+ * Between two messages devices compute, as they do in a step: then caches are full of other numbers, threads that carry
+ * messages have slept, and processors have other work.
+ */
+async function measureMeetings(
+  probes: Probes,
+  kind: MeetingKind,
+  setting: Setting,
+): Promise<Result<Meeting[]>> {
+  const { devices, secondsEach } = setting;
+  const between = calibrationSteps(stepBetween).at(-1);
+  if (between === undefined) throw new Error('no network is small enough');
+  const found: Meeting[] = [];
+  for (const bytes of devices > 1 ? upTo(messageSizes, setting) : []) {
+    const most = Math.min(mostRounds * secondsEach, meetingBytes / bytes);
+    const rounds = Math.max(fewestRounds, Math.floor(most));
+    const seconds = await probes.meet(kind, bytes, rounds, trialOf(between, 0));
+    if (!seconds.ok) return seconds;
+    found.push({ bytes, seconds: seconds.value });
+  }
+  return success(found);
+}
+
+async function measureMoved(probes: Probes, setting: Setting): Promise<Result<Measured['moved']>> {
+  const { secondsEach } = setting;
+  const sizes = upTo(bufferSizes, setting);
+  const moved = new Map<keyof Measured['moved'], Meeting[]>();
+  for (const work of movingWorks)
+    for (const size of sizes) {
+      const one = await probes.own(work, size, 4 * secondsEach);
+      if (!one.ok) return one;
+      moved.set(work, [...(moved.get(work) ?? []), one.value]);
+    }
+  for (const size of sizes) {
+    const { given, kept } = resultSegments(size);
+    const [whole, less] = [
+      await timeOf(probes, trialOf(given, 2 * secondsEach)),
+      await timeOf(probes, trialOf(kept, 2 * secondsEach)),
+    ];
+    if (!whole.ok) return whole;
+    if (!less.ok) return less;
+    const bytes = resultBytes(given.segment);
+    moved.set('run', [...(moved.get('run') ?? []), { bytes, seconds: whole.value - less.value }]);
+  }
+  const of = (work: keyof Measured['moved']) => moved.get(work) ?? [];
+  return success({
+    accumulate: of('accumulate'),
+    paste: of('paste'),
+    exchange: of('exchange'),
+    count: of('count'),
+    metric: of('metric'),
+    clip: of('clip'),
+    run: of('run'),
+  });
+}
+
+async function measureUpdates(probes: Probes, setting: Setting): Promise<Result<Timed[]>> {
+  const { secondsEach } = setting;
+  const updates: Timed[] = [];
+  for (const work of updateSegments(largestBytes(setting))) {
+    const taken = await timeOf(probes, trialOf(work, 2 * secondsEach));
+    if (!taken.ok) return taken;
+    updates.push(...timedUpdate(work.segment, taken.value));
+  }
+  return success(updates);
+}
+
+/** Each step is timed in so many rounds, some seconds apart; the faster counts: other programs disturb only upwards. */
+const rounds = 2;
+
+/** A round that is not the first ends here: on a busy machine one must do. */
+const mostSeconds = 85;
+
+async function measureKernels(
+  probes: Probes,
+  base: Base,
+  giving: readonly Meeting[],
+  { largest, secondsEach }: Setting,
+): Promise<Result<{ readonly timed: readonly Timed[]; readonly steps: readonly MeasuredStep[] }>> {
+  const all = calibrationSteps(largest);
+  const fastest = new Map<CalibrationStep, Inside>();
+  const line = createProgressLine();
+  const start = performance.now();
+  let progress = noProgress(0, rounds * all.length);
+  for (let round = 0; round < rounds; round++)
+    for (const step of all) {
+      const begun = performance.now();
+      if (round > 0 && begun - start > mostSeconds * 1000) break;
+      const found = await measureSegment(probes, base, giving, step, keptIn(step), 10 * secondsEach);
+      if (!found.ok) return found;
+      const before = fastest.get(step);
+      if (before === undefined || found.value.taken < before.taken) fastest.set(step, found.value);
+      progress = advance(progress, (performance.now() - begun) / 1000);
+      line.show(progress, step.name);
+    }
+  line.clear();
+  const timed = [...fastest].flatMap(([step, { seconds }]) => timedKernels(step.segment, seconds));
+  const steps = [...fastest].map(([step, { taken }]) => ({ step, taken }));
+  for (const work of linearSegments()) {
+    const found = await measureSegment(probes, base, giving, work, false, secondsEach);
+    if (!found.ok) return found;
+    timed.push(...timedKernels(work.segment, found.value.seconds));
+  }
+  return success({ timed, steps });
+}
+
+const keptIn = ({ plan, segment }: CalibrationStep): boolean =>
+  plan.roles.some((role) => keptSegment(plan.segments, role) === segment.name);
+
+/** Seconds of all kernels of a segment together, and of each op. */
+type Inside = { readonly taken: number; readonly seconds: readonly number[] };
+
+/** The kernels inside a run; what comes around them is taken off. */
+async function measureSegment(
+  probes: Probes,
+  { dispatch, writing }: Base,
+  giving: readonly Meeting[],
+  work: Work,
+  keeping: boolean,
+  seconds: number,
+): Promise<Result<Inside>> {
+  const trial = trialOf(work, seconds, keeping);
+  const whole = await timeOf(probes, trial);
+  if (!whole.ok) return whole;
+  const kernels = await probes.kernels(trial);
+  if (!kernels.ok) return kernels;
+  const around = dispatch + secondsOf(giving, resultBytes(work.segment));
+  const taken = Math.max(whole.value / 2, whole.value - around);
+  return success({ taken, seconds: shared(taken, kernels.value, writing) });
+}
+
+/** Seconds of so many bytes, at the rate of the sizes that were measured. */
+function secondsOf(measured: readonly Meeting[], bytes: number): number {
+  const rates = measured.map((one) => ({ size: one.bytes, share: one.bytes / Math.max(one.seconds, 1e-9) }));
+  return bytes / shareAt(rates, bytes);
+}
+
+/** Seconds of each op, the writing down of its nodes taken off, as parts of what all take. */
+function shared(taken: number, all: readonly Kernels[], writing: number): number[] {
+  const own = (all[0]?.seconds ?? []).map((_, op) =>
+    mean(
+      all.map(({ seconds, nodes }) => {
+        const [raw = 0, count = 0] = [seconds[op], nodes[op]];
+        return Math.max(raw / 4, raw - count * writing);
+      }),
+    ),
+  );
+  const total = own.reduce((a, b) => a + b, 0);
+  return own.map((seconds) => (seconds * taken) / total);
+}
+
+const fileBytes = 2 ** 26;
+
+/** Bytes a second from a file that was just written. */
+function readingRate(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'unetc-storage-'));
+  try {
+    const file = join(folder, 'bytes');
+    const written = writeSafely(file, [new Uint8Array(fileBytes).fill(1)]);
+    const begun = performance.now();
+    const read = written.ok ? readFileSync(file).length : fileBytes;
+    return read / ((performance.now() - begun) / 1000);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

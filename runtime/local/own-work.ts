@@ -1,0 +1,70 @@
+/** Instructions in which a device moves numbers itself, on numbers of no meaning: for whoever times them. */
+import { range, volume } from '../../ir/box.ts';
+import type { OwnWork } from '../../ir/machine.ts';
+import { countLabels, countPairs } from './cells.ts';
+import { addCells } from './meetings.ts';
+import { addTo, multiply, squaresOf } from './sums.ts';
+
+export type MovingWork = Exclude<OwnWork, 'run'>;
+
+/** The work once, and the bytes that the cost model charges it by (`backends/simulator/work.ts`). */
+type Once = { readonly run: () => void; readonly charged: number };
+
+const channels = 16;
+
+/** A map of about so many bytes. */
+function celled(name: string, bytes: number) {
+  const side = Math.max(2, Math.round(Math.sqrt(bytes / 4 / channels)));
+  const box = [range(0, side), range(0, side)];
+  const data = new Float32Array(channels * volume(box)).fill(1);
+  return { buffer: { name, dims: [1, channels, side, side], box }, data };
+}
+
+/** Labels of two classes, as many as there are bytes. */
+function labelled(bytes: number) {
+  const side = Math.max(2, Math.round(Math.sqrt(bytes)));
+  const box = [range(0, side), range(0, side)];
+  return { data: Uint8Array.from({ length: volume(box) }, (_, i) => i % 2), box };
+}
+
+const works: { readonly [W in MovingWork]: (bytes: number) => Once } = {
+  accumulate(bytes) {
+    const [sum, more] = [new Float32Array(bytes / 4), new Float32Array(bytes / 4)];
+    return { run: () => addTo(sum, more), charged: 3 * bytes };
+  },
+  paste(bytes) {
+    const [from, into] = [celled('from', bytes), celled('into', bytes)];
+    return { run: () => addCells(into, from, from.buffer.box), charged: 3 * from.data.byteLength };
+  },
+  exchange(bytes) {
+    const [from, into] = [celled('from', bytes), celled('into', bytes)];
+    const run = () => {
+      into.data.fill(0);
+      addCells(into, from, from.buffer.box);
+    };
+    return { run, charged: 2 * from.data.byteLength };
+  },
+  count(bytes) {
+    const labels = labelled(bytes);
+    return { run: () => void countLabels(labels, 1, labels.box), charged: labels.data.length };
+  },
+  metric(bytes) {
+    const labels = labelled(bytes);
+    const counts = new Float64Array(4);
+    return {
+      run: () => countPairs(counts, 2, labels, labels, 1, labels.box),
+      charged: 2 * labels.data.length,
+    };
+  },
+  clip(bytes) {
+    const values = new Float32Array(bytes / 4).fill(1);
+    const run = () => {
+      if (squaresOf(values) > 0) multiply(values, 1);
+    };
+    return { run, charged: 3 * bytes };
+  },
+};
+
+export const movingWorks = Object.keys(works) as readonly MovingWork[];
+
+export const ownWork = (work: MovingWork, bytes: number): Once => works[work](bytes);
