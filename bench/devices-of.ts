@@ -25,8 +25,7 @@ function batchOf({ model }: Plan): Record<string, Batch> {
   return Object.fromEntries(entries);
 }
 
-/** One thread each. */
-export async function devicesOf(plan: Plan): Promise<Devices> {
+export async function devicesOf(plan: Plan, threads = 1): Promise<Devices> {
   const folder = mkdtempSync(join(tmpdir(), 'unetc-bench-'));
   const files = plan.segments.map((segment): [string, string] => {
     const path = join(folder, `${segment.name}.onnx`);
@@ -35,14 +34,18 @@ export async function devicesOf(plan: Plan): Promise<Devices> {
   });
   try {
     const feed = { kind: 'batch', inputs: batchOf(plan) } as const;
-    return valueIn(await startDevices({ plan, segments: Object.fromEntries(files), threads: 1, feed }));
+    return valueIn(await startDevices({ plan, segments: Object.fromEntries(files), threads, feed }));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-export async function withDevices<T>(plan: Plan, body: (devices: Devices) => Promise<T>): Promise<T> {
-  const devices = await devicesOf(plan);
+export async function withDevices<T>(
+  plan: Plan,
+  body: (devices: Devices) => Promise<T>,
+  threads = 1,
+): Promise<T> {
+  const devices = await devicesOf(plan, threads);
   try {
     return await body(devices);
   } finally {

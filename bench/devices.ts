@@ -7,24 +7,18 @@
  * One thread each; the two kinds of steps take turns. 1: no time was lost to margins, messages and waiting. Of stages the
  * bubble (one of `microBatches` + 1 turns) is taken out first. The ratio of processor time leaves out waiting.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { table } from '../cli/table.ts';
-import { compile } from '../compiler/compile.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Pins } from '../ir/schedule.ts';
 import type { Devices } from '../runtime/local/devices.ts';
 import { tileOf } from '../runtime/local/placement.ts';
 import { valueIn } from '../tests/support/devices.ts';
 import { devicesOf } from './devices-of.ts';
-import { median, processorSeconds, root, type Seconds, spreadOf } from './turns.ts';
+import { type Network, planWith } from './networks.ts';
+import { median, processorSeconds, type Seconds, spreadOf } from './turns.ts';
 
-type Case = {
+type Case = Network & {
   readonly name: string;
-  readonly file: string;
-  readonly sets: Readonly<Record<string, string>>;
-  /** Samples of a step. */
-  readonly batch: number;
   /** Of one device alone, and of the two. */
   readonly alone: Pins;
   readonly together: Pins;
@@ -55,11 +49,6 @@ const cases: readonly Case[] = [
 const rounds = Number(process.argv[2] ?? 5);
 const wanted = process.argv[3] ?? '';
 
-function planOf({ file, sets, batch }: Case, pins: Pins): Plan {
-  const source = readFileSync(join(root, file), 'utf8').replace(/batch = \d+/, `batch = ${batch}`);
-  return valueIn(compile({ source, file, sets, purpose: 'train', pins })).plan;
-}
-
 /** One step of all these devices at the same time. `processor`: of all of them. */
 async function timed(plan: Plan, groups: readonly Devices[], step: number): Promise<Seconds> {
   const pids = groups.flatMap(({ processes }) => processes);
@@ -73,7 +62,7 @@ async function timed(plan: Plan, groups: readonly Devices[], step: number): Prom
 }
 
 async function measure(one: Case): Promise<string[]> {
-  const [alone, together] = [planOf(one, one.alone), planOf(one, one.together)];
+  const [alone, together] = [planWith(one, one.alone), planWith(one, one.together)];
   const pair = [await devicesOf(alone), await devicesOf(alone)];
   const both = [await devicesOf(together)];
   const taken: { apart: Seconds; together: Seconds }[] = [];

@@ -7,26 +7,17 @@
  * device the peak of its resident memory beyond what it has with its sessions loaded. The ratio should lie between
  * 0.9 and 1.15; the last line says how many do.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { table } from '../cli/table.ts';
-import { compile } from '../compiler/compile.ts';
 import { at } from '../ir/box.ts';
-import type { Plan } from '../ir/plan.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';
 import type { Pins } from '../ir/schedule.ts';
 import { showBytes } from '../ir/units.ts';
 import { tileOf } from '../runtime/local/placement.ts';
 import { valueIn } from '../tests/support/devices.ts';
 import { withDevices } from './devices-of.ts';
-import { root } from './turns.ts';
+import { type Network, planWith } from './networks.ts';
 
-type Case = {
-  readonly name: string;
-  readonly file: string;
-  readonly sets?: Readonly<Record<string, string>>;
-  readonly pins: Pins;
-};
+type Case = Network & { readonly name: string; readonly pins: Pins };
 
 const scene = { file: 'bench/networks/scene.unet', sets: { rows: '1024', columns: '1024' } };
 const coastline = { file: 'examples/coastline.unet', sets: { side: '512' } };
@@ -80,15 +71,10 @@ const cases: readonly Case[] = [
   { name: 'attention', file: 'examples/attention.unet', pins: { devices: 1 } },
 ];
 
-function planOf({ file, sets = {}, pins }: Case): Plan {
-  const source = readFileSync(join(root, file), 'utf8');
-  return valueIn(compile({ source, file, sets, purpose: 'train', pins })).plan;
-}
-
 const ratioIsRight = (ratio: number): boolean => ratio >= 0.9 && ratio <= 1.15;
 
 async function measure(one: Case): Promise<{ rows: string[][]; ratios: number[] }> {
-  const plan = planOf(one);
+  const plan = planWith(one, one.pins);
   return withDevices(plan, async (devices) => {
     const ranks = Array.from({ length: devices.size }, (_, rank) => rank);
     const peaksOf = async (step: number): Promise<number[]> => {

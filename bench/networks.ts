@@ -1,15 +1,21 @@
-/** The networks whose steps are compared with PyTorch's. */
+/** The networks that benches run, and those whose steps are compared with PyTorch's. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../compiler/compile.ts';
 import type { Plan } from '../ir/plan.ts';
+import type { Pins } from '../ir/schedule.ts';
 import { valueIn } from '../tests/support/devices.ts';
 import { root } from './turns.ts';
 
-export type Case = {
-  readonly name: string;
+export type Network = {
   readonly file: string;
-  readonly sets: Readonly<Record<string, string>>;
+  readonly sets?: Readonly<Record<string, string>>;
+  /** Samples of a step, where they differ from the text's. */
+  readonly batch?: number;
+};
+
+export type Case = Network & {
+  readonly name: string;
   /** What PyTorch builds: network, channels, width, poolings, side, batch. */
   readonly torch: string;
 };
@@ -25,9 +31,16 @@ export const cases: readonly Case[] = [
   { name: 'residual, 8 x 256²', file: 'examples/residual.unet', sets: {}, torch: 'residual 3 16 4 256 8' },
 ];
 
-/** Of one device. */
-export function planOf({ file, sets }: Case): Plan {
-  const source = readFileSync(join(root, file), 'utf8');
-  return valueIn(compile({ source, file, sets, purpose: 'train', pins: { devices: 1, microBatches: 1 } }))
-    .plan;
+/** A network as it is to be compiled for training. */
+export function sourceOf({ file, sets = {}, batch }: Network) {
+  const text = readFileSync(join(root, file), 'utf8');
+  const source = batch === undefined ? text : text.replace(/batch = \d+/, `batch = ${batch}`);
+  return { source, file, sets, purpose: 'train' } as const;
 }
+
+/** What pins leave open is at its plainest: no machine is assumed. */
+export const planWith = (network: Network, pins: Pins): Plan =>
+  valueIn(compile({ ...sourceOf(network), pins })).plan;
+
+/** Of one device. */
+export const planOf = (network: Network): Plan => planWith(network, { devices: 1, microBatches: 1 });
