@@ -80,9 +80,13 @@ const isGiven = ({ arithmetic, intensity, traffic }: Device, name: KernelName): 
   (arithmetic[name] ?? traffic[name] ?? intensity?.[name]) !== undefined;
 
 /** A kind of which anything is given takes nothing from its class. */
-function curveOf(device: Device, { kernel, kind }: Kernel, limit: Limit): Curve | undefined {
-  const name = kind !== undefined && isGiven(device, kind) ? kind : kernel;
-  return device[limit]?.[name];
+const nameOf = (device: Device, { kernel, kind }: Kernel): KernelName =>
+  kind !== undefined && isGiven(device, kind) ? kind : kernel;
+
+/** Without its kind, if the machine says nothing of that: kernels that differ in nothing else take the same. */
+export function kernelOn(device: Device, one: Kernel): Kernel {
+  const { kind, ...alike } = one;
+  return kind === undefined || isGiven(device, kind) ? one : alike;
 }
 
 /** FLOPs for each byte of the maps that a kernel reads and writes, however large they are; without maps, of all. */
@@ -93,9 +97,11 @@ export const intensityOf = ({ flops, bytes }: Kernel): number =>
 function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
   const flops = amount(one.flops, cells);
   if (flops === 0) return 0;
+  const name = nameOf(device, one);
+  const intensity = device.intensity?.[name];
   const attained =
-    shareAt(curveOf(device, one, 'arithmetic'), flops) *
-    shareAt(curveOf(device, one, 'intensity'), intensityOf(one)) *
+    shareAt(device.arithmetic[name], flops) *
+    (intensity === undefined ? 1 : shareAt(intensity, intensityOf(one))) *
     waveShare(device, one.pixels * cells, one.channels);
   return flops / (device.peak * attained);
 }
@@ -103,7 +109,7 @@ function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
 /** Seconds in which its operands and its result pass between the device and its memory. */
 function trafficSeconds(device: Device, one: Kernel, cells: number): number {
   const bytes = amount(one.bytes, cells);
-  return bytes / (device.bandwidth * shareAt(curveOf(device, one, 'traffic'), bytes));
+  return bytes / (device.bandwidth * shareAt(device.traffic[nameOf(device, one)], bytes));
 }
 
 /** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
@@ -118,8 +124,11 @@ export const kernelLimit = (device: Device, one: Kernel, cells: number): KernelL
 
 /** The least seconds that any kernel of this class can take for the same work: no waves, no launch, its best share. */
 export function leastSeconds(device: Device, one: Kernel, cells: number): number {
-  const best = (limit: Limit) =>
-    Math.max(...(curveOf(device, one, limit) ?? [{ share: 1 }]).map(({ share }) => share));
+  const name = nameOf(device, one);
+  const best = (limit: Limit) => {
+    const curve: Curve | undefined = device[limit]?.[name];
+    return curve === undefined ? 1 : Math.max(...curve.map(({ share }) => share));
+  };
   return Math.max(
     amount(one.flops, cells) / (device.peak * best('arithmetic') * best('intensity')),
     amount({ ...one.bytes, fixed: 0 }, cells) / (device.bandwidth * best('traffic')),

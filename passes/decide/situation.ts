@@ -1,7 +1,7 @@
 /** What the joint search is given, and what every candidate is priced with. */
 import { at } from '../../ir/box.ts';
 import { typesOf } from '../../ir/graph.ts';
-import { type Kernel, kernelOf, kernelSeconds, leastSeconds } from '../../ir/kernels.ts';
+import { type Kernel, kernelOf, kernelOn, kernelSeconds, leastSeconds } from '../../ir/kernels.ts';
 import { type Machine, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
@@ -42,7 +42,7 @@ export const memoryFor = ({ memory = Number.POSITIVE_INFINITY }: Pins, { device 
 export function situationOf(model: Model, machine: Machine, pins: Pins, strategy?: HaloStrategy): Situation {
   const { training } = model;
   if (training === undefined) throw new Error(`${model.name} has nothing to train`);
-  const profile = profileOf(model);
+  const profile = profileOn(machine, profileOf(model));
   return {
     model,
     profile,
@@ -57,6 +57,13 @@ export function situationOf(model: Model, machine: Machine, pins: Pins, strategy
     stateFactor: slotsOf(training.optimizer).length + 1,
     updateSeconds: updateSeconds(model, training.optimizer, machine),
   };
+}
+
+/** Its kernels as the machine tells them apart. */
+function profileOn({ device }: Machine, profile: Profile): Profile {
+  const told = (kernels: readonly Kernel[]) => kernels.map((kernel) => kernelOn(device, kernel));
+  const ops = profile.ops.map((op) => ({ ...op, forward: told(op.forward), backward: told(op.backward) }));
+  return { ...profile, ops };
 }
 
 /** All parameters in one kernel for each kind of op, as multi-tensor kernels do. */
