@@ -29,6 +29,12 @@ const fold = [
 const decoder = { from: 'unet.decode[0].up_conv[0]', to: 'cross_entropy[0]' };
 const top = ['unet.encode[0].relu[0]', 'unet.encode[0].relu[1]', 'unet.decode[0].relu[0]'];
 
+/** What the backward pass keeps no map for then, level by level. */
+const pooled = [0, 1, 2].flatMap((level) => [
+  `unet.encode[${level}].relu[1]`,
+  `unet.down[${level}].max_pool[0]`,
+]);
+
 const cases: readonly Case[] = [
   { name: 'scene, whole', ...scene, pins: { devices: 1 } },
   { name: 'scene, 1 x 2 tiles', ...scene, pins: { devices: 2, tiles: [1, 2] } },
@@ -49,9 +55,15 @@ const cases: readonly Case[] = [
     ...scene,
     pins: { devices: 1, drop: top.slice(0, 2), strips: [{ ...decoder, count: 8 }] },
   },
+  { name: 'scene, bytes for the pools', ...scene, pins: { devices: 1, lean: pooled } },
   { name: 'coastline, whole', ...coastline, pins: { devices: 1, microBatches: 1 } },
   { name: 'coastline, 4 micro-batches', ...coastline, pins: { devices: 1, microBatches: 4 } },
   { name: 'coastline, 2 replicas', ...coastline, pins: { devices: 2, replicas: 2, microBatches: 1 } },
+  {
+    name: 'coastline, bytes, 2 stages folded',
+    ...coastline,
+    pins: { devices: 2, microBatches: 4, chunks: fold, lean: pooled },
+  },
   { name: 'coastline, 2 stages folded', ...coastline, pins: { devices: 2, microBatches: 4, chunks: fold } },
   {
     name: 'coastline, 2 stages',

@@ -46,6 +46,7 @@ export type InShort =
   | 'stream'
   | 'microBatches'
   | 'recomputed'
+  | 'lean'
   | 'strips';
 
 /** `2 replicas x 48 x 32 tiles, 3 stages (folded)` */
@@ -57,6 +58,7 @@ export function inShort({
   stream,
   microBatches,
   recomputed,
+  lean,
   strips,
 }: Pick<Alternative, InShort>): string {
   const streamed = product(stream);
@@ -67,6 +69,7 @@ export function inShort({
     ...(streamed === 1 ? [] : [`${streamed} tiles a device one after another`]),
     ...(microBatches === 1 ? [] : [many(microBatches, 'micro-batch')]),
     ...(recomputed === 0 ? [] : [`${many(recomputed, 'value')} computed again`]),
+    ...(lean === 0 ? [] : [`${many(lean, 'value')} as a byte a cell`]),
     ...(strips === 0 ? [] : [`${many(strips, 'segment')} in strips`]),
   ].join(', ');
 }

@@ -35,6 +35,7 @@ const decisionExamples: Readonly<Record<string, string>> = {
   stages: '2',
   buckets: '4',
   drop: 'unet.encode[0].relu[0]',
+  lean: 'unet.down[0].max_pool[0]',
   strips: '"4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]"',
 };
 

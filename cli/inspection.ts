@@ -114,7 +114,7 @@ const wrapLines = (lines: readonly string[], page: Page): string =>
 
 /** What the schedule says beside the grid, a line each. */
 function decisionLines({ schedule }: PlanJson, page: Page): string {
-  const { order, exchanges, recomputed, strips, buckets, stages, folded } = schedule;
+  const { order, exchanges, recomputed, lean, strips, buckets, stages, folded } = schedule;
   const lines: readonly (readonly [string, string])[] = [
     [
       'order',
@@ -129,6 +129,11 @@ function decisionLines({ schedule }: PlanJson, page: Page): string {
         ? 'every value until it is used backward'
         : `all but ${recomputed.join(', ')}: computed again`,
     ],
+    ...(lean.length === 0
+      ? []
+      : [
+          ['bytes', `a byte a cell, and no whole maps, for the way back through ${lean.join(', ')}`] as const,
+        ]),
     ['strips', strips === 0 ? 'none' : many(strips, 'part')],
     [
       'sums',

@@ -40,6 +40,8 @@ export type Block = {
   readonly exchanges: readonly { readonly before: string; readonly cells: number }[];
   /** Values that are computed again in the backward pass. */
   readonly recomputed: readonly string[];
+  /** Values of which the forward pass notes bytes. */
+  readonly lean: readonly string[];
   /** Parts of it that are worked through in so many strips. */
   readonly strips: readonly { readonly from: string; readonly to: string; readonly count: number }[];
   readonly tile?: TileOfBlock;
@@ -114,6 +116,7 @@ function blockOf(
       names.includes(before) ? [{ before, cells }] : [],
     ),
     recomputed: schedule.drop.filter((value) => names.includes(value)),
+    lean: (schedule.lean ?? []).filter((value) => names.includes(value)),
     strips: schedule.strips.filter(({ from, to }) => overlaps(plan, names, from, to)),
     ...(tile === undefined ? {} : { tile }),
   };

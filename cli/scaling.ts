@@ -61,6 +61,7 @@ const rawShape = list(
           stream: list(count),
           microBatches: count,
           recomputed: count,
+          lean: count,
           strips: count,
         }),
       }),

@@ -84,6 +84,7 @@ export function summarize(plan: Plan) {
       exchanges: schedule.exchanges,
       buckets: schedule.buckets ?? 1,
       recomputed: schedule.drop,
+      lean: schedule.lean ?? [],
       strips: schedule.strips.length,
     },
     predicted: {

@@ -1,11 +1,13 @@
 /** What the bytes that a device holds are there for. */
 import { at } from './box.ts';
 import { type Footprint, footprintsOf, totalOf } from './footprint.ts';
+import { valueOfBytes } from './lean.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
 import { meaningsOf } from './verify/names.ts';
 
 /**
- * `optimizer`: its averages and momenta; `inputs`: pixels, labels, masks; `activations`: values of the model;
+ * `optimizer`: its averages and momenta; `inputs`: pixels, labels, masks; `activations`: values of the model, and bytes
+ * noted of them;
  * `cotangents`: their shares on the way back; `messages`: what an exchange, a gather or another stage brings,
  * and copies of it that are under way; `workspace`: what the backend takes while a segment runs; `reserve`: places in
  * the arena of a device process that hold nothing at the moment.
@@ -53,7 +55,8 @@ export function contentsOf(
     if (slot !== undefined) return slot === 'weight' ? 'weights' : 'optimizer';
     if (gradients.has(name)) return 'gradients';
     const known = birth < 0 ? 'weights' : written[at(role.instructions, birth).do];
-    return known ?? (meaning(value) === undefined ? 'cotangents' : 'activations');
+    const isOfForward = meaning(value) !== undefined || valueOfBytes(value) !== undefined;
+    return known ?? (isOfForward ? 'activations' : 'cotangents');
   };
   return new Map(role.buffers.map((buffer) => [buffer.name, kindOf(buffer)]));
 }

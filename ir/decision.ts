@@ -32,6 +32,8 @@ export type Alternative = {
   readonly exchanges: number;
   readonly coarsened: boolean;
   readonly recomputed: number;
+  /** Values of which bytes are noted. */
+  readonly lean: number;
   readonly strips: number;
   readonly seconds: number;
   readonly parts: Parts;

@@ -55,6 +55,11 @@ export type Schedule = {
   readonly buckets?: number;
   /** Values that are not kept for the backward pass but computed again in it. */
   readonly drop: readonly string[];
+  /**
+   * Values whose ops note a byte for each of their cells (`ir/lean.ts`): the backward pass of these ops reads that, and
+   * no whole maps. Absent: none.
+   */
+  readonly lean?: readonly string[];
   readonly strips: readonly Strips[];
 };
 

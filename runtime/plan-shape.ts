@@ -153,6 +153,7 @@ const schedule = record<Schedule>({
   pace: optional(record<Pace>({ inFlight: count, forward: counts, backward: counts })),
   buckets: optional(count),
   drop: texts,
+  lean: optional(texts),
   strips: list(record<Strips>({ from: text, to: text, count })),
 });
 

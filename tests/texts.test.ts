@@ -148,6 +148,10 @@ test('schedules, complete or with decisions left open', () => {
     .map((marks) => [0, ...marks.sort((a, b) => a - b)]);
   const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const positive = fc.integer({ min: 1, max: 99 });
+  const values = fc.array(
+    name.filter((word) => word !== 'nothing'),
+    { maxLength: 3 },
+  );
   const schedules = fc.record({
     devices: optional(positive),
     replicas: optional(positive),
@@ -179,12 +183,8 @@ test('schedules, complete or with decisions left open', () => {
           backward: times.map(([, second]) => second),
         })),
     ),
-    drop: optional(
-      fc.array(
-        name.filter((word) => word !== 'nothing'),
-        { maxLength: 3 },
-      ),
-    ),
+    drop: optional(values),
+    lean: optional(values),
     strips: optional(fc.array(fc.record({ from: name, to: name, count: positive }), { maxLength: 2 })),
   });
   fc.assert(

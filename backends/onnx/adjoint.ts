@@ -1,4 +1,4 @@
-/** Emission of the ops that gradients are made of. */
+/** Emission of the ops that gradients are made of, and of what notes bytes for them. */
 
 import { at } from '../../ir/box.ts';
 import type { OpKind } from '../../ir/ops/attributes.ts';
@@ -10,7 +10,7 @@ import { convWeight } from './conv-weight.ts';
 import { diceGradient, diceSumsGradient } from './dice.ts';
 import { channelsAt, type EmitTable, extentAt, type Site } from './emitter.ts';
 import { binaryCrossEntropyGradient, focalGradient } from './entropies.ts';
-import { inverseCount, normalOf, slice, spatialAxes, sumOver } from './formulas.ts';
+import { inverseCount, normalOf, slice, spatialAxes, sumOver, toBool, toByte, toFloat } from './formulas.ts';
 import {
   axesOf,
   cellsOf,
@@ -23,7 +23,13 @@ import {
   perCell,
   shared,
 } from './moments.ts';
-import { avgPoolGradient, maxPoolGradient, resizeGradient } from './pools.ts';
+import {
+  avgPoolGradient,
+  maxPoolGradient,
+  maxPoolIndex,
+  maxPoolIndexGradient,
+  resizeGradient,
+} from './pools.ts';
 import { stretchGradient } from './stretch.ts';
 
 /** Times this, every positive normal number is at least 1. */
@@ -38,6 +44,13 @@ function leakyReluGradient(g: Builder, slope: number, y: string, dy: string): st
     return g.op('Mul', [dy, g.op('Clip', [g.op('Mul', [y, g.float(steep)]), g.float(slope), g.float(1)])]);
   const positive = g.op('Greater', [y, g.float(0)]);
   return g.op('Where', [positive, dy, g.op('Mul', [dy, g.float(slope)])]);
+}
+
+/** dy times 1 or the slope: no matter of rounding, as a sum of products would be. */
+function reluMaskGradient(g: Builder, slope: number, mask: string, dy: string): string {
+  if (slope < 0 || slope > 1) return g.op('Where', [toBool(g, mask), dy, g.op('Mul', [dy, g.float(slope)])]);
+  const passing = toFloat(g, mask);
+  return g.op('Mul', [dy, slope === 0 ? passing : g.op('Clip', [passing, g.float(slope), g.float(1)])]);
 }
 
 /** dy * (s + x * s * (1 - s)), s = sigmoid(x) */
@@ -143,12 +156,16 @@ export const adjointEmits = {
   sine_grad: sineGradient,
   relu_grad: (g, _site, y, dy) => g.op('Mul', [dy, isPositive(g, y)]),
   leaky_relu_grad: (g, { attrs }, y, dy) => leakyReluGradient(g, attrs.slope, y, dy),
+  relu_mask: (g, _site, y) => toByte(g, g.op('Greater', [y, g.float(0)])),
+  relu_mask_grad: (g, { attrs }, mask, dy) => reluMaskGradient(g, attrs.slope, mask, dy),
   silu_grad: (g, _site, x, dy) => siluGradient(g, x, dy),
   sigmoid_grad: (g, _site, y, dy) => g.op('Mul', [dy, g.op('Mul', [y, g.op('Sub', [g.float(1), y])])]),
   gelu_grad: (g, _site, x, dy) => geluGradient(g, x, dy),
   softmax_grad: (g, _site, y, dy) => softmaxGradient(g, y, dy),
   gate_grad: (g, _site, dy, x) => sumOver(g, g.op('Mul', [dy, x]), [1], true),
   max_pool_grad: (g, site, x, _y, dy) => maxPoolGradient(g, site, x, dy),
+  max_pool_index: maxPoolIndex,
+  max_pool_index_grad: maxPoolIndexGradient,
   avg_pool_grad: avgPoolGradient,
   channels: (g, { attrs: { from, to } }, x) => slice(g, x, [{ axis: 1, from, to }]),
   resize_grad: resizeGradient,

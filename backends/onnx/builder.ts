@@ -49,6 +49,8 @@ export class Builder {
   readonly #constants = new Map<string, Tensor & { readonly name: string }>();
   /** Inputs and op outputs of the graph being emitted: temporaries must not take their names. */
   readonly #taken: ReadonlySet<string>;
+  /** By value the name under which it is read from now on. */
+  readonly #replaced = new Map<string, string>();
   #scope = '';
   #next = 0;
 
@@ -80,6 +82,15 @@ export class Builder {
       for (const node of nodes)
         this.#nodes.push({ ...node, inputs: node.inputs.map(swap), outputs: node.outputs.map(swap) });
     else this.#nodes.push({ type: 'Identity', inputs: [result], outputs: [output], attributes: {} });
+  }
+
+  /** Whoever reads `name` from here on reads `other`. */
+  replace(name: string, other: string): void {
+    this.#replaced.set(name, other);
+  }
+
+  current(name: string): string {
+    return this.#replaced.get(name) ?? name;
   }
 
   op(type: NodeType, inputs: readonly string[], attributes: Attributes = {}): string {

@@ -1,5 +1,6 @@
 /** One op as nodes, and the order in which the ops of a graph stand in its file. */
-import type { Graph, Op, OpOf } from '../../ir/graph.ts';
+import { asLocal, type Graph, type Op, type OpOf } from '../../ir/graph.ts';
+import { notedValue } from '../../ir/lean.ts';
 import type { LocalKind } from '../../ir/ops/attributes.ts';
 import type { ValueType } from '../../ir/type.ts';
 import { adjointEmits } from './adjoint.ts';
@@ -25,6 +26,27 @@ export function typeNamed(types: Types, name: string): ValueType {
   return type;
 }
 
+/** Adds the nodes of all ops of a graph. */
+export function emitOps(g: Builder, graph: Pick<Graph, 'ops'>, types: Types, samples: number): void {
+  const ordered = fileOrder(graph);
+  ordered.forEach((op, index) => {
+    emitOp(g, asLocal(op), types, samples);
+    const noted = notedValue(op.output);
+    if (noted !== undefined && ordered.slice(index + 1).some(({ inputs }) => inputs.includes(noted)))
+      noteFirst(g, noted, op.output);
+  });
+}
+
+/**
+ * Whoever reads the value from here on needs the bytes of it, too: of their shape, which is the value's. Else ONNX Runtime
+ * would note them just before they are read, on the way back, and keep the value until then.
+ */
+function noteFirst(g: Builder, value: string, bytes: string): void {
+  const after = `${bytes}~after`;
+  g.define(after, () => g.op('Reshape', [value, g.op('Shape', [bytes])]));
+  g.replace(value, after);
+}
+
 /** Adds the nodes of one op. */
 export function emitOp<K extends LocalKind>(g: Builder, op: OpOf<K>, types: Types, samples: number): void {
   const site = {
@@ -33,7 +55,7 @@ export function emitOp<K extends LocalKind>(g: Builder, op: OpOf<K>, types: Type
     types: op.inputs.map((name) => typeNamed(types, name)),
     samples,
   };
-  g.define(op.output, () => emits[op.kind](g, site, ...op.inputs));
+  g.define(op.output, () => emits[op.kind](g, site, ...op.inputs.map((name) => g.current(name))));
 }
 
 /**

@@ -2,12 +2,12 @@
  * A segment of a plan as one ONNX file. Forward and backward ops alike become plain ONNX nodes; the names of
  * the graph's inputs and outputs are those of our values. Maps are `[samples, channels, ...extents]`.
  */
-import { asLocal, type Graph, typesOf } from '../../ir/graph.ts';
+import { type Graph, typesOf } from '../../ir/graph.ts';
 import type { Segment } from '../../ir/plan.ts';
 import { type Strands, strandsOf } from '../../ir/strands.ts';
 import { dimsOf, type ValueType } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
-import { emitOp, fileOrder, typeNamed } from './emit-op.ts';
+import { emitOps, typeNamed } from './emit-op.ts';
 import { encode, type Port } from './proto.ts';
 import { memoryWays } from './workspace.ts';
 
@@ -44,7 +44,7 @@ type PortOf = (name: string, type: ValueType, samples: number) => Port;
 function emitGraph({ name, samples, graph }: Omit<Segment, 'workspace'>, portOf: PortOf): Uint8Array {
   const types = typesOf(graph);
   const g = new Builder(new Set(types.keys()));
-  for (const op of fileOrder(graph)) emitOp(g, asLocal(op), types, samples);
+  emitOps(g, graph, types, samples);
   return encode({
     name,
     nodes: g.nodes,

@@ -20,8 +20,14 @@ const surplus = (window: PaddedWindow, extent: readonly number[]): Sides[] =>
 
 export type Fitted = { readonly x: string; readonly pad: readonly Sides[]; readonly cut: readonly Sides[] };
 
+/** The pads that are left of a window over cells of `extent`, and what must be cut off these. */
+export const fittedPads = (extent: readonly number[], window: PaddedWindow): Omit<Fitted, 'x'> => ({
+  pad: positive(window.pad),
+  cut: surplus(window, extent),
+});
+
 /** `x`, of `extent`, with surplus cells cut off, the pads that are left, and what was cut. */
 export function fitWindow(g: Builder, x: string, extent: readonly number[], window: PaddedWindow): Fitted {
-  const cut = surplus(window, extent);
-  return { x: cropSpace(g, x, extent, cut), pad: positive(window.pad), cut };
+  const fitted = fittedPads(extent, window);
+  return { x: cropSpace(g, x, extent, fitted.cut), ...fitted };
 }

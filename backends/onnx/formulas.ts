@@ -33,6 +33,12 @@ export const windowAttributes = ({ kernel, stride }: Window): Record<string, Att
 export const reshape = (g: Builder, x: string, dims: readonly number[]): string =>
   g.op('Reshape', [x, g.ints(dims)]);
 
+/** By ONNX's codes for elements. */
+export const toFloat = (g: Builder, x: string): string => g.op('Cast', [x], { to: 1 });
+export const toByte = (g: Builder, x: string): string => g.op('Cast', [x], { to: 2 });
+export const toInt = (g: Builder, x: string): string => g.op('Cast', [x], { to: 7 });
+export const toBool = (g: Builder, x: string): string => g.op('Cast', [x], { to: 9 });
+
 export type Cut = { readonly axis: number; readonly from: number; readonly to: number };
 
 /** The cells `from <= i < to` of each axis named. */
@@ -53,14 +59,14 @@ export function cropSpace(g: Builder, x: string, extent: readonly number[], side
 }
 
 /**
- * A map with zeros added on each side of its spatial axes. The axes are named although they could be left
+ * A map with zeros, or another filler, added on each side of its spatial axes. The axes are named although they could be left
  * out, for that keeps ONNX Runtime (1.30) from merging the node into a pooling that follows: it would take
  * these zeros for padding, which never wins a maximum, and refuses sides as wide as the window.
  */
-export const padSpace = (g: Builder, x: string, sides: readonly Sides[]): string =>
+export const padSpace = (g: Builder, x: string, sides: readonly Sides[], filler = 0): string =>
   allZero(sides)
     ? x
-    : g.op('Pad', [x, g.ints(sidesList(sides)), g.float(0), g.ints(spatialAxes(sides.length))]);
+    : g.op('Pad', [x, g.ints(sidesList(sides)), g.float(filler), g.ints(spatialAxes(sides.length))]);
 
 /** Each cell of the spatial axes repeated `factor` times along its axis. */
 export const enlarge = (g: Builder, x: string, factor: readonly number[]): string =>

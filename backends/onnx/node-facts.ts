@@ -288,6 +288,12 @@ export const nodeFacts = table({
   Cast: {
     results: (site) => [{ element: castElements[numberOf(site, 'to', 1)] ?? 'f32', dims: first(site).dims }],
   },
+  Shape: {
+    results: (site) => {
+      const { dims } = first(site);
+      return [{ element: 'i64', dims: [dims.length], numbers: dims }];
+    },
+  },
   Identity: renamed((site) => first(site).dims),
   Reshape: renamed(reshapedDims),
   Unsqueeze: renamed((site) => {

@@ -1,18 +1,23 @@
-/** Gradients of pooling and of resizing. */
-import { at } from '../../ir/box.ts';
-import type { Sides, Window } from '../../ir/ops/attributes.ts';
+/** Pooling and resizing on the way back, and what pooling notes for it. */
+import { at, wholeBox } from '../../ir/box.ts';
+import type { PoolAttributes, Sides, Window } from '../../ir/ops/attributes.ts';
+import { sum } from '../../ir/ops/definition.ts';
 import { product } from '../../ir/type.ts';
 import type { Builder } from './builder.ts';
-import { channelsAt, extentAt, type Site } from './emitter.ts';
-import { fitWindow } from './fit-window.ts';
+import { channelsAt, extentAt, extentOf, type Site } from './emitter.ts';
+import { type Fitted, fittedPads, fitWindow } from './fit-window.ts';
 import {
   allZero,
   enlarge,
   fitSpace,
+  indices,
+  ones,
   padSpace,
+  positions,
   reshape,
   sidesList,
   slice,
+  toInt,
   windowAttributes,
 } from './formulas.ts';
 
@@ -30,16 +35,128 @@ const tiles = ({ kernel, stride }: Window): boolean =>
 export function maxPoolGradient(g: Builder, site: Site<'max_pool_grad'>, x: string, dy: string): string {
   const { attrs, types, samples } = site;
   const extent = extentAt(types, 0);
+  const { places, plane } = firstMaxima(g, attrs, extent, x);
+  return spreadTo(g, attrs, [samples, channelsAt(types, 0)], plane, places, dy);
+}
+
+/** The cells of a plane that windows read: its extents, the pads beyond them, and what was cut off it. */
+type Plane = Omit<Fitted, 'x'> & { readonly held: readonly number[] };
+
+const planeOf = (extent: readonly number[], { pad, cut }: Omit<Fitted, 'x'>): Plane => ({
+  pad,
+  cut,
+  held: extent.map((size, axis) => size - at(cut, axis)[0] - at(cut, axis)[1]),
+});
+
+/** The flat position of each window's first maximum among the cells that windows read, planes one after another. */
+function firstMaxima(g: Builder, attrs: PoolAttributes, extent: readonly number[], x: string) {
   const fitted = fitWindow(g, x, extent, attrs);
   const attributes = { ...windowAttributes(attrs), pads: sidesList(fitted.pad) };
-  const places = g.second('MaxPool', [fitted.x], attributes);
-  const held = extent.map((size, axis) => size - at(fitted.cut, axis)[0] - at(fitted.cut, axis)[1]);
-  const dims = [samples, channelsAt(types, 0), ...held];
+  return { places: g.second('MaxPool', [fitted.x], attributes), plane: planeOf(extent, fitted) };
+}
+
+/** Each cell of dy at its flat position, zeros elsewhere. `batch`: samples and channels. */
+function spreadTo(
+  g: Builder,
+  attrs: PoolAttributes,
+  batch: readonly number[],
+  { held, pad, cut }: Plane,
+  places: string,
+  dy: string,
+): string {
+  const dims = [...batch, ...held];
   const spread =
-    allZero(fitted.pad) && !overlaps(attrs)
+    allZero(pad) && !overlaps(attrs)
       ? g.op('MaxUnpool', [dy, places, g.ints(dims)], windowAttributes(attrs))
       : addAt(g, dims, places, dy);
-  return padSpace(g, spread, fitted.cut);
+  return padSpace(g, spread, cut);
+}
+
+/** How far apart in memory neighbours along each axis are. */
+const strides = (sizes: readonly number[]): number[] =>
+  sizes.map((_, axis) => product(sizes.slice(axis + 1)));
+
+/**
+ * `places` less (`Sub`), or with (`Add`), the flat position of the corner of each window: a small tensor for each axis
+ * and one for the planes, so that the file stays small however large the map is.
+ */
+function byCorners(
+  g: Builder,
+  how: 'Add' | 'Sub',
+  places: string,
+  { stride }: Window,
+  batch: readonly number[],
+  windows: readonly number[],
+  { held, pad }: Plane,
+): string {
+  const planes = indices(product(batch)).map((plane) => plane * product(held));
+  const rank = windows.length;
+  const apart = strides(held);
+  return windows.reduce(
+    (sum, count, axis) => {
+      const corners = indices(count).map((i) => (i * at(stride, axis) - at(pad, axis)[0]) * at(apart, axis));
+      return g.op(how, [sum, g.ints(corners, [count, ...ones(rank - 1 - axis)])]);
+    },
+    g.op(how, [places, g.ints(planes, [...batch, ...ones(rank)])]),
+  );
+}
+
+/** For each place of a window how far it is from the window's corner in memory. */
+const distances = ({ kernel }: Window, { held }: Plane): number[] => {
+  const apart = strides(held);
+  return positions(kernel).map((cell) => cell.reduce((sum, i, axis) => sum + i * at(apart, axis), 0));
+};
+
+/** The place in its window of each first maximum: read off a table, by the distance from the window's corner. */
+export function maxPoolIndex(g: Builder, site: Site<'max_pool_index'>, x: string): string {
+  const { attrs, type, types, samples } = site;
+  const extent = extentAt(types, 0);
+  const batch = [samples, channelsAt(types, 0)];
+  // On an axis of fewer cells than the window several places would be as far from the corner.
+  const { held } = planeOf(extent, fittedPads(extent, attrs));
+  if (held.some((size, axis) => size < at(attrs.kernel, axis))) return narrowIndex(g, site, x);
+  const { places, plane } = firstMaxima(g, attrs, extent, x);
+  const far = distances(attrs, plane);
+  const table = new Array<number>(Math.max(...far) + 1).fill(0);
+  far.forEach((distance, place) => {
+    table[distance] = place;
+  });
+  const away = byCorners(g, 'Sub', places, attrs, batch, extentOf(type), plane);
+  return g.op('Gather', [g.bytes(table), away]);
+}
+
+/** The same where all padding is put on first: then every window is whole. */
+function narrowIndex(g: Builder, site: Site<'max_pool_index'>, x: string): string {
+  const { attrs, types, samples } = site;
+  const extent = extentAt(types, 0);
+  const fitted = fitWindow(g, x, extent, attrs);
+  const { pad, held } = planeOf(extent, fitted);
+  const whole = held.map((size, axis) => size + sum(at(pad, axis)));
+  const padded = padSpace(g, fitted.x, pad, lowest);
+  const unpadded = { ...attrs, pad: pad.map((): Sides => [0, 0]) };
+  const like = { kind: 'map', element: 'f32', channels: channelsAt(types, 0), box: wholeBox(whole) } as const;
+  return maxPoolIndex(g, { attrs: unpadded, types: [like], type: site.type, samples }, padded);
+}
+
+/** Of all finite numbers in fp32. */
+const lowest = -3.4028234663852886e38;
+
+/** The same cells as `maxPoolGradient`, from the place in each window. */
+export function maxPoolIndexGradient(
+  g: Builder,
+  { attrs, types, samples }: Site<'max_pool_index_grad'>,
+  index: string,
+  dy: string,
+): string {
+  const { extent } = attrs;
+  const plane = planeOf(extent, fittedPads(extent, attrs));
+  const batch = [samples, channelsAt(types, 1)];
+  const windows = extentAt(types, 1);
+  // With a dimension more than on the way there: else ONNX Runtime would keep the memory of those numbers for these.
+  const apart = toInt(g, reshape(g, index, [1, ...batch, ...windows]));
+  const away = g.op('Gather', [g.ints(distances(attrs, plane)), apart]);
+  const places = byCorners(g, 'Add', away, attrs, batch, windows, plane);
+  return spreadTo(g, attrs, batch, plane, reshape(g, places, [...batch, ...windows]), dy);
 }
 
 /** A tensor of `dims` with each of `updates` added at its flat position. */

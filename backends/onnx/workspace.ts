@@ -7,13 +7,13 @@
  */
 import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { asLocal, typesOf } from '../../ir/graph.ts';
+import { typesOf } from '../../ir/graph.ts';
 import { aliveBytes, type Interval } from '../../ir/liveness.ts';
 import { pieceElements, strandsOf } from '../../ir/strands.ts';
 import { array, bytesOf, dimsOf } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
 import { arenaBytes } from './chunk-arena.ts';
-import { emitOp, fileOrder, typeNamed } from './emit-op.ts';
+import { emitOps, typeNamed } from './emit-op.ts';
 import { type Known, knownBytes, nodeFacts } from './node-facts.ts';
 import { packedBytes } from './packing.ts';
 import type { Body, MemoryWay, Node, Tensor } from './proto.ts';
@@ -88,7 +88,7 @@ export function sizesOf(graph: Graph, samples: number): ReadonlyMap<string, read
 function emitted(graph: Graph, samples: number) {
   const types = typesOf(graph);
   const g = new Builder(new Set(types.keys()));
-  for (const op of fileOrder(graph)) emitOp(g, asLocal(op), types, samples);
+  emitOps(g, graph, types, samples);
   const given = graph.inputs.map(({ name, type }): [string, Known] => [
     name,
     { element: type.element, dims: dimsOf(type, samples) },

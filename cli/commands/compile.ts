@@ -123,7 +123,7 @@ const assumedRates =
 /** A curve is of what the search may still choose. */
 function curveFault({ memoryCurve }: Options, { pins }: { readonly pins: Pins }): Fault | undefined {
   if (memoryCurve === undefined) return undefined;
-  const pinned = (['drop', 'strips'] as const).find((one) => pins[one] !== undefined);
+  const pinned = (['drop', 'lean', 'strips'] as const).find((one) => pins[one] !== undefined);
   return pinned === undefined
     ? undefined
     : fault('wrong-option', {

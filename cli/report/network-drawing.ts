@@ -64,7 +64,7 @@ function marks(figures: Drawn, block: Block, index: number): Markup {
     block.tile === undefined || block.tile.extraWork < 0.001
       ? undefined
       : html`<tspan class="margin-mark">+${figure(`${key}.tile.extraWork`, 'percent')} </tspan>`
-  }${block.recomputed.length === 0 ? undefined : html`<tspan class="again-mark">↻ ${figure(`${key}.recomputed.length`, 'whole')} </tspan>`}${block.strips.map((_, one) => html`<tspan class="again-mark">≡ ${figure(`${key}.strips.${one}.count`, 'whole')}</tspan>`)}`;
+  }${block.recomputed.length === 0 ? undefined : html`<tspan class="again-mark">↻ ${figure(`${key}.recomputed.length`, 'whole')} </tspan>`}${block.lean.length === 0 ? undefined : html`<tspan class="again-mark">◦ ${figure(`${key}.lean.length`, 'whole')} </tspan>`}${block.strips.map((_, one) => html`<tspan class="again-mark">≡ ${figure(`${key}.strips.${one}.count`, 'whole')}</tspan>`)}`;
 }
 
 /** The tile and its margins to scale: hatched where they are computed, dotted where neighbours give some of them. */
@@ -126,6 +126,9 @@ export function blocksTable(figures: Drawn): Markup {
             : html`${exchanges.map(({ before }, one) => html`${figure(key(index, `exchanges.${one}.cells`), 'whole')} ${named(before)} `)}`,
       },
       { title: 'computed again', cell: ({ recomputed }) => names(recomputed) },
+      ...(figures.blocks.some(({ lean }) => lean.length > 0)
+        ? [{ title: 'a byte a cell', cell: ({ lean }: Block) => names(lean) }]
+        : []),
     ],
     figures.blocks,
   );

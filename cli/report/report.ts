@@ -172,6 +172,10 @@ function signsOf({ blocks }: PlanJson): Markup {
       blocks.some(({ recomputed }) => recomputed.length > 0),
       html`<span class="again-mark">↻</span> values computed again on the way back`,
     ],
+    [
+      blocks.some(({ lean }) => lean.length > 0),
+      html`<span class="again-mark">◦</span> ops whose way back reads a byte a cell that was noted, and no whole maps`,
+    ],
     [blocks.some(({ strips }) => strips.length > 0), html`<span class="again-mark">≡</span> strips`],
     [hasMargins, html`the small square: a tile in its margins`],
   ];

@@ -23,7 +23,9 @@ export const adjointOps = {
     meets: true,
     shape({ extent }, inputs) {
       const share = at(inputs, 0);
-      return share.kind === 'map' && extent.length > 0 ? map(share.channels, wholeBox(extent)) : share;
+      return share.kind === 'map' && extent.length > 0
+        ? map(share.channels, wholeBox(extent), share.element)
+        : share;
     },
     flops: (_attrs, inputs) => elementsOf(at(inputs, 0)),
   },
@@ -62,6 +64,12 @@ export const adjointOps = {
     shape: like(1),
     flops: perElement(2),
   },
+  relu_mask_grad: {
+    doc: 'dy where the mask of `relu_mask` is 1, else slope * dy',
+    operands: ['mask', 'dy'],
+    shape: like(1),
+    flops: perElement(1),
+  },
   silu_grad: {
     doc: 'dy * s * (1 + x * (1 - s)), s = sigmoid(x)',
     operands: ['x', 'dy'],
@@ -97,6 +105,12 @@ export const adjointOps = {
     operands: ['x', 'y', 'dy'],
     shape: like(0),
     flops: ({ kernel }, inputs) => product(kernel) * elementsOf(mapAt(inputs, 2)),
+  },
+  max_pool_index_grad: {
+    doc: 'dy to the place of each window of `max_pool` that `max_pool_index` tells',
+    operands: ['index', 'dy'],
+    shape: ({ extent }, inputs) => map(mapAt(inputs, 1).channels, wholeBox(extent)),
+    flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 1)),
   },
   avg_pool_grad: {
     doc: 'dy spread evenly over each window of `avg_pool`',

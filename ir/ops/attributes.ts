@@ -96,7 +96,9 @@ export type OpAttributes = {
   gelu: None;
   softmax: None;
   mul: None;
+  relu_mask: None;
   max_pool: PoolAttributes;
+  max_pool_index: PoolAttributes;
   avg_pool: Window;
   concat: None;
   add: None;
@@ -146,6 +148,8 @@ export type OpAttributes = {
   conv_weight: ConvAttributes;
   channel_sum: None;
   relu_grad: None;
+  /** `slope`: the share of dy that passes where the mask is 0. */
+  relu_mask_grad: { readonly slope: number };
   leaky_relu_grad: { readonly slope: number };
   silu_grad: None;
   sigmoid_grad: None;
@@ -153,6 +157,7 @@ export type OpAttributes = {
   softmax_grad: None;
   gate_grad: None;
   max_pool_grad: PoolAttributes;
+  max_pool_index_grad: PoolAttributes & Like;
   avg_pool_grad: Window & Like;
   channels: { readonly from: number; readonly to: number };
   resize_grad: ResizeAttributes & Like;

@@ -25,6 +25,10 @@ export const cells = {
     inPlace: true,
     region: sameCells,
     gradient: (b, { output }, dy) => [b.emit('relu_grad', [output, dy], {})],
+    lean: {
+      note: ({ output }) => ({ kind: 'relu_mask', inputs: [output], attrs: {} }),
+      gradient: (b, _call, dy, mask) => [b.emit('relu_mask_grad', [mask, dy], { slope: 0 })],
+    },
   },
   leaky_relu: {
     doc: 'x where positive, else slope * x',
@@ -34,6 +38,18 @@ export const cells = {
     inPlace: true,
     region: sameCells,
     gradient: (b, { output, attrs }, dy) => [b.emit('leaky_relu_grad', [output, dy], attrs)],
+    lean: {
+      note: ({ output }) => ({ kind: 'relu_mask', inputs: [output], attrs: {} }),
+      gradient: (b, { attrs }, dy, mask) => [b.emit('relu_mask_grad', [mask, dy], attrs)],
+    },
+  },
+  relu_mask: {
+    doc: 'a byte a cell: 1 where the output of `relu` or `leaky_relu` is positive, else 0',
+    operands: ['y'],
+    shape: (_attrs, inputs) => ({ ...mapAt(inputs, 0), element: 'u8' }),
+    flops: perElement(1),
+    region: sameCells,
+    gradient: () => [],
   },
   silu: {
     doc: 'x * sigmoid(x)',

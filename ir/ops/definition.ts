@@ -16,6 +16,23 @@ export type OpCall<K extends OpKind> = {
   readonly output: string;
 };
 
+/** An op that has no name yet. */
+export type Unnamed = {
+  [K in OpKind]: {
+    readonly kind: K;
+    readonly inputs: readonly string[];
+    readonly attrs: OpAttributes[K];
+  };
+}[OpKind];
+
+/** How the backward pass does with a byte for each cell of an op's result, instead of with whole maps. */
+export type Lean<K extends OpKind> = {
+  /** What makes the bytes, in the forward pass; undefined where a byte cannot tell enough. */
+  note(call: OpCall<K>): Unnamed | undefined;
+  /** As `gradient`, from these bytes. */
+  gradient(b: GradientBuilder, call: OpCall<K>, dy: string, bytes: string): readonly string[];
+};
+
 /** What one box holds and what another needs of it, on one axis: how far an op's attributes shift. */
 export type Placement = { readonly input: Range; readonly output: Range; readonly axis: number };
 
@@ -48,6 +65,8 @@ export type OpDefinition<K extends OpKind> = {
    * results of all of them are shares, which add up to the whole.
    */
   spread?(attrs: OpAttributes[K], by: { readonly parts: number; readonly samples: number }): OpAttributes[K];
+  /** Absent where the backward pass reads no maps of it, or needs more than a byte of each cell. */
+  readonly lean?: Lean<K>;
   /** It is an instruction of its own, never a part of a segment: devices meet in it, or a sum grows in its place. */
   readonly meets?: true;
 } & (ForwardFacts<K> | AdjointFacts<K>);

@@ -15,6 +15,7 @@
  *     pace          4 for 20 50, 60 120, 25 50          // in flight; forward and backward of each chunk
  *     buckets       4
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
+ *     lean          unet.encode[0].relu[1], unet.down[0].max_pool[0]
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
  */
 import type { Chunk, Coarsening, Exchange, Order, Pace, Pins, Schedule, Strips } from '../schedule.ts';
@@ -54,6 +55,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('pace', pins.pace && paceInWords(pins.pace)),
   ...given('buckets', pins.buckets),
   ...given('drop', pins.drop && listed(pins.drop.map(printName))),
+  ...given('lean', pins.lean && listed(pins.lean.map(printName))),
   ...given(
     'strips',
     pins.strips &&
@@ -104,6 +106,7 @@ const decisions: { readonly [word: string]: (cursor: Cursor) => Draft } = {
   pace: (cursor) => ({ pace: readPace(cursor) }),
   buckets: (cursor) => ({ buckets: positive(cursor) }),
   drop: (cursor) => ({ drop: readListed(cursor, () => cursor.name()) }),
+  lean: (cursor) => ({ lean: readListed(cursor, () => cursor.name()) }),
   strips: (cursor) => ({ strips: readListed(cursor, () => readStrips(cursor)) }),
 };
 

@@ -7,11 +7,13 @@ import { at, type Box, extents, sameBox, shiftBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Op } from '../graph.ts';
 import { extentOf, insideImage, isSpatial, modelTypes, regionOf } from '../intervals.ts';
+import { notingOpOf, valueOfBytes } from '../lean.ts';
 import type { OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
 import type { Plan } from '../plan.ts';
 import { placesOf, type Seat, tileAt } from '../ranks.ts';
+import { readStripName } from '../strips.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment } from './indexed.ts';
@@ -23,6 +25,8 @@ type Context = {
   readonly plan: Plan;
   readonly segments: IndexedPlan['segments'];
   readonly modelOp: (output: string) => Op | undefined;
+  /** By the name of bytes the op that notes them. */
+  readonly noting: (output: string) => Op | undefined;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
   readonly owners: Ownership;
 };
@@ -33,6 +37,7 @@ export function verifyRegions({ plan, segments, roles }: IndexedPlan): Diagnosti
     plan,
     segments,
     modelOp: carriedOut(model),
+    noting: notingOpOf(model, schedule.lean),
     globalTypes: modelTypes(model),
     owners: ownership(model, schedule.cuts),
   };
@@ -67,6 +72,12 @@ function graphsOf({ segments }: Context, { role, parts }: IndexedRole): Running[
   return [...found.values()];
 }
 
+/** The name of bytes without that of the strip that notes them. */
+const withoutStrip = (name: string): string => {
+  const strip = readStripName(name);
+  return strip?.kind === 'strip' ? strip.value : name;
+};
+
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 
 function graphFaults(
@@ -80,7 +91,7 @@ function graphFaults(
   /** Global cells of a local value: its box moved to where the tile's part begins. */
   const cellsOf = (name: string): Box | undefined => {
     const type = local.get(name);
-    const global = globalName(name);
+    const global = globalName(valueOfBytes(withoutStrip(name)) ?? name);
     if (type?.kind !== 'map' || global === undefined || type.box.length === 0) return undefined;
     if (!isSpatial(context.globalTypes.get(global))) return undefined;
     return shiftBox(
@@ -95,6 +106,8 @@ function graphFaults(
     // Whether these are what their statistic needs, `verifyGathers` tells.
     if (op.kind === 'merge_moments' || op.kind === 'merge_sums' || op.kind === 'blank') return [];
     if (global !== undefined) return opFaults(context, op, global, names, tile, place);
+    const noted = context.noting(withoutStrip(op.output));
+    if (noted !== undefined) return opFaults(context, op, noted, names, tile, place);
     return op.kind === 'crop' && globalName(op.output) !== undefined ? cropFaults(op, names, place) : [];
   });
 }

@@ -2,6 +2,7 @@
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../intervals.ts';
+import { leanValues } from '../lean.ts';
 import type { Model } from '../model.ts';
 import { type Schedule, stagesOf, tilesOf } from '../schedule.ts';
 import { chunkOfOps, stageOfChunks } from '../stages.ts';
@@ -29,6 +30,7 @@ export function verifySchedule(model: Model, schedule: Schedule): Diagnostic[] {
     ...haloFaults(model, schedule),
     ...stageFaults(model, schedule),
     ...dropFaults(model, schedule),
+    ...leanFaults(model, schedule),
     ...stripFaults(model, schedule),
   ];
 }
@@ -170,4 +172,12 @@ const dropFaults = (model: Model, { drop }: Schedule): Diagnostic[] => {
   return drop
     .filter((name) => !maps.has(name))
     .map((name) => wrong(`\`drop\` names \`${name}\`, which is no map that an op of the model gives`));
+};
+
+const leanFaults = (model: Model, { lean = [] }: Schedule): Diagnostic[] => {
+  if (lean.length === 0) return [];
+  const known = new Set(leanValues(model));
+  return lean
+    .filter((name) => !known.has(name))
+    .map((name) => wrong(`\`lean\` names \`${name}\`, of which the way back needs more than a byte a cell`));
 };

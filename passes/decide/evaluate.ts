@@ -37,11 +37,12 @@ export type Evaluated = {
   readonly bound?: number;
 };
 
-/** What all candidates share: memory is traded for time along one curve, taken on the untiled network. */
+/** What all candidates share: memory is traded for time along a curve, taken on the untiled network. */
 export type Context = {
   readonly situation: Situation;
   readonly space: Extents;
-  readonly curve: readonly RecomputePoint[];
+  /** The curve of so many stages. */
+  curveOf(stages: number): readonly RecomputePoint[];
   /** Seconds of each op forward on the untiled network, one sample: what the curve was taken with. */
   readonly curveForward: readonly number[];
   /** Halo decisions that were made already. */
@@ -127,13 +128,13 @@ const extraOf = (
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
 function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
-  const { situation, curve } = context;
+  const { situation } = context;
   const { parameterBytes, stateFactor, updateSeconds } = situation;
   const rounds = shape.microBatches * product(shape.stream);
   // What a round gives is added to what was there before.
   const states = parameterBytes * (stateFactor + (rounds > 1 ? 1 : 0));
   const share = shareOfBytes(context, shape, halo);
-  const point = cheapestWithin(curve, (memory - states - halo.copies) / share);
+  const point = cheapestWithin(context.curveOf(1), (memory - states - halo.copies) / share);
   if (point === undefined) return undefined;
   const recompute = rounds * sum(extraOf(context, point, halo.forward));
   const kernels = rounds * (sum(halo.forward) + sum(halo.backward));
@@ -212,7 +213,8 @@ export function roughSeconds({ situation }: Context, shape: Shape): number {
 const largeNetwork = 1000;
 
 /** Points of the curve that a pipeline is tried with: close together where little is computed again. */
-function tried({ curve, situation }: Context): RecomputePoint[] {
+function tried({ curveOf, situation }: Context, { stages }: Shape): RecomputePoint[] {
+  const curve = curveOf(stages);
   const last = curve.length - 1;
   const close = Array.from({ length: 8 }, (_, i) => Math.round(2 ** (i / 2)) - 1);
   const few = situation.model.ops.length > largeNetwork ? close.slice(-1) : close;
@@ -224,7 +226,7 @@ function tried({ curve, situation }: Context): RecomputePoint[] {
 function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
   const order = context.situation.pins.order ?? '1f1b';
   let best: Evaluated | undefined;
-  for (const point of tried(context)) {
+  for (const point of tried(context, shape)) {
     const found = pipelined(context, shape, halo, { point, order, memory });
     if (found === undefined) continue;
     if (best !== undefined && found.seconds >= best.seconds) return best;
@@ -239,7 +241,7 @@ function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number
  */
 export function leastPipelined(context: Context, shape: Shape): number {
   const { situation } = context;
-  const [point] = context.curve;
+  const [point] = context.curveOf(shape.stages);
   if (point === undefined) return 0;
   const choice = { point, order: '1f1b', memory: Number.POSITIVE_INFINITY } as const;
   const question = stageQuestion(context, shape, haloOf(context, shape), choice);
@@ -256,7 +258,8 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
   const { point, order } = choice;
   const places = product(shape.grid);
   const extra = extraOf(context, point, halo.forward);
-  const known = point === context.curve[0] ? context.bounds.get(JSON.stringify(shape)) : undefined;
+  const isFirst = point === context.curveOf(shape.stages)[0];
+  const known = isFirst ? context.bounds.get(JSON.stringify(shape)) : undefined;
   const pipeline = bestStages(stageQuestion(context, shape, halo, choice), known);
   if (pipeline === undefined) return undefined;
   const largest = Math.max(...stageBytes(situation, pipeline));
@@ -363,6 +366,7 @@ export function scheduleOf(
   const coarsen = pins.coarsen ?? halo.coarsen;
   const pace = pins.pace ?? (pins.chunks === undefined ? pipeline?.pace : undefined);
   const buckets = pins.buckets ?? bucketsOn(situation, shape);
+  const lean = pins.lean ?? point.lean;
   return {
     ...plainDecisions(model.rank),
     name: model.name,
@@ -378,6 +382,7 @@ export function scheduleOf(
     ...(pace === undefined ? {} : { pace }),
     ...(buckets > 1 ? { buckets } : {}),
     drop: pins.drop ?? point.drop,
+    ...(lean.length > 0 ? { lean } : {}),
     strips: pins.strips ?? point.strips,
   };
 }

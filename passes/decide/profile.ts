@@ -8,6 +8,7 @@ import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Op, typesOf } from '../../ir/graph.ts';
 import { isSpatial, modelTypes } from '../../ir/intervals.ts';
 import { type Kernel, kernelOf } from '../../ir/kernels.ts';
+import { leanValues, valueOfBytes } from '../../ir/lean.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
@@ -40,6 +41,8 @@ export type OpProfile = {
   readonly forward: readonly Kernel[];
   /** In the order of the backward pass. */
   readonly backward: readonly Kernel[];
+  /** Where bytes in place of maps will do (`ir/lean.ts`): what notes them, and the way back from them. */
+  readonly lean?: { readonly note: Kernel; readonly backward: readonly Kernel[] };
   /** Bytes of the parameters that it reads first, of all ops; their gradients come from its backward pass. */
   readonly parameterBytes: number;
 };
@@ -54,27 +57,21 @@ export type Profile = {
   readonly together: readonly number[];
   /** The untiled program on one device: forward, then backward. */
   readonly program: Program;
+  /** The same where every op that can do with bytes does. */
+  readonly lean: Program;
   /** Where it may be cut into stages. */
   readonly ground: Ground;
 };
 
 /** Throws where the model has no loss: planning is for training. */
 export function profileOf(model: Model): Profile {
-  const program = untiledProgram(model);
-  const types = typesOf(program.graph);
+  const { plain: program, lean } = untiledPrograms(model);
   const values = valuesOf(model, program);
   const { forward = 0 } = program;
-  const kernels = program.graph.ops.map((op, index): Kernel => {
-    const counted = countedBy(at(model.ops, at(program.origins, index)), values);
-    const cells = counted === undefined ? 1 : cellsIn(counted, values);
-    return kernelOf(
-      op,
-      op.inputs.map((name) => typeIn(types, name)),
-      cells,
-    );
-  });
+  const kernels = kernelsOf(model, program, values);
   const backward = byOrigin(kernels, program, forward, kernels.length);
   const before = byOrigin(kernels, program, 0, forward);
+  const withBytes = leanKernels(model, lean, values);
   const firstUse = firstUses(model);
   const ops = model.ops.map((op, index): OpProfile => {
     const counted = countedBy(op, values);
@@ -83,11 +80,21 @@ export function profileOf(model: Model): Profile {
       ...(counted === undefined ? {} : { counted }),
       forward: before.get(index) ?? [],
       backward: backward.get(index) ?? [],
+      ...withBytes.get(index),
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
   const likes = likesOf(ops, values);
-  return { model, ops, values, likes, together: togetherIn(model), program, ground: groundOf(model, ops) };
+  return {
+    model,
+    ops,
+    values,
+    likes,
+    together: togetherIn(model),
+    program,
+    lean,
+    ground: groundOf(model, ops),
+  };
 }
 
 function likesOf(ops: readonly OpProfile[], values: ReadonlyMap<string, ValueProfile>): number[] {
@@ -100,6 +107,44 @@ function likesOf(ops: readonly OpProfile[], values: ReadonlyMap<string, ValuePro
     first.set(key, known);
     return known;
   });
+}
+
+/** Of all ops of an untiled program, counted by the values that their ops of the model are counted by. */
+function kernelsOf(
+  model: Model,
+  { graph, origins }: Program,
+  values: ReadonlyMap<string, ValueProfile>,
+): Kernel[] {
+  const types = typesOf(graph);
+  return graph.ops.map((op, index) => {
+    const counted = countedBy(at(model.ops, at(origins, index)), values);
+    const cells = counted === undefined ? 1 : cellsIn(counted, values);
+    return kernelOf(
+      op,
+      op.inputs.map((name) => typeIn(types, name)),
+      cells,
+    );
+  });
+}
+
+/** By op of the model, where it notes bytes. */
+function leanKernels(
+  model: Model,
+  program: Program,
+  values: ReadonlyMap<string, ValueProfile>,
+): Map<number, Pick<OpProfile, 'lean'>> {
+  const { graph, origins, forward = 0 } = program;
+  const kernels = kernelsOf(model, program, values);
+  const backward = byOrigin(kernels, program, forward, kernels.length);
+  return new Map(
+    graph.ops.slice(0, forward).flatMap(({ output }, index) => {
+      const origin = at(origins, index);
+      if (valueOfBytes(output) === undefined) return [];
+      return [
+        [origin, { lean: { note: at(kernels, index), backward: backward.get(origin) ?? [] } }] as const,
+      ];
+    }),
+  );
 }
 
 /** The kernels between two places of the program by the op of the model that they belong to. */
@@ -126,7 +171,7 @@ const togetherIn = (model: Model): number[] =>
     return over > 1 ? [over] : [];
   });
 
-function untiledProgram(model: Model): Program {
+function untiledPrograms(model: Model): { readonly plain: Program; readonly lean: Program } {
   const extents = tiledExtents(model);
   const batch = model.training?.batch ?? 1;
   const schedule = {
@@ -137,9 +182,12 @@ function untiledProgram(model: Model): Program {
   };
   const sharded = shard.run({ stage: 'scheduled', model, schedule });
   if (isFault(sharded)) throw new Error(`${model.name} of batch ${batch} on one device: ${sharded.code}`);
-  const both = gradient.run(sharded);
-  if (isFault(both)) throw new Error(`${model.name}: ${both.code}`);
-  return at(both.programs, 0);
+  const differentiated = (lean: readonly string[]): Program => {
+    const both = gradient.run({ ...sharded, schedule: { ...schedule, lean } });
+    if (isFault(both)) throw new Error(`${model.name}: ${both.code}`);
+    return at(both.programs, 0);
+  };
+  return { plain: differentiated([]), lean: differentiated(leanValues(model)) };
 }
 
 const typeIn = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {

@@ -1,7 +1,7 @@
 /** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, fast enough to try thousands. */
 import type { Tape } from './recompute-tape.ts';
 
-/** 1 for each value that is dropped. */
+/** 1 for each value that is dropped, and for bytes that are noted. */
 export type Drops = Uint8Array;
 
 /** What one walk through the tape found; overwritten by the next. Moments are steps in the order of their doing; -1: never. */
@@ -74,12 +74,21 @@ function arraysOf({ values, steps, forward }: Tape) {
       step < forward && values[makes]?.follows === true ? [step] : [],
     ),
     late: Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0)),
+    lean: steps.map(({ lean }) => (lean === undefined ? undefined : Int32Array.from(lean.reads))),
+    leanBy: Int32Array.from(steps, ({ lean }) => lean?.bytes ?? -1),
+    bytes: values.flatMap(({ noting }, value) => (noting === undefined ? [] : [value])),
+    noting: Float64Array.from(values, ({ noting = 0 }) => noting),
   };
 }
 
 function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
-  const { reads, makes, sessions, gradients, price, maker, followers, late } = arraysOf(tape);
+  const { reads, makes, sessions, gradients, price, maker, followers, late, ...others } = arraysOf(tape);
+  const { lean, leanBy, bytes, noting } = others;
   const wanted = new Uint8Array(tape.values.length);
+  // 1 for bytes, and for those of them that are noted.
+  const isBytes = new Uint8Array(tape.values.length);
+  for (const value of bytes) isBytes[value] = 1;
+  const isNoted = new Uint8Array(tape.values.length);
   const { birth, last, birthAgain, lastAgain, ahead, back, dropped } = lives;
   let now = 0;
   let forward = 0;
@@ -95,8 +104,12 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     lives.gradients[now] = gradients[step] as number;
     lives.session[now++] = session;
   };
+  const readsOf = (step: number): Int32Array => {
+    const by = leanBy[step] as number;
+    return (by >= 0 && isNoted[by] === 1 ? lean[step] : reads[step]) as Int32Array;
+  };
   const run = (step: number): void => {
-    const needed = reads[step] as Int32Array;
+    const needed = readsOf(step);
     for (let i = 0; i < needed.length; i++) read(needed[i] as number);
     const made = makes[step] as number;
     birth[made] = last[made] = ahead[made] = now;
@@ -119,12 +132,19 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     for (let step = tape.forward - 1; step >= 0; step--) {
       const made = makes[step] as number;
       if (dropped[made] === 1 && wanted[made] === 0) continue;
+      if (isBytes[made] === 1 && isNoted[made] === 0) continue;
       wanted[made] = 1;
       for (const value of reads[step] as Int32Array) wanted[value] = 1;
     }
   };
   const begin = (drops: Drops): void => {
     dropped.set(drops);
+    seconds = tape.seconds ?? 0;
+    for (const value of bytes) {
+      dropped[value] = 0;
+      isNoted[value] = drops[value] as number;
+      if (isNoted[value] === 1) seconds += noting[value] as number;
+    }
     for (const step of followers)
       for (const input of reads[step] as Int32Array)
         if (dropped[input] === 1) dropped[makes[step] as number] = 1;
@@ -132,14 +152,13 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     for (const moments of [birth, last, birthAgain, lastAgain, ahead, back]) moments.fill(-1);
     now = 0;
     forward = lives.most;
-    seconds = tape.seconds ?? 0;
   };
   return (drops) => {
     begin(drops);
     for (let step = 0; step < tape.forward; step++) if (wanted[makes[step] as number] === 1) run(step);
     forward = now;
     for (let step = tape.forward; step < tape.steps.length; step++) {
-      const needed = reads[step] as Int32Array;
+      const needed = readsOf(step);
       for (let i = 0; i < needed.length; i++) {
         const value = needed[i] as number;
         if (dropped[value] === 1) redo(value);

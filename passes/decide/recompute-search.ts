@@ -1,5 +1,5 @@
 /**
- * The drops that a tape needs within given bytes, for all amounts of bytes in one run.
+ * The drops, and the bytes to note, that a tape needs within given bytes, for all amounts of bytes in one run.
  *
  * First from the top down: to get below the next budget, that value is dropped which takes away most of what is above
  * it, a second of making it again, until all fits; then what need not be dropped is kept again, the dearest first.
@@ -33,8 +33,8 @@ const dearest = 16;
 const fewUnits = 18;
 
 /** `share`: of the effort that a search may take. */
-export function search(tape: Tape, share = 1): Found[] {
-  const tools = toolsFor(tape, effort * share);
+export function search(tape: Tape, share = 1, units = unitsOf(tape)): Found[] {
+  const tools = toolsFor(tape, effort * share, units);
   let { drops, peak } = tools.note(nothingKeptInVain(tape));
   for (;;) {
     const limit = peak * ratio;
@@ -42,14 +42,22 @@ export function search(tape: Tape, share = 1): Found[] {
     if (within === undefined) break;
     ({ drops, peak } = tools.note(keepAgain(tools, within, limit)));
   }
-  tools.note(Uint8Array.from(tape.values, (value) => (value.price === undefined ? 0 : 1)));
+  const everything = Uint8Array.from(tape.values, (value) => (value.price === undefined ? 0 : 1));
+  tools.note(everything);
+  for (const unit of tools.units) set(everything, unit, 1);
+  tools.note(everything);
   explore(tools);
   return tools.front();
 }
 
 /** Answers of a like tape, changed as long as that gives better ones here. */
-export function refine(tape: Tape, answers: readonly Found[], share = 1): Found[] {
-  const tools = toolsFor(tape, effort * share);
+export function refine(
+  tape: Tape,
+  answers: readonly Found[],
+  share = 1,
+  units: readonly Unit[] = unitsOf(tape),
+): Found[] {
+  const tools = toolsFor(tape, effort * share, units);
   for (const { drops } of answers) tools.note(drops);
   explore(tools);
   return tools.front();
@@ -89,17 +97,19 @@ type Tools = {
   isSpent(): boolean;
 };
 
-function toolsFor(tape: Tape, most: number): Tools {
+function toolsFor(tape: Tape, most: number, units: readonly Unit[]): Tools {
   const memory = memoryOf(tape);
+  const isBytes = (value: number) => at(tape.values, value).noting !== undefined;
+  const steps = tape.steps.filter(({ makes }) => !isBytes(makes)).length;
   let spent = 0;
   let found: Found[] = [];
   const cost = (drops: Drops): Cost => {
-    spent += tape.steps.length;
+    spent += steps;
     return memory.cost(drops);
   };
   return {
     memory,
-    units: unitsOf(tape),
+    units,
     cost,
     note(drops) {
       const one = { ...cost(drops), drops: drops.slice() };
@@ -151,7 +161,7 @@ function promising({ memory, units }: Tools, drops: Drops): Unit[] {
   return units
     .filter(({ values }) => values.some((value) => drops[value] === 0))
     .map((unit) => {
-      const relief = unit.values.reduce((sum, value) => sum + memory.relief(value), 0);
+      const relief = unit.frees.reduce((sum, value) => sum + memory.relief(value), 0);
       return { unit, worth: relief / (unit.price + tiny) };
     })
     .filter(({ worth }) => worth > 0)

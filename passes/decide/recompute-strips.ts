@@ -26,9 +26,15 @@ export type Part = {
 export type Entering = (step: number, entering: ReadonlySet<number>) => number;
 
 export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape {
-  const values: TapeValue[] = [...tape.values];
+  const stretch = tape.steps.slice(part.first, part.last + 1);
+  // Strips have no bytes: what they would stand for is gone with the strip.
+  const isBytes = ({ makes }: TapeStep) => at(tape.values, makes).noting !== undefined;
+  const inside = stretch.filter((step) => !isBytes(step));
+  const within = new Set(stretch.filter(isBytes).map(({ makes }) => makes));
+  const values: TapeValue[] = tape.values.map(({ noting, ...value }, index) =>
+    noting === undefined || within.has(index) ? value : { ...value, noting },
+  );
   const add = (name: string, bytes: number) => values.push({ name, bytes }) - 1;
-  const inside = tape.steps.slice(part.first, part.last + 1);
   const origins = new Set(inside.map(({ origin }) => origin));
   const isBack = (step: number) => step >= tape.forward && origins.has(at(tape.steps, step).origin);
   const back = tape.steps.flatMap((_, step) => (isBack(step) ? [step] : []));
@@ -103,10 +109,15 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   const outer = (step: TapeStep): TapeStep => ({
     ...step,
     reads: step.reads.map((value) => whole.get(value) ?? value),
+    ...(step.lean === undefined
+      ? {}
+      : {
+          lean: { ...step.lean, reads: step.lean.reads.map((value) => whole.get(value) ?? value) },
+        }),
   });
   const forward = tape.steps
     .slice(0, tape.forward)
-    .filter((_, step) => !part.fused || step < part.first || step > part.last);
+    .filter((one, step) => step < part.first || step > part.last || !(part.fused || isBytes(one)));
   return {
     ...tape,
     values,

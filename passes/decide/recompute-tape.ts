@@ -6,7 +6,9 @@
 import { at } from '../../ir/box.ts';
 import { type Op, typesOf } from '../../ir/graph.ts';
 import { isSpatial } from '../../ir/intervals.ts';
+import { valueOfBytes } from '../../ir/lean.ts';
 import { type Input, type Model, resultsOf, trainedParameters } from '../../ir/model.ts';
+import type { Program } from '../../ir/module.ts';
 import { ops } from '../../ir/ops/table.ts';
 import { scoredOutputs } from '../../ir/stages.ts';
 import { bytesOf, type ValueType } from '../../ir/type.ts';
@@ -19,6 +21,8 @@ export type TapeStep = {
   readonly makes: number;
   /** Index of the op of the model that it carries out or differentiates. */
   readonly origin: number;
+  /** What it reads instead where the bytes that are named were noted. */
+  readonly lean?: { readonly bytes: number; readonly reads: readonly number[] };
   /** Steps of different sessions are apart; 0 where not given, 1 for what is done again. */
   readonly session?: number;
 };
@@ -31,6 +35,8 @@ export type TapeValue = {
   readonly gradientBytes?: number;
   /** Seconds of making it again from what the step that makes it reads; absent where it cannot be dropped. */
   readonly price?: number;
+  /** Of bytes that may be noted in place of keeping maps (`ir/lean.ts`): seconds that this adds. They are not dropped. */
+  readonly noting?: number;
   /** Dropped with what it is cut from. */
   readonly follows?: boolean;
   /** There from the first step on. */
@@ -61,12 +67,17 @@ export type Amounts = {
   readonly profile: Profile;
   readonly forward: readonly number[];
   readonly bytes: ReadonlyMap<string, number>;
+  /** Values of which bytes may be noted, and the seconds that this adds; absent: of none. */
+  readonly noting?: ReadonlyMap<string, number>;
+  /** Values of which bytes are noted in any case. */
+  readonly noted?: readonly string[];
 };
 
 /** The untiled program of a profile with the bytes of the device's part. */
 export function tapeOf(amounts: Amounts): Tape {
-  const { program, model } = amounts.profile;
-  const { graph, origins, forward = graph.ops.length } = program;
+  const { model } = amounts.profile;
+  const { graph, origins, forward = graph.ops.length } = programOf(amounts);
+  const ways = readingWays(amounts);
   const numbers = new Map<string, number>();
   const values: TapeValue[] = [];
   const add = (value: TapeValue): number => {
@@ -92,10 +103,17 @@ export function tapeOf(amounts: Amounts): Tape {
     const spatial = index < forward && isSpatial(op.type) && ops[op.kind].meets !== true;
     // A piece that is cut out of a value goes with it.
     const isOwn = op.output === at(model.ops, origin).output;
+    const numbered = (names: readonly string[]) => [...new Set(names)].map((name) => numberOf(numbers, name));
+    const { plain, bytes } = ways(op);
+    const noting = amounts.noting?.get(valueOfBytes(op.output) ?? '');
     const step = {
-      reads: [...new Set(op.inputs)].map((name) => numberOf(numbers, name)),
+      reads: numbered(plain),
+      ...(bytes === undefined
+        ? {}
+        : { lean: { bytes: numberOf(numbers, bytes), reads: numbered(op.inputs) } }),
       makes: add({
         ...made,
+        ...(noting === undefined ? {} : { noting }),
         bytes: amounts.bytes.get(op.output) ?? made.bytes,
         ...(gradients.has(op.output) ? { gradientBytes: bytesOf(op.type, 1) } : {}),
         ...(spatial && isOwn ? { price: at(amounts.forward, origin) } : {}),
@@ -107,6 +125,37 @@ export function tapeOf(amounts: Amounts): Tape {
   });
   const ahead = alive.slice(0, forward).filter((one) => one).length;
   return { values, steps, forward: ahead, sessions: true };
+}
+
+/** With the ops that note bytes, as far as that is done or may be. */
+function programOf({ profile, noting, noted = [] }: Amounts): Program {
+  const { lean } = profile;
+  const { graph, origins, forward = graph.ops.length } = lean;
+  const names = new Set([...(noting?.keys() ?? []), ...noted]);
+  const isThere = graph.ops.map(({ output }) => {
+    const value = valueOfBytes(output);
+    return value === undefined || names.has(value);
+  });
+  const kept = <T>(list: readonly T[]): T[] => list.filter((_, index) => isThere[index] === true);
+  return {
+    ...lean,
+    graph: { ...graph, ops: kept(graph.ops) },
+    origins: kept(origins),
+    forward: isThere.slice(0, forward).filter((one) => one).length,
+  };
+}
+
+/** What an op reads, and the bytes that its operands are instead where these are noted; they are not asked for in vain. */
+function readingWays({ profile, noting, noted = [] }: Amounts) {
+  const plain = new Map(profile.program.graph.ops.map(({ output, inputs }) => [output, inputs]));
+  const always = new Set(noted);
+  return ({ output, inputs }: Op): { readonly plain: readonly string[]; readonly bytes?: string } => {
+    const bytes = inputs.find((name) => valueOfBytes(name) !== undefined);
+    const value = valueOfBytes(bytes ?? '') ?? '';
+    if (bytes === undefined || always.has(value)) return { plain: inputs };
+    const reads = { plain: plain.get(output) ?? inputs };
+    return noting?.has(value) === true ? { ...reads, bytes } : reads;
+  };
 }
 
 const gradientNames = (model: Model): string[] => trainedParameters(model).map((name) => `${name}~grad`);

@@ -1,5 +1,5 @@
 /**
- * Which values to compute again instead of keeping them: the whole curve of memory against time, for all budgets
+ * Which values to compute again instead of keeping them, and of which a byte a cell will do: the whole curve of memory against time, for all budgets
  * from one run.
  *
  * The drops are looked for where each step frees what it no longer needs at once. What is found is then changed
@@ -7,14 +7,16 @@
  * curve are those of the plans.
  */
 import { at } from '../../ir/box.ts';
+import { valueOfBytes } from '../../ir/lean.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
 import type { Drops } from './recompute-lives.ts';
 import { type Memory, memoryOf } from './recompute-memory.ts';
 import { partsOf, type StripsPart } from './recompute-parts.ts';
-import { refine, search, thinned } from './recompute-search.ts';
+import { type Found, refine, search, thinned } from './recompute-search.ts';
 import { inStrips } from './recompute-strips.ts';
 import { type Tape, tapeOf } from './recompute-tape.ts';
+import { droppedUnits, notedUnits } from './recompute-units.ts';
 
 export type RecomputeQuestion = {
   readonly profile: Profile;
@@ -24,6 +26,10 @@ export type RecomputeQuestion = {
   readonly backward: readonly number[];
   /** Bytes of each spatial value of one micro-batch on the device, margins included. */
   readonly bytes: ReadonlyMap<string, number>;
+  /** Values of which bytes may be noted, and the seconds that this adds; absent: of none. */
+  readonly noting?: ReadonlyMap<string, number>;
+  /** Values of which bytes are noted in any case. */
+  readonly noted?: readonly string[];
   /** Whether a part of the network may be done in strips of rows. */
   readonly strips?: boolean;
   /** Whether the executor has what a session gives twice when the session ends, as the one of this machine does. */
@@ -35,6 +41,8 @@ export type RecomputeQuestion = {
 /** One point of the curve: no other needs less memory and no more time. */
 export type RecomputePoint = {
   readonly drop: readonly string[];
+  /** Values of which bytes are noted. */
+  readonly lean: readonly string[];
   readonly strips: readonly Strips[];
   /**
    * Most bytes alive at once in forward and backward of one micro-batch: inputs, activations, cotangents, working
@@ -57,11 +65,24 @@ export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
   const lowered = ways.flatMap((way) => {
     const memory = memoryOf(way.tape);
     const share = way.inStrips === undefined ? 1 : 1 / ways.length;
-    const found = search({ ...way.tape, sessions: false, copies: false }, share);
     const origins = firstOrigins(way.tape);
-    return refine(way.tape, found, share).map((one) => ({ ...one, way, memory, origins }));
+    return answersOf(way.tape, share).map((one) => ({ ...one, way, memory, origins }));
   });
-  return thinned(lowered).map((one) => pointOf(one, question.profile.ops.length));
+  return thinned(lowered).map((one) => pointOf(one, question));
+}
+
+/** How much more a search may take where bytes may be noted, of what one without them takes. */
+const moreForBytes = 0.5;
+
+/** Drops alone, and then with bytes: more to choose from is never worse, however short the search is. */
+function answersOf(tape: Tape, share: number): Found[] {
+  const bare = { ...tape, sessions: false, copies: false };
+  const drops = droppedUnits(tape);
+  const found = search(bare, share, drops);
+  const plain = refine(tape, found, share, drops);
+  if (notedUnits(tape).length === 0) return plain;
+  const more = share * moreForBytes;
+  return [...plain, ...refine(tape, [...found, ...search(bare, more)], more)];
 }
 
 /** The network as it is, or with a part of it in strips. */
@@ -90,14 +111,25 @@ type Chosen = {
 export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
   curve.find(({ peak }) => peak <= bytes);
 
-function pointOf({ way, memory, origins, drops }: Chosen, count: number): RecomputePoint {
+function pointOf(
+  { way, memory, origins, drops }: Chosen,
+  { profile, noted = [] }: RecomputeQuestion,
+): RecomputePoint {
   const { tape } = way;
+  const count = profile.ops.length;
+  const bytes = [...tape.values.keys()].filter(
+    (value) => drops[value] === 1 && at(tape.values, value).noting !== undefined,
+  );
   const { peak, seconds, kept, again, twice } = memory.detail(drops);
   const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
   const keptBytes = new Array<number>(count).fill(0);
   for (const value of twice) {
     const origin = origins[value] ?? 0;
     extra[origin] = at(extra, origin) + (at(tape.values, value).price ?? 0);
+  }
+  for (const value of bytes) {
+    const origin = origins[value] ?? 0;
+    extra[origin] = at(extra, origin) + (at(tape.values, value).noting ?? 0);
   }
   for (const value of kept) {
     const origin = origins[value] ?? 0;
@@ -109,6 +141,7 @@ function pointOf({ way, memory, origins, drops }: Chosen, count: number): Recomp
       const { name, price } = at(tape.values, value);
       return price === undefined ? [] : [name];
     }),
+    lean: [...noted, ...bytes.flatMap((value) => valueOfBytes(at(tape.values, value).name) ?? [])],
     strips: way.inStrips === undefined ? [] : [way.inStrips.strips],
     peak,
     kept: keptInAll,

@@ -34,7 +34,7 @@ import {
   shapesWithin,
   streamed,
 } from './shapes.ts';
-import { leastWork, oneDeviceSeconds, opSeconds, type Situation } from './situation.ts';
+import { leastWork, notingSeconds, oneDeviceSeconds, opSeconds, type Situation } from './situation.ts';
 
 export type Outcome = {
   readonly schedule: Schedule;
@@ -183,6 +183,7 @@ const alternative = ({
   exchanges: halo.exchanges.length,
   coarsened: halo.coarsen !== undefined,
   recomputed: point.drop.length,
+  lean: point.lean.length,
   strips: point.strips.length,
   seconds,
   parts,
@@ -197,8 +198,30 @@ function contextOf(situation: Situation, strips: boolean): Context {
   const bytes = new Map(
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
-  const curve = recomputeCurve({ profile, forward, backward, bytes, strips });
-  return { situation, space, curve, curveForward: forward, halos: new Map(), bounds: new Map() };
+  const question = { profile, forward, backward, bytes, strips };
+  const { lean } = situation.pins;
+  const maps = once(() => recomputeCurve({ ...question, noted: lean ?? [] }));
+  const bytesToo = once(() =>
+    recomputeCurve({ ...question, noting: notingSeconds(situation, space.extents, 1) }),
+  );
+  const isOpen = (stages: number) => lean === undefined && mayNote(situation, stages);
+  const curveOf = (stages: number) => (isOpen(stages) ? bytesToo() : maps());
+  return { situation, space, curveOf, curveForward: forward, halos: new Map(), bounds: new Map() };
+}
+
+/**
+ * Whether bytes in place of maps save memory. A process of this machine does forward and backward in one session where
+ * there are no stages, and ONNX Runtime keeps the place of a map that dies early for later ones of its size.
+ */
+const mayNote = ({ machine }: Situation, stages: number): boolean =>
+  stages > 1 || machine.launcher !== 'local';
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 type Ranking = {
@@ -300,10 +323,11 @@ const stateBytes = ({ parameterBytes, stateFactor }: Situation, { microBatches }
   parameterBytes * (stateFactor + (microBatches > 1 ? 1 : 0));
 
 /** Bytes without margins, at a point of the curve (the least where none is named). */
-function leastMemory({ situation, curve, space }: Context, shape: Shape, point = curve.length - 1): number {
+function leastMemory({ situation, curveOf, space }: Context, shape: Shape, point?: number): number {
+  const curve = curveOf(shape.stages);
   const { parameterBytes, stateFactor } = situation;
   const share = (product(shape.tile) / product(space.extents)) * samplesIn(situation, shape);
-  return parameterBytes * stateFactor + at(curve, point).peak * share;
+  return parameterBytes * stateFactor + at(curve, point ?? curve.length - 1).peak * share;
 }
 
 type Found = { readonly best: Evaluated; readonly schedule: Schedule; readonly lowered: Lowered };

@@ -114,6 +114,35 @@ export const opSeconds = (
     return op[way].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
   });
 
+/**
+ * By value the seconds that noting bytes of it adds, on a tile without margins, of so many samples: those of noting, and
+ * of a dearer way back. That the way back may be cheaper is not counted on.
+ */
+export const notingSeconds = (
+  { profile, machine }: Pick<Situation, 'profile' | 'machine'>,
+  tile: readonly number[],
+  samples: number,
+): Map<string, number> =>
+  new Map(
+    profile.ops.flatMap((one) => {
+      if (one.lean === undefined) return [];
+      const cells = ownCells(profile, one, tile, samples);
+      const seconds = (kernels: readonly Kernel[]) =>
+        kernels.reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
+      const { note, backward } = one.lean;
+      const dearer = Math.max(0, seconds(backward) - seconds(one.backward));
+      return [[one.op.output, seconds([note]) + dearer] as const];
+    }),
+  );
+
+/** The backward pass and what is noted for it, or without that: what moves less. No schedule has less to do. */
+function leastBackward({ backward, lean }: OpProfile): readonly Kernel[] {
+  if (lean === undefined) return backward;
+  const moved = (kernels: readonly Kernel[]) => kernels.reduce((sum, { bytes }) => sum + bytes.perCell, 0);
+  const noting = [lean.note, ...lean.backward];
+  return moved(noting) < moved(backward) ? noting : backward;
+}
+
 /** Kernels that are alike: of the same work, counted by values of the same grid. */
 type Kind = {
   readonly kernel: Kernel;
@@ -132,7 +161,7 @@ function kindsOf({ ops: all, values, likes }: Profile): Kind[] {
     const op = at(all, like);
     const value = op.counted === undefined ? undefined : values.get(op.counted);
     grids.set(op, JSON.stringify([value?.stride, value?.extents]));
-    for (const kernel of [...op.forward, ...op.backward]) {
+    for (const kernel of [...op.forward, ...leastBackward(op)]) {
       const key = JSON.stringify([kernel, value?.stride, value?.extents]);
       const known = kinds.get(key);
       if (known === undefined) kinds.set(key, { kernel, op, times });

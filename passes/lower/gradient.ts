@@ -10,7 +10,8 @@ import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Pass } from '../../ir/pass.ts';
 import { array, type ValueType } from '../../ir/type.ts';
-import { type Cotangents, flowBack } from './flow-back.ts';
+import { type Flow, flowBack } from './flow-back.ts';
+import { notedIn, withBytes } from './noted.ts';
 import { type Item, itemsOf, stripsBack } from './strips.ts';
 import { type Origin, Tape, type Written } from './tape.ts';
 
@@ -37,7 +38,8 @@ export const gradient: Pass<'sharded', 'differentiated'> = {
 const gradientName = (parameter: string): string => `${parameter}~grad`;
 
 /** Parameters that a tile has no op for have a gradient all the same: zeros, its share. */
-function differentiate(program: Program, { model, schedule }: ModuleAt<'sharded'>): Program {
+function differentiate(sharded: Program, { model, schedule }: ModuleAt<'sharded'>): Program {
+  const program = withBytes(sharded, schedule.lean);
   const { graph, origins } = program;
   const trained = trainedParameters(model);
   const types = new Map([
@@ -97,7 +99,8 @@ function backwardOf(
 ): Backward {
   const wanted = dependents(graph, parameters);
   const tape = new Tape(new Map(types));
-  const cotangents: Cotangents = new Map();
+  const cotangents = new Map<string, string>();
+  const flow: Flow = { cotangents, wanted, noted: notedIn({ graph }) };
   const strips: Range[] = [];
   tape.reading(
     loss,
@@ -107,13 +110,13 @@ function backwardOf(
     cotangents.set(loss, tape.emit('fill', [], { value: 1, dims: [] }, `${loss}~grad`));
   for (const item of items.toReversed()) {
     if (typeof item !== 'number') {
-      strips.push(...stripsBack(tape, item, types, cotangents, wanted));
+      strips.push(...stripsBack(tape, item, types, flow));
       continue;
     }
     const op = at(graph.ops, item);
     tape.reading(op.output, item);
     const dy = cotangents.get(op.output) ?? (returnsShares(op) ? tape.nothing(op) : undefined);
-    if (dy !== undefined) flowBack(tape, op, dy, cotangents, wanted);
+    if (dy !== undefined) flowBack(tape, op, dy, flow);
   }
   for (const parameter of parameters) {
     tape.reading(parameter, parameter);

@@ -9,6 +9,7 @@
 import { at, hull, type Range, range } from '../../ir/box.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
 import { isSpatial, rangesNeeded } from '../../ir/intervals.ts';
+import { valueOfBytes } from '../../ir/lean.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
 import type { OpKind } from '../../ir/ops/attributes.ts';
@@ -17,7 +18,7 @@ import { ops } from '../../ir/ops/table.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { opsInStrips, type Strip, shareOf } from '../../ir/strips.ts';
 import type { ValueType } from '../../ir/type.ts';
-import { type Cotangents, flowBack } from './flow-back.ts';
+import { type Cotangents, type Flow, flowBack } from './flow-back.ts';
 import { type Indexed, rowsIn, StripGraph } from './strip-graph.ts';
 import type { Tape } from './tape.ts';
 
@@ -97,12 +98,18 @@ function neededRows(
   for (const end of ends)
     for (const name of end.sums ? end.op.inputs : [end.op.output])
       if (isSpatial(types.get(name))) demands.set(name, hull(demands.get(name) ?? range(0, 0), rows(end)));
-  return rangesNeeded(
+  const needed = rangesNeeded(
     body.map(({ op }) => op),
     types,
     0,
     demands,
   );
+  // Bytes are noted of all that there is of a value: that is what its cotangent has cells of.
+  for (const { op } of body) {
+    const rows = needed.get(valueOfBytes(op.output) ?? '');
+    if (rows !== undefined) needed.set(op.output, rows);
+  }
+  return needed;
 }
 
 /** Writes the strips of a part, one after another; gives the runs of ops that do one each. */
@@ -110,8 +117,7 @@ export function stripsBack(
   tape: Tape,
   part: Part,
   types: ReadonlyMap<string, ValueType>,
-  cotangents: Cotangents,
-  wanted: ReadonlySet<string>,
+  { cotangents, wanted, noted }: Flow,
 ): Range[] {
   const ends = endsOf(part, types, cotangents);
   if (ends.length === 0) return [];
@@ -127,7 +133,7 @@ export function stripsBack(
     const from = tape.length;
     const rows = (end: End) => ownRows(end, strip, count);
     const graph = new StripGraph(tape, types, own, neededRows(part, types, ends, rows), wanted);
-    const shares = differentiated(tape, graph, part, ends, rows, entering);
+    const shares = differentiated(tape, graph, part, { ends, rows, entering, noted });
     runs.push(range(from, tape.length));
     for (const [value, share] of shares) {
       const before = strip === 0 ? cotangents.get(value) : undefined;
@@ -141,14 +147,19 @@ export function stripsBack(
   return runs;
 }
 
+/** Where a strip begins its way back, the rows that it does, where it ends, and what is noted on the way. */
+type Ways = Pick<Flow, 'noted'> & {
+  readonly ends: readonly End[];
+  readonly rows: (end: End) => Range;
+  readonly entering: readonly string[];
+};
+
 /** One strip: its ops forward, then backward. Gives its share of the cotangent of each value that enters. */
 function differentiated(
   tape: Tape,
   graph: StripGraph,
   { body }: Part,
-  ends: readonly End[],
-  rows: (end: End) => Range,
-  entering: readonly string[],
+  { ends, rows, entering, noted }: Ways,
 ): [string, string][] {
   const from = tape.length;
   for (const { op, index } of body) {
@@ -159,6 +170,8 @@ function differentiated(
   }
   const forward = graph.written();
   const cotangents: Cotangents = new Map();
+  const here = [...noted].map(([value, bytes]) => [graph.nameOf(value), graph.nameOf(bytes)] as const);
+  const flow = { cotangents, wanted: graph.wanted, noted: new Map(here) };
   const seeds = new Set<string>();
   for (const end of ends) {
     const seed = end.sums ? end.cotangent : graph.rowsOf(end.cotangent, rows(end));
@@ -168,7 +181,7 @@ function differentiated(
   for (const { op, index } of forward.toReversed()) {
     tape.reading(op.output, index);
     const dy = cotangents.get(op.output);
-    if (dy !== undefined) flowBack(tape, op, dy, cotangents, graph.wanted);
+    if (dy !== undefined) flowBack(tape, op, dy, flow);
   }
   return entering.flatMap((value): [string, string][] => {
     const found = cotangents.get(graph.nameOf(value));

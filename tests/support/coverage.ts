@@ -2,6 +2,7 @@
 import { at } from '../../ir/box.ts';
 import type { Instruction, Plan } from '../../ir/plan.ts';
 import { stagesOf } from '../../ir/schedule.ts';
+import { readStripName } from '../../ir/strips.ts';
 import { product } from '../../ir/type.ts';
 
 /** How often each value of each decision occurred. */
@@ -50,9 +51,8 @@ const statisticsOver = (plan: Plan): string[] => {
   );
 };
 
-/** What else is decided where there are strips. */
-const stripsWith = ({ schedule }: Plan): string[] => {
-  if (schedule.strips.length === 0) return [];
+/** What else is decided. */
+const beside = ({ schedule }: Plan): string[] => {
   const { stream, exchanges, drop, microBatches, replicas } = schedule;
   const tiles = product(schedule.cuts.map((cuts) => cuts.length - 1));
   const found = {
@@ -65,6 +65,24 @@ const stripsWith = ({ schedule }: Plan): string[] => {
     replicas: replicas > 1,
   };
   return Object.entries(found).flatMap(([what, is]) => (is ? [what] : []));
+};
+
+const stripsWith = (plan: Plan): string[] => (plan.schedule.strips.length === 0 ? [] : beside(plan));
+
+/** The ops that note bytes for the backward pass, as far as a strip does them and not. */
+const notingOps = ({ segments }: Plan): string[] =>
+  segments.flatMap(({ graph }) =>
+    graph.ops.flatMap(({ kind, output }) =>
+      kind === 'relu_mask' || kind === 'max_pool_index'
+        ? [`${kind}${readStripName(output) === undefined ? '' : ' in strips'}`]
+        : [],
+    ),
+  );
+
+const bytesWith = (plan: Plan): string[] => {
+  const noting = notingOps(plan);
+  const strips = noting.some((one) => one.endsWith('strips'));
+  return noting.length === 0 ? [] : [...beside(plan), ...(strips ? ['strips'] : [])];
 };
 
 const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string> } = {
@@ -92,6 +110,11 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   'parts in strips': ({ schedule }) => [few(schedule.strips.length)],
   'strips of a part': ({ schedule }) => schedule.strips.map(({ count }) => few(count)),
   'strips with': stripsWith,
+  'bytes noted by': (plan) => {
+    const noting = new Set(notingOps(plan));
+    return noting.size === 0 ? ['none'] : noting;
+  },
+  'bytes with': bytesWith,
   'statistics over': statisticsOver,
   roles: ({ roles }) => [`${roles.length}`],
   ops: ({ segments }) => new Set(segments.flatMap(({ graph }) => graph.ops.map(({ kind }) => kind))),
@@ -131,6 +154,14 @@ const met: Readonly<Record<string, readonly string[]>> = {
   'parts in strips': ['none', '1', '2', '3 or more'],
   'strips of a part': ['1', '2', '3 or more'],
   'strips with': ['tiles', 'stream', 'exchange', 'stages', 'drop', 'micro-batches', 'replicas'],
+  'bytes noted by': [
+    'none',
+    'relu_mask',
+    'max_pool_index',
+    'relu_mask in strips',
+    'max_pool_index in strips',
+  ],
+  'bytes with': ['tiles', 'stream', 'exchange', 'stages', 'drop', 'micro-batches', 'replicas', 'strips'],
   'statistics over': ['one device', 'tiles', 'replicas and tiles'],
 };
 

@@ -111,6 +111,7 @@ const alternative: Alternative = {
   exchanges: 2,
   coarsened: false,
   recomputed: 1,
+  lean: 0,
   strips: 0,
   seconds: 0.0041,
   parts: {

@@ -2,6 +2,7 @@
 import { at } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../../ir/intervals.ts';
+import { leanValues } from '../../ir/lean.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Chunk, Exchange, Pins, Schedule, Strips } from '../../ir/schedule.ts';
 import { plainDecisions, stagesOf } from '../../ir/schedule.ts';
@@ -72,7 +73,14 @@ function drawn(model: Model, draw: Draw, mostTiles: number): Schedule {
         ? model.ops.filter(({ type }) => isSpatial(type) && draw(3) === 0).map(({ output }) => output)
         : [],
   };
-  return draw(3) === 0 ? { ...schedule, strips: stripsFor(model, schedule, draw) } : schedule;
+  const strips = draw(3) === 0 ? stripsFor(model, schedule, draw) : [];
+  return { ...schedule, strips, ...(draw(3) > 0 ? { lean: leanFor(model, draw) } : {}) };
+}
+
+/** Some of the ops that can do with bytes, or all of them. */
+function leanFor(model: Model, draw: Draw): string[] {
+  const share = 1 + draw(2);
+  return leanValues(model).filter(() => draw(share) === 0);
 }
 
 /** Up to three parts anywhere, short and long, as far as the model and the other decisions allow. */

@@ -353,6 +353,17 @@ const makers: { readonly [K in LocalKind]: (w: World) => Case | undefined } = {
   },
   channel_sum: elementwise('channel_sum', () => ({})),
   relu_grad: pairwise('relu_grad', () => ({})),
+  relu_mask: elementwise('relu_mask', () => ({})),
+  relu_mask_grad: (w) => {
+    const slope = w.flag ? w.real / 16 : -w.real;
+    return withCotangent(
+      w,
+      of(w),
+      { y: { type: of(w), fill: 'coarse' } },
+      step('relu_mask', {}, ['y'], 'mask'),
+      step('relu_mask_grad', { slope: w.seed % 2 ? 0 : slope }, ['mask', 'dy']),
+    );
+  },
   leaky_relu_grad: pairwise('leaky_relu_grad', (w) => ({ slope: w.flag ? w.real : -w.real })),
   silu_grad: pairwise('silu_grad', () => ({})),
   sigmoid_grad: pairwise('sigmoid_grad', () => ({})),
@@ -367,6 +378,18 @@ const makers: { readonly [K in LocalKind]: (w: World) => Case | undefined } = {
       { x: { type: of(w), fill: 'coarse' } },
       step('max_pool', attrs, ['x'], 'y'),
       step('max_pool_grad', attrs, ['x', 'y', 'dy']),
+    );
+  },
+  max_pool_index: (w) =>
+    graphOf(w, { x: { type: of(w), fill: 'coarse' } }, step('max_pool_index', poolAttributes(w), ['x'])),
+  max_pool_index_grad: (w) => {
+    const attrs = poolAttributes(w);
+    return withCotangent(
+      w,
+      resultOf('max_pool', attrs, of(w)),
+      { x: { type: of(w), fill: 'coarse' } },
+      step('max_pool_index', attrs, ['x'], 'index'),
+      step('max_pool_index_grad', { ...attrs, extent: sizes(w) }, ['index', 'dy']),
     );
   },
   avg_pool_grad: (w) => {

@@ -31,7 +31,9 @@ type ElementwiseKind =
   | 'add'
   | 'mask'
   | 'scale'
+  | 'relu_mask'
   | 'relu_grad'
+  | 'relu_mask_grad'
   | 'leaky_relu_grad'
   | 'silu_grad'
   | 'sigmoid_grad'
@@ -66,6 +68,9 @@ export const elementwiseKernels: Kernels<ElementwiseKind> = {
   relu_grad: ({ inputs }) => pairwise(operand(inputs, 0), operand(inputs, 1), (y, dy) => (y > 0 ? dy : 0)),
   leaky_relu_grad: ({ attrs, inputs }) =>
     pairwise(operand(inputs, 0), operand(inputs, 1), (y, dy) => (y > 0 ? dy : attrs.slope * dy)),
+  relu_mask: ({ inputs }) => each(operand(inputs, 0), (y) => (y > 0 ? 1 : 0)),
+  relu_mask_grad: ({ attrs, inputs }) =>
+    pairwise(operand(inputs, 0), operand(inputs, 1), (mask, dy) => (mask === 1 ? dy : attrs.slope * dy)),
   silu_grad: ({ inputs }) =>
     pairwise(operand(inputs, 0), operand(inputs, 1), (x, dy) => {
       const s = sigmoid(x);

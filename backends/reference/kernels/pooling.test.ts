@@ -93,6 +93,26 @@ test('law: with ties, adding ever smaller amounts to later cells chooses the sam
   );
 });
 
+test('law: a byte a window tells what max_pool_grad looks for, ties included', () => {
+  fc.assert(
+    fc.property(poolCase, ({ attrs, sizes, seed }) => {
+      const rough = randomTensor(map(2, wholeBox(sizes)), 2, randoms(seed));
+      const x = { ...rough, values: rough.values.map((value) => Math.round(value)) };
+      const y = apply('max_pool', attrs, [x], 2);
+      const dy = randomTensor(y.type, 2, randoms(seed + 1));
+      const index = apply('max_pool_index', attrs, [x], 2);
+      const dx = apply('max_pool_index_grad', { ...attrs, extent: sizes }, [index, dy], 2);
+      assert.equal([...dx.values], [...apply('max_pool_grad', attrs, [x, y, dy], 2).values]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('the place of a maximum counts from the corner of its window, padding included', () => {
+  const dark = mapOf(1, [2, 2], [-4, -3, -2, -1]);
+  assert.equal([...apply('max_pool_index', pool(2, 2, 1, 1), [dark]).values], [3, 2, 1, 0]);
+});
+
 test('law: avg_pool_grad equals the differences of avg_pool', () => {
   fc.assert(
     fc.property(poolCase, ({ attrs: { kernel, stride }, sizes, seed }) => {

@@ -19,20 +19,21 @@ type Sliding = {
 };
 
 /**
- * Calls `visit(output, cells)` for each window: the index of its output, and the indices of the cells of x
- * that it covers, in row-major order; padding is left out. `cells` is only valid during the call.
+ * Calls `visit(output, cells, places)` for each window: the index of its output, the indices of the cells of x that it
+ * covers, in row-major order, and which places of the window these are; padding is left out. Lists are only valid
+ * during the call.
  */
 function eachWindow(
   attrs: Sliding,
   x: ValueType | undefined,
   y: ValueType | undefined,
   samples: number,
-  visit: (output: number, cells: readonly number[]) => void,
+  visit: (output: number, cells: readonly number[], places: readonly number[]) => void,
 ): void {
   const [input, output] = [threeExtents(x), threeExtents(y)];
   const [kernel, stride] = [threeAxes(attrs.kernel, 1), threeAxes(attrs.stride, 1)];
   const pad = threeAxes(attrs.pad ?? [], [0, 0] as const);
-  const cells: number[] = [];
+  const [cells, places]: [number[], number[]] = [[], []];
   let next = 0;
   for (let plane = 0; plane < samples * mapType(x).channels; plane++)
     for (let z = 0; z < output[0]; z++)
@@ -43,18 +44,28 @@ function eachWindow(
             row * stride[1] - pad[1][0],
             column * stride[2] - pad[2][0],
           ];
-          listCells(cells, plane, corner, kernel, input);
-          visit(next++, cells);
+          listCells(cells, places, plane, corner, kernel, input);
+          visit(next++, cells, places);
         }
 }
 
 /** Fills `cells` with the indices of the cells of the window at `corner` that are inside the plane. */
-function listCells(cells: number[], plane: number, corner: Three, kernel: Three, input: Three): void {
+function listCells(
+  cells: number[],
+  places: number[],
+  plane: number,
+  corner: Three,
+  kernel: Three,
+  input: Three,
+): void {
   cells.length = 0;
+  places.length = 0;
   for (let z = Math.max(0, corner[0]); z < Math.min(input[0], corner[0] + kernel[0]); z++)
     for (let y = Math.max(0, corner[1]); y < Math.min(input[1], corner[1] + kernel[1]); y++)
-      for (let x = Math.max(0, corner[2]); x < Math.min(input[2], corner[2] + kernel[2]); x++)
+      for (let x = Math.max(0, corner[2]); x < Math.min(input[2], corner[2] + kernel[2]); x++) {
         cells.push(((plane * input[0] + z) * input[1] + y) * input[2] + x);
+        places.push(((z - corner[0]) * kernel[1] + y - corner[1]) * kernel[2] + x - corner[2]);
+      }
 }
 
 /** The first of the cells with the largest value; -1 where there is no cell. */
@@ -64,7 +75,15 @@ function firstMaximum(values: Float64Array, cells: readonly number[]): number {
   return best;
 }
 
-export const poolingKernels: Kernels<'max_pool' | 'avg_pool' | 'max_pool_grad' | 'avg_pool_grad'> = {
+type PoolingKind =
+  | 'max_pool'
+  | 'max_pool_index'
+  | 'avg_pool'
+  | 'max_pool_grad'
+  | 'max_pool_index_grad'
+  | 'avg_pool_grad';
+
+export const poolingKernels: Kernels<PoolingKind> = {
   max_pool: (call) => {
     const y = zeros(call);
     const x = operand(call.inputs, 0);
@@ -73,6 +92,14 @@ export const poolingKernels: Kernels<'max_pool' | 'avg_pool' | 'max_pool_grad' |
       y[output] = best < 0 ? Number.NEGATIVE_INFINITY : element(x, best);
     });
     return y;
+  },
+  max_pool_index: (call) => {
+    const index = zeros(call);
+    const x = operand(call.inputs, 0);
+    eachWindow(call.attrs, call.types[0], call.type, call.samples, (output, cells, places) => {
+      index[output] = places[cells.indexOf(firstMaximum(x, cells))] ?? 0;
+    });
+    return index;
   },
   avg_pool: (call) => {
     const y = zeros(call);
@@ -88,6 +115,15 @@ export const poolingKernels: Kernels<'max_pool' | 'avg_pool' | 'max_pool_grad' |
     eachWindow(call.attrs, call.types[0], call.types[2], call.samples, (output, cells) => {
       const best = firstMaximum(x, cells);
       if (best >= 0) dx[best] = element(dx, best) + element(dy, output);
+    });
+    return dx;
+  },
+  max_pool_index_grad: (call) => {
+    const dx = zeros(call);
+    const [index, dy] = [operand(call.inputs, 0), operand(call.inputs, 1)];
+    eachWindow(call.attrs, call.type, call.types[1], call.samples, (output, cells, places) => {
+      const best = cells[places.indexOf(element(index, output))];
+      if (best !== undefined) dx[best] = element(dx, best) + element(dy, output);
     });
     return dx;
   },

@@ -9,10 +9,10 @@ import { sameSize, type ValueType } from '../../../ir/type.ts';
 import { atOp, type Mutation, placed, replaceAt } from './edit.ts';
 import { inferType } from './infer.ts';
 
-/** Whether an op carries out one of the model, be it in part or again. */
+/** Whether an op carries out one of the model, be it in part or again, or notes bytes of one. */
 const isForward = ({ model }: Plan, { output, kind }: Op): boolean =>
   model.ops.some((op) => op.output === output.replace(/~(again|part)$/, '')) ||
-  ['partial_moments', 'merge_moments', 'merge_sums'].includes(kind);
+  ['partial_moments', 'merge_moments', 'merge_sums', 'relu_mask', 'max_pool_index'].includes(kind);
 
 const onForward = (change: (op: Op, graph: Graph, plan: Plan) => Op | undefined): Mutation =>
   atOp((op, graph, plan) => (isForward(plan, op) ? change(op, graph, plan) : undefined));

@@ -2,6 +2,7 @@
 
 import { at } from '../../../ir/box.ts';
 import { isSpatial, modelTypes } from '../../../ir/intervals.ts';
+import { leanValues } from '../../../ir/lean.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Plan } from '../../../ir/plan.ts';
 import type { Chunk, Exchange, Pins, Strips } from '../../../ir/schedule.ts';
@@ -155,6 +156,27 @@ export const soundPlans: Readonly<Record<string, () => Plan>> = {
       chunks,
       strips,
       drop,
+    });
+  },
+  'bytes in place of maps': () => {
+    const model = network();
+    return plan(model, { ...one, devices: 2, microBatches: 2, tiles: [1, 2], lean: leanValues(model) });
+  },
+  'bytes in place of maps, in stages and strips, of what was dropped': () => {
+    const model = network({ same: false, down: 'max_pool_3_2', activation: 'leaky_relu' });
+    const chunks = chunksFrom(model, ['up_conv'], [0, 1]);
+    const strips = stripsBetween(model, ['conv', 'max_pool', 2]);
+    const drop = model.ops.filter(({ kind }) => kind === 'leaky_relu').map(({ output }) => output);
+    return plan(model, {
+      ...one,
+      devices: 2,
+      microBatches: 2,
+      tiles: [1, 1],
+      order: '1f1b',
+      chunks,
+      strips,
+      drop,
+      lean: leanValues(model),
     });
   },
   'dice and another loss': () =>

@@ -21,6 +21,15 @@ def relu_grad(a, inputs, out):
     return aten.threshold_backward(dy, y, 0)
 
 
+def relu_mask(a, inputs, out):
+    return (inputs[0] > 0).to(torch.uint8)
+
+
+def relu_mask_grad(a, inputs, out):
+    mask, dy = inputs
+    return mask * dy if a["slope"] == 0 else torch.where(mask.bool(), dy, a["slope"] * dy)
+
+
 def leaky_relu(a, inputs, out):
     return torch.where(inputs[0] > 0, inputs[0], a["slope"] * inputs[0])
 
