@@ -16,7 +16,7 @@ import { tiledExtents } from '../ir/tiling.ts';
 import { product } from '../ir/type.ts';
 import { showBytes, showSeconds } from '../ir/units.ts';
 import { recomputeCurve } from '../passes/decide/recompute.ts';
-import { type HaloStrategy, ownCells, situationOf } from '../passes/decide/situation.ts';
+import { type HaloStrategy, notingSeconds, ownCells, situationOf } from '../passes/decide/situation.ts';
 import { valueIn } from '../tests/support/devices.ts';
 
 type Row = {
@@ -156,7 +156,8 @@ function timeOfCurve(machine: Machine): string {
   const bytes = new Map(
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
-  const question = { profile, forward: seconds('forward'), backward: seconds('backward'), bytes };
+  const noting = notingSeconds({ profile, machine }, tiledExtents(model), 1);
+  const question = { profile, forward: seconds('forward'), backward: seconds('backward'), bytes, noting };
   const times = Array.from({ length: 5 }, () => {
     const began = performance.now();
     recomputeCurve(question);
