@@ -15,6 +15,7 @@ export const percent = (share: number): string => `${(100 * share).toFixed(share
 export const partWords: { readonly [P in keyof Parts]: string } = {
   compute: 'computing',
   margins: 'computing margins',
+  sweep: 'a sweep for the sums of a loss',
   recompute: 'computing again what was not kept',
   messages: 'exchanging margins and messages',
   bubble: 'waiting for other stages',
@@ -27,6 +28,8 @@ export const remedies: { readonly [P in keyof Parts]: string } = {
   compute: 'faster devices or more of them',
   margins:
     'larger tiles (fewer devices an image, more images a step) or a faster link, so that exchanging pays',
+  sweep:
+    'more devices or more memory a device, so that each has its tiles at once; or a loss that is a plain sum',
   recompute: 'more memory a device',
   messages: 'a link of less latency, or larger tiles',
   bubble: 'more micro-batches',

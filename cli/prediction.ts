@@ -65,7 +65,12 @@ export function predictionOf(plan: Plan, machine: Machine, decision?: Decision):
       computeSeconds: Math.max(
         ...simulation.roles.map(
           ({ seconds }) =>
-            seconds.forward + seconds.backward + seconds.step + seconds.recompute + seconds.strip,
+            seconds.sweep +
+            seconds.forward +
+            seconds.backward +
+            seconds.step +
+            seconds.recompute +
+            seconds.strip,
         ),
       ),
       exposedCommunicationSeconds: simulation.exposedCommunication,

@@ -10,6 +10,7 @@ import { type Page, wrap } from './terminal.ts';
 
 /** In the order of the columns. */
 export const activityTitles: { readonly [A in Activity]: string } = {
+  sweep: 'sweep',
   forward: 'forward',
   step: 'loss',
   backward: 'backward',

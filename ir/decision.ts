@@ -7,6 +7,8 @@ export type Parts = {
   readonly compute: number;
   /** Kernels on margins. */
   readonly margins: number;
+  /** Forward work done ahead of all else, for sums that must be complete before anything goes backward. */
+  readonly sweep: number;
   /** Forward work done again. */
   readonly recompute: number;
   /** Exchanges and gathers of tiles. */

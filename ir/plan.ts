@@ -17,8 +17,13 @@ import type { Group, Piece } from './ops/attributes.ts';
 import type { Schedule } from './schedule.ts';
 import type { Element } from './type.ts';
 
-/** Why a segment runs; the time line and the report tell work from repeated work by it. A strip is both. */
-export type Purpose = 'forward' | 'backward' | 'step' | 'update' | 'recompute' | 'strip';
+/**
+ * Why a segment runs; the time line and the report tell work from repeated work by it. A strip is both. A sweep goes
+ * forward ahead of all else, for sums that must be complete before anything goes backward.
+ */
+export const purposes = ['sweep', 'forward', 'backward', 'step', 'update', 'recompute', 'strip'] as const;
+
+export type Purpose = (typeof purposes)[number];
 
 /** A graph compiled and run as a whole: one session of the backend. Roles may share one. */
 export type Segment = {

@@ -15,7 +15,16 @@ import type {
 } from '../ir/model.ts';
 import type { Piece } from '../ir/ops/attributes.ts';
 import { isOpKind } from '../ir/ops/table.ts';
-import type { Axis, Buffer, Instruction, Plan, Role, Segment, State } from '../ir/plan.ts';
+import {
+  type Axis,
+  type Buffer,
+  type Instruction,
+  type Plan,
+  purposes,
+  type Role,
+  type Segment,
+  type State,
+} from '../ir/plan.ts';
 import type { Chunk, Coarsening, Exchange, Pace, Schedule, Strips } from '../ir/schedule.ts';
 import type { ArrayType, Element, MapType, Value, ValueType } from '../ir/type.ts';
 import {
@@ -175,7 +184,7 @@ const instruction = tagged<'do', Instruction>('do', {
   run: record<InstructionOf<'run'>>({
     do: oneOf('run'),
     segment: text,
-    why: oneOf('forward', 'backward', 'step', 'update', 'recompute', 'strip'),
+    why: oneOf(...purposes),
     micro: count,
     reads: texts,
     writes: texts,

@@ -110,7 +110,7 @@ test('a message between stages has its arrow', () => {
   }
 });
 
-const working = ['forward', 'backward', 'step', 'recompute', 'strip', 'update', 'other'];
+const working = ['sweep', 'forward', 'backward', 'step', 'recompute', 'strip', 'update', 'other'];
 
 test("the busiest device's time reads back as the plan's, and so does every kind of work", () => {
   for (const { trace, simulation } of cases) {

@@ -48,6 +48,7 @@ type State = {
 };
 
 const nothing = (): Record<Activity, number> => ({
+  sweep: 0,
   forward: 0,
   backward: 0,
   step: 0,

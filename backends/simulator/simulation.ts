@@ -2,6 +2,7 @@
 
 /** What the time of a device goes to. `idle`: nothing to do before the step ends, or waiting for another stage. */
 export const activities = [
+  'sweep',
   'forward',
   'backward',
   'step',
@@ -86,6 +87,7 @@ export type Simulation = {
 
 /** Seconds of a device's own work. */
 export const workedSeconds = (seconds: Readonly<Record<Activity, number>>): number =>
+  seconds.sweep +
   seconds.forward +
   seconds.backward +
   seconds.step +

@@ -100,6 +100,12 @@ export const planDiagnostics = {
       'Strips go back through every row of what leaves them once. Each gives one share of every cotangent and gradient, and each share is added once before the sum is read.',
     example: 'a paste of strip 2 that is missing',
   },
+  'wrong-sweep': {
+    message: '{place}: {why}',
+    explain:
+      'Where one device works through tiles, or micro-batches, one after another, and a loss divides sums over all of them, they go forward once in a sweep ahead of all else. Each adds its part to the sums once, the devices add up theirs, and only then the sums are read. Nothing else of the sweep is used.',
+    example: 'a tile whose part of the sums is added twice',
+  },
   'wrong-grid': {
     message: '{place}: {why}',
     explain: 'The device grid does not cover the image once, or a rank has no role.',
@@ -135,16 +141,8 @@ export const planDiagnostics = {
       '`{value}` joins {over} consecutive samples, and the schedule works on {samples} of the batch of {batch} at a time',
     hint: 'samples / (replicas x micro-batches) must be a multiple of {over}: use fewer replicas or micro-batches (`--pin replicas=1 --pin micro_batches=1`), a larger batch; or `batch_norm(group = n)` with a smaller n, `dice(over = sample)`',
     explain:
-      'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Only statistics over the whole batch may be gathered from several replicas.',
+      'A batch norm takes its statistics over the whole batch of a step, or over groups of consecutive samples; a loss may join samples too. Work that is cut inside such a group would compute something else than the plain network, so it is refused. Only statistics over the whole batch may be gathered from several replicas, and only sums over it, of `dice(over = batch)`, from micro-batches that come one after another without pipeline stages.',
     example: 'batch_norm, batch = 4, and --pin micro_batches=2   // write: batch_norm(group = 2)',
-  },
-  'dice-over-tiles': {
-    message:
-      '`{value}` divides sums over the whole sample, and one device works through the {tiles} tiles of a sample one after another',
-    hint: 'give each tile a device of its own (`--devices`), more memory (`--memory`), or use `cross_entropy`, which is a plain sum',
-    explain:
-      'A dice loss is a ratio of sums over all cells of a sample, so the sums of its tiles must be added up before the first of them goes backward. Devices at the same time do that; one device that streams tiles would have to go forward twice.',
-    example: 'loss dice(logits, land), and --pin stream=2x2',
   },
   'norm-over-tiles': {
     message:

@@ -136,6 +136,7 @@ export type OpAttributes = {
   partial_moments: { readonly groups: number };
   merge_moments: Merging;
   merge_sums: Parts;
+  sweep: Parts;
   blank: { readonly channels: number } & Like;
   // adjoint
   paste: PasteAttributes;
@@ -188,8 +189,11 @@ export type OpAttributes = {
 
 export type OpKind = keyof OpAttributes;
 
-/** Ops that are instructions of their own, never a part of a segment: devices meet in them, or a sum grows in its place. */
-export const meetingKinds = ['exchange', 'all_gather', 'reduce_scatter', 'paste'] as const;
+/**
+ * Ops that are instructions of their own, never a part of a segment: devices meet in them, a sum grows in its place, or
+ * was made ahead.
+ */
+export const meetingKinds = ['exchange', 'all_gather', 'reduce_scatter', 'paste', 'sweep'] as const;
 
 export type MeetingKind = (typeof meetingKinds)[number];
 

@@ -67,7 +67,7 @@ export type OpDefinition<K extends OpKind> = {
   spread?(attrs: OpAttributes[K], by: { readonly parts: number; readonly samples: number }): OpAttributes[K];
   /** Absent where the backward pass reads no maps of it, or needs more than a byte of each cell. */
   readonly lean?: Lean<K>;
-  /** It is an instruction of its own, never a part of a segment: devices meet in it, or a sum grows in its place. */
+  /** It is never a part of a segment: devices meet in it, a sum grows in its place, or was made ahead. */
   readonly meets?: true;
 } & (ForwardFacts<K> | AdjointFacts<K>);
 

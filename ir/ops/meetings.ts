@@ -97,6 +97,14 @@ export const meetings = {
     flops: (_attrs, inputs) => elementsOf(mapAt(inputs, 0)),
     gradient: (b, { attrs }, dy) => [b.emit('merge_sums_grad', [dy], attrs)],
   },
+  sweep: {
+    doc: 'the sum of the parts of each sample that all of its `parts` have, made in a sweep over them ahead of the first backward pass; backward each of them has the same share of the cotangent, which is so many times that',
+    operands: ['part'],
+    meets: true,
+    shape: (_attrs, inputs) => mapAt(inputs, 0),
+    flops: () => 0,
+    gradient: (b, { attrs }, dy) => [b.emit('scale', [dy], { factor: attrs.parts })],
+  },
   blank: {
     doc: 'zeros: the part of a device that has no cell, the share of one that has no part in the loss',
     kernel: 'move',

@@ -2,7 +2,16 @@
 
 import type { Box } from '../box.ts';
 import type { Group, Piece } from '../ops/attributes.ts';
-import type { Axis, Buffer, Instruction, Plan, Purpose, Role, Segment, State } from '../plan.ts';
+import {
+  type Axis,
+  type Buffer,
+  type Instruction,
+  type Plan,
+  purposes,
+  type Role,
+  type Segment,
+  type State,
+} from '../plan.ts';
 import type { Element } from '../type.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
@@ -54,7 +63,6 @@ function gathering<D extends 'all_gather' | 'reduce_scatter'>(
     read: (c) => ({ do: kind, ...groupOf(c), from: c.name(), into: after(c, 'into') }) as never,
   };
 }
-const purposes: readonly Purpose[] = ['forward', 'backward', 'step', 'update', 'recompute', 'strip'];
 
 const forms: { readonly [D in Instruction['do']]: Form<D> } = {
   load: {

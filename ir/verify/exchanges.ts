@@ -8,6 +8,7 @@ import { isSpatial, modelTypes } from '../intervals.ts';
 import type { Piece } from '../ops/attributes.ts';
 import type { Buffer, Instruction, Plan } from '../plan.ts';
 import { neighbour, roleIndexIn, type Seat, tileAt } from '../ranks.ts';
+import { outOfSweep } from '../sweeps.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import type { ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
@@ -132,7 +133,7 @@ function boxFaults(site: Site): Diagnostic[] {
   if (taken.length > 0 && (target.length === 0 || !taken.every((box) => inside(box, target))))
     faults.push(wrong(site, `cells come that \`${into}\` has no place for`));
   const [source] = [bufferOf(site, from)];
-  if (!back && source !== undefined && source.value !== value)
+  if (!back && source !== undefined && outOfSweep(source.value) !== value)
     faults.push(wrong(site, `\`${from}\` does not hold \`${value}\``));
   if (back && source !== undefined && site.one.meaning(source.value) !== undefined)
     faults.push(wrong(site, `\`${from}\` holds \`${source.value}\`, not shares of a cotangent`));

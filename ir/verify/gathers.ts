@@ -5,42 +5,29 @@
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Graph, Op } from '../graph.ts';
-import type { Group, OpAttributes, OpKind } from '../ops/attributes.ts';
-import type { OpDefinition } from '../ops/definition.ts';
+import type { Group, OpKind } from '../ops/attributes.ts';
 import { ops } from '../ops/table.ts';
 import type { Buffer, Instruction, Plan } from '../plan.ts';
-import { placesOf } from '../ranks.ts';
-import { product } from '../type.ts';
+import { type Sharers, sharersOf, sharingOf, sumsIn } from '../sharers.ts';
+import { outOfSweep } from '../sweeps.ts';
 import type { IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf } from './lives.ts';
 import type { Meaning } from './names.ts';
 
-const definition = (op: Op): OpDefinition<OpKind> => ops[op.kind] as OpDefinition<OpKind>;
-
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-meeting', { place, why }));
-
-/** Who has a share in a statistic: how many devices of which group, and how many samples of one device. */
-type Sharers = { readonly over: Group; readonly parts: number; readonly samples: number };
 
 /** A statistic of the model that devices have shares in. */
 type Shared = { readonly op: Op; readonly sharers: Sharers };
 
 /** By name. The sums that a loss divides are those of its reader's samples; moments are those of their own. */
-function sharedStatistics({ model, samples, schedule, axes }: Plan): Map<string, Shared> {
-  const places = product(placesOf({ axes }));
-  const sharersOf = (of: Op): Sharers => {
-    const together = definition(of).together?.(of.attrs as OpAttributes[OpKind]) ?? 1;
-    return together > samples
-      ? { over: 'stage', parts: places * schedule.replicas, samples }
-      : { over: 'grid', parts: places, samples: together };
-  };
-  const readers = new Map<string, Op>();
-  for (const op of model.ops.filter((one) => definition(one).needsSums === true))
-    for (const name of op.inputs) if (!readers.has(name)) readers.set(name, op);
+function sharedStatistics({ model, samples, schedule }: Plan): Map<string, Shared> {
+  const readers = sumsIn(model);
   return new Map(
     model.ops.flatMap((op): [string, Shared][] => {
-      const of = definition(op).wholeExtent === true ? op : readers.get(op.output);
-      return of === undefined ? [] : [[op.output, { op, sharers: sharersOf(of) }]];
+      const of = ops[op.kind].wholeExtent === true ? op : readers.get(op.output);
+      return of === undefined
+        ? []
+        : [[op.output, { op, sharers: sharersOf(of, sharingOf(schedule), samples) }]];
     }),
   );
 }
@@ -81,8 +68,9 @@ function isShared(
 /** What is wrong with the statistics that a graph makes, in words. */
 const statisticFaults = ({ ops: all }: Graph, shared: ReadonlyMap<string, Shared>): string[] =>
   all.flatMap((op) => {
-    const known = shared.get(op.output.replace(/~part$/, ''));
-    const why = known && statisticFault(op, known.op, known.sharers);
+    const local = { ...op, output: outOfSweep(op.output), inputs: op.inputs.map(outOfSweep) };
+    const known = shared.get(local.output.replace(/~part$/, ''));
+    const why = known && statisticFault(local, known.op, known.sharers);
     return why === undefined ? [] : [`\`${op.output}\` ${why}`];
   });
 
@@ -98,13 +86,15 @@ function fits(
   if (part === undefined || all === undefined || found !== over) return false;
   if (at(all.dims, 1) !== parts * at(part.dims, 1)) return false;
   return forth
-    ? part.value === `${op.output}~part` && all.value === `${op.output}~parts`
+    ? outOfSweep(part.value) === `${op.output}~part` && outOfSweep(all.value) === `${op.output}~parts`
     : meaning(all.value) === undefined && !all.value.endsWith('~parts');
 }
 
-/** Why a local op is not its part in a statistic: one device makes it, several merge it. */
-function statisticFault(local: Op, op: Op, { parts, samples }: Sharers): string | undefined {
+/** Why a local op is not its part in a statistic: one device makes it, several merge it, a sweep adds it up. */
+function statisticFault(local: Op, op: Op, { parts, rounds, samples }: Sharers): string | undefined {
   const isPart = local.output !== op.output;
+  if (rounds > 1)
+    return isPart && local.kind === op.kind ? undefined : 'is made of one part, and a sweep adds up all';
   if (parts === 1)
     return isPart || local.kind !== op.kind ? 'has one share alone, and is made of several' : undefined;
   const groups = op.kind === 'moments' ? { groups: op.attrs.groups } : {};

@@ -6,6 +6,7 @@ import { alg, Graph as Digraph } from '@dagrejs/graphlib';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { flowingValues } from '../flow.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import { isInSweep } from '../sweeps.ts';
 import { returned } from './exchanges.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
@@ -109,6 +110,7 @@ function agree({ name }: Message, mine: Buffer | undefined, theirs: Buffer | und
 /** Where a cotangent flows through a meeting, the devices meet again on the way back. */
 function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnostic[] {
   const flows = flowingValues(model);
+  // What a sweep computes nothing flows back through: `verifySweeps` keeps it apart.
   const sources = new Map(model.ops.map(({ output, inputs }) => [output, inputs[0] ?? '']));
   return roles.flatMap((one) => {
     const { role, buffers } = one;
@@ -122,9 +124,15 @@ function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnost
       }),
     );
     const wayBack = (it: Instruction): string | undefined => {
-      if (it.do === 'exchange' && !it.back && flows.has(it.value) && !back.has(`${it.name} #${it.micro}`))
+      if (
+        it.do === 'exchange' &&
+        !it.back &&
+        !isInSweep(it.into === undefined ? it.name : held(it.into)) &&
+        flows.has(it.value) &&
+        !back.has(`${it.name} #${it.micro}`)
+      )
         return 'the shares of what it fetches never go home';
-      if (it.do !== 'all_gather') return undefined;
+      if (it.do !== 'all_gather' || isInSweep(held(it.into))) return undefined;
       const statistic = held(it.into).replace(/~parts$/, '');
       return flows.has(sources.get(statistic) ?? '') && !scattered.has(`${it.micro} ${statistic}`)
         ? 'the shares of what it gathers never go home'

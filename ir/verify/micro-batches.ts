@@ -2,6 +2,8 @@
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Instruction, Plan } from '../plan.ts';
+import { sharingOf } from '../sharers.ts';
+import { partOfSum, sweptSums } from '../sweeps.ts';
 import { tileIndices } from '../tiling.ts';
 import { product } from '../type.ts';
 import type { Uses } from '../uses.ts';
@@ -14,6 +16,10 @@ const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-
 type Part = { readonly micro: number; readonly tile: string };
 
 const nameOf = ({ micro, tile }: Part): string => `#${micro} ${tile}`;
+
+/** What a part of a step is called; no tile where a device has one alone. */
+export const partName = (micro: number, tile: readonly number[] = []): string =>
+  nameOf({ micro, tile: tile.join() });
 
 /** `sums`: the buffers in which the shares of strips are added up. */
 export function microFaults(plan: IndexedPlan, one: IndexedRole, sums: ReadonlySet<string>): Diagnostic[] {
@@ -141,20 +147,22 @@ function onceFaults(index: IndexedPlan, { role, has }: IndexedRole, done: ByPart
 
 /** The values that a stage must give for every part. */
 const wantedOf = ({ plan, trained }: IndexedPlan, has: IndexedRole['has']): string[] => [
+  ...[...sweptSums(plan.model, sharingOf(plan.schedule), plan.samples).keys()].map(partOfSum),
   ...(has.loss ? [plan.model.loss as string] : []),
   ...has.scored.map(({ value }) => value),
   ...has.statistics.map(({ value }) => value),
   ...[...has.parameters].filter((name) => trained.has(name)).map((name) => `${name}~grad`),
 ];
 
-/** The names of all parts of a step on one device. */
-function partsOfStep({ schedule }: Plan): string[] {
+/** The names of all parts of a step on one device, or of those of some micro-batches. */
+export function partsOfStep(
+  { schedule }: Plan,
+  micros = Array.from({ length: schedule.microBatches }, (_, micro) => micro),
+): string[] {
   const total = product(schedule.stream);
   const tiles =
     total === 1
       ? ['']
       : Array.from({ length: total }, (_, index) => tileIndices(schedule.stream, index).join());
-  return Array.from({ length: schedule.microBatches }, (_, micro) => micro).flatMap((micro) =>
-    tiles.map((tile) => nameOf({ micro, tile })),
-  );
+  return micros.flatMap((micro) => tiles.map((tile) => nameOf({ micro, tile })));
 }

@@ -5,6 +5,7 @@ import { modelTypes } from '../intervals.ts';
 import type { Model } from '../model.ts';
 import type { Plan, Role, Segment } from '../plan.ts';
 import { readStripName } from '../strips.ts';
+import { isInSweep, outOfSweep } from '../sweeps.ts';
 
 /** The ending of what is computed a second time. */
 const again = '~again';
@@ -52,7 +53,11 @@ function meaningAt(
     if (known.has(name)) return name;
     const strip = readStripName(name);
     if (strip?.kind === 'strip') return meaning(strip.value, depth + 1);
-    const first = name.endsWith(again) ? name.slice(0, -again.length) : undefined;
+    const first = name.endsWith(again)
+      ? name.slice(0, -again.length)
+      : isInSweep(name)
+        ? outOfSweep(name)
+        : undefined;
     const source = first !== undefined && known.has(first) ? first : (sources.get(name) ?? first);
     return source === undefined || depth > sources.size + 2 ? undefined : meaning(source, depth + 1);
   };
@@ -62,5 +67,5 @@ function meaningAt(
 /** The op of the model that a local op carries out, be it for the first time or again. */
 export function carriedOut(model: Model): (output: string) => Model['ops'][number] | undefined {
   const byOutput = new Map(model.ops.map((op) => [op.output, op]));
-  return (output) => byOutput.get(output.replace(/~(again|part|strip\d+\.\d+)$/, ''));
+  return (output) => byOutput.get(outOfSweep(output).replace(/~(again|part|strip\d+\.\d+)$/, ''));
 }

@@ -21,6 +21,7 @@ import { verifySchedule } from './schedule.ts';
 import { verifyStages } from './stages.ts';
 import { verifySteps } from './steps.ts';
 import { verifyStrips } from './strips.ts';
+import { verifySweeps } from './sweeps.ts';
 
 /** `allocated`: also check the places of the buffers and the predicted peak. */
 export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
@@ -51,6 +52,7 @@ const roleChecks: readonly RoleCheck[] = [
   verifyGathers,
   verifyStages,
   verifyStrips,
+  verifySweeps,
 ];
 
 /** The first instruction that runs each segment. */

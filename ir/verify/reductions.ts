@@ -7,7 +7,9 @@ import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { statisticsOf } from '../model.ts';
 import type { Instruction, Plan } from '../plan.ts';
 import { placesOf } from '../ranks.ts';
+import { sharingOf } from '../sharers.ts';
 import { inputsFrom } from '../stages.ts';
+import { sweptSums } from '../sweeps.ts';
 import { product } from '../type.ts';
 import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf, placeOfLast } from './lives.ts';
@@ -54,10 +56,11 @@ export const verifyReductions: RoleCheck = (index) => {
 
 function shareFaults(
   plan: Plan,
-  { role, uses }: IndexedRole,
+  { role, uses, buffers }: IndexedRole,
   needed: (instruction: Instruction) => readonly string[],
 ): Diagnostic[] {
   const faults: Diagnostic[] = [];
+  const swept = sweptSums(plan.model, sharingOf(plan.schedule), plan.samples);
   const alone = plan.schedule.replicas * product(placesOf(plan)) === 1;
   const parts = new Set<string>();
   const sums = new Set<string>();
@@ -73,6 +76,10 @@ function shareFaults(
         if (sums.has(name)) wrong(name, 'is summed a second time');
         sums.add(name);
       }
+    // What is shared by the tiles of a sample alone are the sums of a sweep.
+    if (instruction.do === 'all_reduce' && instruction.over !== 'stage')
+      for (const name of instruction.buffers)
+        if (!swept.has(buffers.get(name)?.value ?? '')) wrong(name, 'is not summed over all who have shares');
     if (instruction.do === 'accumulate' && sums.has(instruction.from))
       wrong(instruction.from, 'is summed over the devices before it is added');
     for (const name of needed(instruction))

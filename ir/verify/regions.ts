@@ -12,7 +12,8 @@ import type { OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
 import type { Plan } from '../plan.ts';
-import { placesOf, type Seat, tileAt } from '../ranks.ts';
+import { type Seat, tileAt } from '../ranks.ts';
+import { tilesOf } from '../schedule.ts';
 import { readStripName } from '../strips.ts';
 import { type Ownership, ownership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
@@ -193,15 +194,15 @@ function opFaults(
       ? []
       : [wrongRegion(place, at(op.inputs, operand), held ? show(held) : 'nothing', show(needed))];
   });
-  const shared = facts.spread?.(global.attrs as OpAttributes[OpKind], sharersOf(plan)) ?? global.attrs;
+  const shared = facts.spread?.(global.attrs as OpAttributes[OpKind], holdersOf(plan)) ?? global.attrs;
   const expected = { ...global, attrs: shared } as Op;
   return [...operands, ...attributeFaults(facts, op, expected, out, cellsOf(op.inputs[0] ?? ''), place)];
 }
 
-/** Devices that hold in full what a sample has one of. */
-const sharersOf = (plan: Plan): { parts: number; samples: number } => ({
-  parts: plan.purpose === 'train' ? product(placesOf(plan)) : 1,
-  samples: plan.samples,
+/** Tiles that each hold in full what a sample has one of. */
+const holdersOf = ({ purpose, schedule, samples }: Plan): { parts: number; samples: number } => ({
+  parts: purpose === 'train' ? product(tilesOf(schedule)) : 1,
+  samples,
 });
 
 /** The local attributes are those of the model, with padding where the image ends and nowhere else. */

@@ -6,6 +6,8 @@ import { at, extents } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { type Model, statisticsOf } from '../model.ts';
 import type { Instruction, Plan } from '../plan.ts';
+import { sharingOf } from '../sharers.ts';
+import { sweptSums } from '../sweeps.ts';
 import { product, sameDims } from '../type.ts';
 import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer, placeOfLast } from './lives.ts';
@@ -36,11 +38,17 @@ export const verifySteps: RoleCheck = (index) => (one) => {
       : [
           ...microFaults(index, one, sums),
           ...metricFaults(plan, one),
-          ...sumFaults(plan, one, sums),
+          ...sumFaults(plan, one, new Set([...sums, ...sumsOfSweeps(plan, one)])),
           ...endFaults(index, one),
         ]),
   ];
 };
+
+/** Buffers of what a sweep adds up. */
+function sumsOfSweeps({ model, schedule, samples }: Plan, { role }: IndexedRole): string[] {
+  const swept = sweptSums(model, sharingOf(schedule), samples);
+  return swept.size === 0 ? [] : role.buffers.flatMap(({ name, value }) => (swept.has(value) ? [name] : []));
+}
 
 const valueHeld = ({ buffers }: IndexedRole, buffer: string): string | undefined =>
   buffers.get(buffer)?.value;
@@ -119,13 +127,13 @@ function metricFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
       ];
 }
 
-/** Into each sum goes each part of the same value once, and the first one clears it. */
-function sumFaults(plan: Plan, one: IndexedRole, ofStrips: ReadonlySet<string>): Diagnostic[] {
+/** Into each sum, but for others, goes each part of the same value once, and the first one clears it. */
+function sumFaults(plan: Plan, one: IndexedRole, others: ReadonlySet<string>): Diagnostic[] {
   const { role, has } = one;
   const parts = new Map<string, { readonly from: Set<string>; count: number }>();
   const faults: Diagnostic[] = [];
   const adding = [...every(one, 'accumulate'), ...every(one, 'count')];
-  for (const { index, it } of adding.filter(({ it }) => !ofStrips.has(it.into))) {
+  for (const { index, it } of adding.filter(({ it }) => !others.has(it.into))) {
     const added = parts.get(it.into) ?? { from: new Set(), count: 0 };
     parts.set(it.into, added);
     if (it.first !== (added.count === 0))

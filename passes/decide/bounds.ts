@@ -5,17 +5,21 @@ import { leastBound } from './fitting-cuts.ts';
 import { type Extents, microBatched, type Shape, samplesIn, shapesWithin } from './shapes.ts';
 import { opSeconds, ownSeconds, type Situation } from './situation.ts';
 import { stageSpace } from './stage-space.ts';
+import { sumsInSweep, sweepOnce } from './sweep.ts';
 
 /**
- * Kernels on owned cells with their waves and launches, the update, and in a pipeline that no device works before the
+ * Kernels on owned cells with their waves and launches, those of a sweep twice, the update, and in a pipeline that no device works before the
  * first micro-batch has come: one micro-batch after another all the way, or all work shared out evenly.
  */
 export function ownBounds(situation: Situation): (shape: Shape) => number {
   const known = new Map<string, number>();
+  const sweep = ({ tile }: Shape, samples: number, sums: ReadonlySet<string>) =>
+    sums.size === 0 ? 0 : sweepOnce(situation, sums, opSeconds(situation, 'forward', tile, samples));
   return (shape) => {
     const samples = samplesIn(situation, shape);
-    const key = `${shape.tile} ${samples}`;
-    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples);
+    const sums = sumsInSweep(situation, shape);
+    const key = [shape.tile, samples, ...sums].join(' ');
+    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples) + sweep(shape, samples, sums);
     known.set(key, once);
     const rounds = shape.microBatches * product(shape.stream);
     const shared = Math.max(1 / shape.stages, 1 / shape.microBatches);

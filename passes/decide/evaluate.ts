@@ -22,6 +22,7 @@ import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
 import { stageMessages } from './stage-messages.ts';
 import { type Bounds, bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
+import { sumsInSweep, sweepSeconds } from './sweep.ts';
 
 export type Evaluated = {
   readonly shape: Shape;
@@ -72,6 +73,7 @@ function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
     samplesIn(situation, shape),
     isFar ? 'far' : product(shape.grid),
     shape.stream,
+    ...sumsInSweep(situation, shape),
   ].join(' ');
   const known = halos.get(key);
   if (known !== undefined) return known;
@@ -96,6 +98,7 @@ export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
     samples: samplesIn(situation, shape),
     exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
     gatherSeconds: (bytes) => gatherSeconds(machine, { count, spacing: 1, first: 0 }, bytes),
+    swept: sumsInSweep(situation, shape),
     exchanges: product(shape.stream) === 1,
   };
 }
@@ -144,6 +147,7 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
   const parts = {
     compute,
     margins: kernels - compute,
+    sweep: sweepSeconds(situation, shape, halo),
     recompute,
     messages,
     bubble: 0,
@@ -275,6 +279,7 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
   const parts = {
     compute: Math.min(own, work) / shape.stages,
     margins: Math.max(0, work - own) / shape.stages,
+    sweep: 0,
     recompute,
     messages,
     bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages,

@@ -43,6 +43,7 @@ const questions: fc.Arbitrary<Drawn> = fc
       samples: 1,
       exchangeSeconds: (bytes: number) => latency + bytes / bandwidth,
       gatherSeconds: () => 0,
+      swept: new Set<string>(),
       exchanges: true,
     };
     return { model, question };

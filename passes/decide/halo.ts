@@ -32,6 +32,8 @@ export type HaloQuestion = {
   exchangeSeconds(bytes: number): number;
   /** Seconds in which all tiles give each other so many bytes each: what statistics over the whole extent take. */
   gatherSeconds(bytes: number): number;
+  /** Sums that a sweep makes ahead of all else: nothing of them is gathered. */
+  readonly swept: ReadonlySet<string>;
   /** Whether neighbours can give margins: tiles that come one after another cannot. */
   readonly exchanges: boolean;
 };
@@ -189,7 +191,8 @@ function returnsIn({ model }: Profile): (value: string) => boolean {
 }
 
 /** Statistics and sums over whole samples, of which tiles have parts. */
-const gathers = ({ kind }: Op): boolean => definitions[kind].wholeExtent === true || kind === 'dice_sums';
+const gathers = ({ profile, swept }: HaloQuestion, { kind, output }: Op): boolean =>
+  definitions[kind].wholeExtent === true || (profile.sums.has(output) && !swept.has(output));
 
 /** A part of mean and variance is a count, a mean and a sum of squares. */
 const statisticsPerSum = 1.5;
@@ -214,7 +217,7 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
     const spent = pricing.opSeconds(index, out);
     forward[index] = spent.forward;
     backward[index] = spent.backward;
-    if (hasNeighbours && gathers(op)) {
+    if (hasNeighbours && gathers(question, op)) {
       const bytes = bytesOf(op.type, question.samples) * statisticsPerSum;
       messages.forward += question.gatherSeconds(bytes);
       messages.backward += question.gatherSeconds(bytes);

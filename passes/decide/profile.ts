@@ -11,10 +11,9 @@ import { type Kernel, kernelOf } from '../../ir/kernels.ts';
 import { leanValues, valueOfBytes } from '../../ir/lean.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
-import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
-import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { ops as definitions } from '../../ir/ops/table.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
+import { sumsIn, togetherIn } from '../../ir/sharers.ts';
 import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { bytesOf, type MapType, type ValueType } from '../../ir/type.ts';
 import { gradient } from '../lower/gradient.ts';
@@ -53,8 +52,10 @@ export type Profile = {
   readonly values: ReadonlyMap<string, ValueProfile>;
   /** By op the first op that is like it: the same work on values of the same grids. */
   readonly likes: readonly number[];
-  /** How many consecutive samples some op must see at once, where more than one. */
-  readonly together: readonly number[];
+  /** How many consecutive samples some op must see at once, where more than one; `swept`: or sums of them. */
+  readonly together: readonly Together[];
+  /** Sums of whole samples that a loss divides: by name the op that does. */
+  readonly sums: ReadonlyMap<string, Op>;
   /** The untiled program on one device: forward, then backward. */
   readonly program: Program;
   /** The same where every op that can do with bytes does. */
@@ -62,6 +63,8 @@ export type Profile = {
   /** Where it may be cut into stages. */
   readonly ground: Ground;
 };
+
+export type Together = { readonly over: number; readonly swept: boolean };
 
 /** Throws where the model has no loss: planning is for training. */
 export function profileOf(model: Model): Profile {
@@ -84,13 +87,13 @@ export function profileOf(model: Model): Profile {
       parameterBytes: firstUse.get(op.output) ?? 0,
     };
   });
-  const likes = likesOf(ops, values);
   return {
     model,
     ops,
     values,
-    likes,
-    together: togetherIn(model),
+    likes: likesOf(ops, values),
+    together: joinedIn(model),
+    sums: sumsIn(model),
     program,
     lean,
     ground: groundOf(model, ops),
@@ -164,11 +167,10 @@ function byOrigin(
   return found;
 }
 
-const togetherIn = (model: Model): number[] =>
+const joinedIn = (model: Model): Together[] =>
   model.ops.flatMap((op) => {
-    const { together } = definitions[op.kind] as OpDefinition<OpKind>;
-    const over = together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
-    return over > 1 ? [over] : [];
+    const over = togetherIn(op);
+    return over > 1 ? [{ over, swept: definitions[op.kind].needsSums === true }] : [];
   });
 
 function untiledPrograms(model: Model): { readonly plain: Program; readonly lean: Program } {

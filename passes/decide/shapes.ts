@@ -176,10 +176,17 @@ export function microBatched(situation: Situation, shape: Shape): Shape[] {
     .map((microBatches) => ({ ...shape, microBatches }));
 }
 
-/** Samples that share statistics must not be torn apart. */
-function keepsTogether({ profile, batch }: Situation, { replicas }: Shape, microBatches: number): boolean {
+/** Samples that share statistics must not be torn apart; a sweep has the sums of all of them. */
+function keepsTogether(
+  { profile, batch }: Situation,
+  { replicas, stages }: Shape,
+  microBatches: number,
+): boolean {
   const samples = batch / (replicas * microBatches);
-  return profile.together.every((over) => samples % over === 0 || (over === batch && microBatches === 1));
+  return profile.together.every(
+    ({ over, swept }) =>
+      samples % over === 0 || (over === batch && (microBatches === 1 || (swept && stages === 1))),
+  );
 }
 
 /** The same shape with each device working through ever more tiles, by halves of the longest side. */

@@ -212,9 +212,9 @@ export const leastWork = (situation: Situation, extents: readonly number[]): num
 export const oneDeviceSeconds = (situation: Situation, extents: readonly number[]): number =>
   ownSeconds(situation, extents, situation.batch) + situation.updateSeconds;
 
-/** Whether statistics or sums over whole samples are in the way of tiles that come one after another. */
+/** Whether no statistics over whole samples are in the way of tiles that come one after another. */
 export const mayStream = ({ model }: Situation): boolean =>
-  model.ops.every(({ kind }) => ops[kind].wholeExtent !== true && ops[kind].needsSums !== true);
+  model.ops.every(({ kind }) => ops[kind].wholeExtent !== true);
 
 /** Figures that any schedule of the model on the machine is measured by, whoever decided it. */
 export type Yardstick = {

@@ -2,6 +2,7 @@
  * Writes the instructions of each role: one step of training, or one tile of a prediction.
  *
  *   for each micro-batch and tile: load the labels, count the denominators;   all_reduce the counts
+ *   if sums must be complete before all else: for each micro-batch and tile load, draw, run forward;   all_reduce them
  *   in the order of the schedule, for each chunk, direction, micro-batch and tile:
  *     load, draw, receive; run and meet; accumulate; send
  *     in the last one: all_reduce each bucket of gradients as soon as it is complete
@@ -14,15 +15,18 @@ import type { Gradient, ModuleAt, Program } from '../../ir/module.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Plan, Role, State } from '../../ir/plan.ts';
 import { type Schedule, stagesOf } from '../../ir/schedule.ts';
+import { sharingOf } from '../../ir/sharers.ts';
 import { chunkOfOps, scoredOutputs, stageOfChunks } from '../../ir/stages.ts';
+import { opsOfSweep, sweptSums } from '../../ir/sweeps.ts';
 import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { type Bucket, bucketsOfStages, partOfOps } from './buckets.ts';
+import type { Share } from './making.ts';
 import { slotsOf, stateName } from './optimizer.ts';
 import { ordered } from './order.ts';
 import { predictionRole } from './prediction.ts';
 import { Segments } from './segments.ts';
-import { type Share, trainingRole } from './step.ts';
+import { trainingRole } from './step.ts';
 import { type Cutting, type Split, splitProgram } from './tasks.ts';
 
 export const instruct: Pass<'differentiated', 'plan'> = {
@@ -78,7 +82,8 @@ function trainingRoles(
   const { model, schedule } = module;
   const stages = stageOfChunks(schedule);
   const bucketsOf = bucketsOfStages(model, schedule);
-  const cutting = cuttingOf(module, bucketsOf);
+  const swept = sweptSums(model, sharingOf(schedule), samples);
+  const cutting = cuttingOf(module, bucketsOf, opsOfSweep(model, [...swept.keys()]));
   const splits = new Map(module.programs.map((program) => [program, splitProgram(program, cutting)]));
   const shared = {
     ...module,
@@ -90,6 +95,7 @@ function trainingRoles(
     chunkOf: cutting.chunkOf,
     orders: ordered(schedule.order, stages, schedule.microBatches, schedule.pace),
     bucketsOf,
+    swept,
   };
   return Array.from({ length: stagesOf(schedule) }, (_, stage) => stage).flatMap((stage) =>
     combinations(module).map((classes) =>
@@ -101,6 +107,7 @@ function trainingRoles(
 function cuttingOf(
   { model, schedule, gradients }: ModuleAt<'differentiated'>,
   buckets: readonly (readonly Bucket[])[],
+  swept: ReadonlySet<number>,
 ): Cutting {
   const chunkOf = chunkOfOps(model, schedule);
   return {
@@ -112,6 +119,7 @@ function cuttingOf(
       ...gradients.map(({ value }) => value),
       ...resultsOf({ ...model, outputs: scoredOutputs(model) }),
     ],
+    swept,
     together: schedule.chunks.length <= 1,
   };
 }

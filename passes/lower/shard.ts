@@ -18,7 +18,9 @@ import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { makeOp, ops } from '../../ir/ops/table.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Axis } from '../../ir/plan.ts';
-import { gridOf, type Schedule, tilesOf } from '../../ir/schedule.ts';
+import { type Schedule, tilesOf } from '../../ir/schedule.ts';
+import { type Sharers, sharersOf, sharingOf, sumsIn, togetherIn } from '../../ir/sharers.ts';
+import { partOfSum } from '../../ir/sweeps.ts';
 import { type Ownership, ownership } from '../../ir/tiling.ts';
 import { type MapType, map, product, sameSize, type Value, type ValueType } from '../../ir/type.ts';
 import { type Edge, edgeKey, edgesOf, type Layout, layoutAxis, type Run } from './layout.ts';
@@ -62,7 +64,7 @@ function axisOf({ cuts, stream }: Schedule, { classes: tiles }: Layout, axis: nu
   return { cuts: at(cuts, axis), tiles, classes };
 }
 
-/** Statistics over the whole extent cannot be had from tiles that are worked through one after another. */
+/** Statistics of a norm cannot be had from tiles that are worked through one after another. */
 function streamFault(model: Model, schedule: Schedule): Fault | undefined {
   const { stream, exchanges } = schedule;
   if (product(stream) === 1 && model.loss !== undefined) return undefined;
@@ -70,8 +72,6 @@ function streamFault(model: Model, schedule: Schedule): Fault | undefined {
   const tiles = tilesOf(schedule).join(' x ');
   const live = model.ops.find(({ kind }) => ops[kind].wholeExtent === true);
   if (live !== undefined) return fault('norm-over-tiles', { value: live.output, tiles });
-  const ratio = model.ops.find(({ kind }) => ops[kind].needsSums === true);
-  if (ratio !== undefined) return fault('dice-over-tiles', { value: ratio.output, tiles });
   const why =
     'tiles that a device works through one after another cannot exchange margins: leave `halo overlap`';
   return exchanges.length > 0 ? fault('wrong-schedule', { why }) : undefined;
@@ -81,14 +81,18 @@ function streamFault(model: Model, schedule: Schedule): Fault | undefined {
 const samplesOf = ({ training }: Model, { replicas, microBatches }: Schedule): number =>
   (training?.batch ?? 1) / (replicas * microBatches);
 
-/** Samples that share statistics must be together in one micro-batch of one replica, or be all of the step. */
+/**
+ * Samples that share statistics must be together in one micro-batch of one replica, or be all of the step. Sums of all
+ * of them may come of several micro-batches, but not while a pipeline has these in flight.
+ */
 function splitGroupFault(model: Model, schedule: Schedule): Fault | undefined {
   if (model.training === undefined || model.loss === undefined) return undefined;
   const { batch } = model.training;
   const samples = samplesOf(model, schedule);
   for (const op of model.ops) {
-    const over = definition(op).together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
-    if (samples % over === 0 || (over === batch && schedule.microBatches === 1)) continue;
+    const over = togetherIn(op);
+    const isSwept = definition(op).needsSums === true && schedule.chunks.length <= 1;
+    if (samples % over === 0 || (over === batch && (schedule.microBatches === 1 || isSwept))) continue;
     return fault('samples-apart', { value: op.output, over, samples, batch });
   }
   return undefined;
@@ -170,11 +174,12 @@ type Tile = {
   readonly sums: ReadonlyMap<string, Op>;
   /** Values through which a cotangent flows back to a parameter. */
   readonly flowing: ReadonlySet<string>;
-  /** Devices in the grid, and in the grids of all replicas. */
-  readonly places: number;
-  readonly all: number;
+  /** Tiles of the image. */
+  readonly tiles: number;
   /** Samples of one micro-batch. */
   readonly samples: number;
+  /** Who has shares in what an op needs of whole samples. */
+  sharers(op: Op): Sharers;
   held(value: string): ValueType;
   owned(value: string): Box;
   origin(value: string): number[];
@@ -191,6 +196,8 @@ function tileOf(
   one: Representative,
 ): Tile {
   const globalTypes = modelTypes(model);
+  const samples = model.loss === undefined ? 1 : samplesOf(model, schedule);
+  const sharing = sharingOf(schedule);
   const strips = layouts.map((layout, axis) => at(layout.strips, at(one.classes, axis)));
   const needed = (name: string): Box => strips.map(({ held }) => held.get(name) ?? range(0, 0));
   return {
@@ -199,7 +206,9 @@ function tileOf(
     edges: new Map(edgesOf(model, schedule).map((edge) => [edgeKey(edge.op, edge.operand), edge])),
     sums: sumsIn(model),
     flowing: flowingValues(model),
-    ...crowd(model, schedule),
+    tiles: model.loss === undefined ? 1 : product(tilesOf(schedule)),
+    samples,
+    sharers: (op) => sharersOf(op, sharing, samples),
     held(name) {
       const type = typeIn(globalTypes, name);
       return type.kind === 'map' && isSpatial(type) ? { ...type, box: needed(name) } : type;
@@ -209,12 +218,6 @@ function tileOf(
     receives: (edge) => strips.map(({ receives }) => receives.get(edge) ?? []),
     sends: (edge) => strips.map(({ sends }) => sends.get(edge) ?? []),
   };
-}
-
-function crowd(model: Model, schedule: Schedule): Pick<Tile, 'places' | 'all' | 'samples'> {
-  if (model.loss === undefined) return { places: 1, all: 1, samples: 1 };
-  const places = product(gridOf(schedule));
-  return { places, all: places * schedule.replicas, samples: samplesOf(model, schedule) };
 }
 
 const typeIn = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {
@@ -250,7 +253,7 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
   for (const [index, op] of model.ops.entries()) {
     building.current = index;
     const fetched = op.inputs.map((_, operand) => fetch(building, tile, op, operand));
-    if (definition(op).wholeExtent && meetsIn(tile, op).parts > 1) addStatistics(building, tile, op);
+    if (definition(op).wholeExtent && tile.sharers(op).parts > 1) addStatistics(building, tile, op);
     else if (tile.sums.has(op.output)) addSums(building, tile, op, fetched);
     else if (isPresent(tile.held(op.output))) addLocal(building, tile, op, fetched);
   }
@@ -268,14 +271,6 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
     graph: inTileCoordinates(graph, tile, whole),
   };
 }
-
-/** Sums over a whole sample, of which a tile has a share: by name the op that reads them. */
-const sumsIn = ({ ops: all }: Model): Map<string, Op> =>
-  new Map(
-    all
-      .filter((reader) => definition(reader).needsSums === true)
-      .flatMap((reader) => reader.inputs.map((name): [string, Op] => [name, reader])),
-  );
 
 function add(building: Building, op: Op): void {
   building.ops.push(op);
@@ -369,12 +364,6 @@ function piecesOf(runs: readonly (readonly Run[])[], origin: readonly number[]):
     }));
 }
 
-/** Who has a part in the statistics of an op: the grid, or, where samples of several replicas share them, all. */
-function meetsIn(tile: Tile, op: Op): { over: 'grid' | 'stage'; parts: number } {
-  const together = definition(op).together?.(op.attrs as OpAttributes[OpKind]) ?? 1;
-  return together > tile.samples ? { over: 'stage', parts: tile.all } : { over: 'grid', parts: tile.places };
-}
-
 /** Statistics over all tiles: those of the own cells, gathered from everybody, merged. */
 function addStatistics(building: Building, tile: Tile, op: Op): void {
   if (op.kind !== 'moments')
@@ -387,23 +376,25 @@ function addStatistics(building: Building, tile: Tile, op: Op): void {
   if (have?.kind === 'map' && volume(owned) > 0)
     emit(building, 'partial_moments', part, [pieceOf(building, value, have, owned)], { groups });
   else emit(building, 'blank', part, [], { channels: 3 * groups, extent: [] });
-  const { over, parts } = meetsIn(tile, op);
-  const samples = Math.min(op.attrs.over, tile.samples);
+  const { over, parts, samples } = tile.sharers(op);
   const gathering = { over, parts, returns: tile.flowing.has(value) };
   emit(building, 'all_gather', `${op.output}~parts`, [part], gathering);
   emit(building, 'merge_moments', op.output, [`${op.output}~parts`], { groups, parts, over: samples });
 }
 
-/** Sums over all tiles: those over the own cells, gathered from everybody, added up. */
+/** Sums over all tiles: those over the own cells, added up in a sweep, or gathered from everybody and added up. */
 function addSums(building: Building, tile: Tile, op: Op, fetched: readonly (string | undefined)[]): void {
-  const reader = tile.sums.get(op.output) ?? op;
-  const { over, parts } = meetsIn(tile, reader);
-  if (parts === 1) {
+  const { over, parts, rounds } = tile.sharers(tile.sums.get(op.output) ?? op);
+  if (parts * rounds === 1) {
     addLocal(building, tile, op, fetched);
     return;
   }
-  const part = `${op.output}~part`;
+  const part = partOfSum(op.output);
   addLocal(building, tile, { ...op, output: part }, fetched, op.type);
+  if (rounds > 1) {
+    emit(building, 'sweep', op.output, [part], { parts: parts * rounds });
+    return;
+  }
   const gathering = { over, parts, returns: tile.flowing.has(at(op.inputs, 0)) };
   emit(building, 'all_gather', `${op.output}~parts`, [part], gathering);
   emit(building, 'merge_sums', op.output, [`${op.output}~parts`], { parts });
@@ -428,7 +419,7 @@ function addLocal(
   });
   const inputTypes = inputs.map((name) => typeIn(building.types, name));
   const shared =
-    facts.spread?.(op.attrs as OpAttributes[OpKind], { parts: tile.places, samples: tile.samples }) ??
+    facts.spread?.(op.attrs as OpAttributes[OpKind], { parts: tile.tiles, samples: tile.samples }) ??
     op.attrs;
   const local = {
     ...op,

@@ -8,6 +8,7 @@ import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
 import type { Program } from '../../ir/module.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Purpose } from '../../ir/plan.ts';
+import { inSweep } from '../../ir/sweeps.ts';
 import type { ValueType } from '../../ir/type.ts';
 
 /** `part`: so many buckets of gradients are complete before it. `reads` and `writes`: values. */
@@ -34,7 +35,12 @@ export type Work = {
 /** A work without what follows from the others. */
 type Draft = Omit<Work, 'needs' | 'gives'>;
 
+/** What goes forward ahead of all works. */
+export type Ahead = Pick<Work, 'phase' | 'tasks' | 'needs'>;
+
 export type Split = {
+  /** Makes the parts of the sums that a sweep adds up; no tasks where there are none. */
+  readonly ahead: Ahead;
   readonly works: readonly Work[];
   /** The work that makes a value, and the chunks whose works read it. */
   readonly makers: ReadonlyMap<string, Draft>;
@@ -46,7 +52,7 @@ export type Split = {
 /** Where an op belongs: its chunk, and how many buckets of gradients are complete before it. */
 type Home = { readonly chunk: number; readonly part: number };
 
-type Pass = 'forward' | 'backward' | 'recompute' | 'strip';
+type Pass = 'sweep' | 'forward' | 'backward' | 'recompute' | 'strip';
 /** `strip`: which of the program's strips an op belongs to. */
 type Placed = { readonly op: Op; readonly pass: Pass; readonly strip?: number } & Home;
 
@@ -58,6 +64,8 @@ export type Cutting = {
   readonly drop: readonly string[];
   /** Values that are used after the program: sums and predictions. */
   readonly results: readonly string[];
+  /** Ops of the model, by their index, that go forward in a sweep as well. */
+  readonly swept: ReadonlySet<number>;
   /** Forward and backward pass of a micro-batch follow each other at once. */
   readonly together: boolean;
 };
@@ -66,9 +74,62 @@ export type Cutting = {
 export const again = (value: string): string => `${value}~again`;
 
 export function splitProgram(program: Program, cutting: Cutting): Split {
+  const { graph } = program;
+  const sums = graph.ops.filter(isSweep);
+  const parts = new Set(sums.flatMap(({ inputs }) => inputs));
   const results = new Set(cutting.results);
-  const placed = live(withRecompute(program, cutting), results);
-  const types = typesOf({ inputs: program.graph.inputs, ops: placed.map(({ op }) => op) });
+  const ahead = live(sweepOf(program, cutting, parts), parts);
+  const placed = live(
+    withRecompute(program, cutting).filter(({ op }) => !isSweep(op)),
+    results,
+  );
+  const given = sums.map(({ output, type }) => ({ name: output, type }));
+  const body = [...ahead, ...placed].map(({ op }) => op);
+  const types = typesOf({ inputs: [...graph.inputs, ...given], ops: body });
+  const works: { chunk: number; phase: Work['phase']; tasks: Task[] }[] = [];
+  for (const { group, task } of inTasks(placed, results, types, cutting)) {
+    const last = works.at(-1);
+    if (last?.chunk === group.chunk && last.phase === group.phase) last.tasks.push(task);
+    else works.push({ chunk: group.chunk, phase: group.phase, tasks: [task] });
+  }
+  const tasks = inTasks(ahead, parts, types, cutting).map(({ task }) => task);
+  return { ...connected(works), ahead: { phase: 'both', tasks, needs: readBefore(tasks) }, types };
+}
+
+const isSweep = ({ kind }: Op): boolean => kind === 'sweep';
+
+/** The forward ops that the parts of sums are made by, under names of their own: they are done again with all others. */
+function sweepOf(
+  { graph, origins, forward = graph.ops.length }: Program,
+  { swept, chunkOf }: Cutting,
+  parts: ReadonlySet<string>,
+): Placed[] {
+  const body = graph.ops
+    .slice(0, forward)
+    .flatMap((op, index) => (swept.has(at(origins, index)) && !isSweep(op) ? [{ op, index }] : []));
+  const made = new Set(body.map(({ op }) => op.output).filter((name) => !parts.has(name)));
+  const name = (value: string) => (made.has(value) ? inSweep(value) : value);
+  return body.map(({ op, index }) => ({
+    op: { ...op, output: name(op.output), inputs: op.inputs.map(name) } as Op,
+    pass: 'sweep',
+    chunk: at(chunkOf, at(origins, index)),
+    part: 0,
+  }));
+}
+
+/** What tasks read that none before them makes. */
+function readBefore(tasks: readonly Task[]): string[] {
+  const made = new Set(tasks.flatMap(({ writes }) => writes));
+  return [...new Set(tasks.flatMap(({ reads }) => reads))].filter((name) => !made.has(name));
+}
+
+/** Ops as tasks; what a task makes leaves it where another reads it, or it is a result. */
+function inTasks(
+  placed: readonly Placed[],
+  results: ReadonlySet<string>,
+  types: ReadonlyMap<string, ValueType>,
+  cutting: Cutting,
+): { readonly group: OpGroup; readonly task: Task }[] {
   const groups = grouped(placed, cutting);
   const readers = new Map<string, Set<number>>();
   groups.forEach(({ ops: group }, index) => {
@@ -77,17 +138,13 @@ export function splitProgram(program: Program, cutting: Cutting): Split {
   });
   const isWanted = (name: string, index: number): boolean =>
     results.has(name) || [...(readers.get(name) ?? [])].some((reader) => reader !== index);
-  const works: { chunk: number; phase: Work['phase']; tasks: Task[] }[] = [];
-  groups.forEach((group, index) => {
-    const task = taskOf(group, types, (name) => isWanted(name, index));
-    const last = works.at(-1);
-    if (last?.chunk === group.chunk && last.phase === group.phase) last.tasks.push(task);
-    else works.push({ chunk: group.chunk, phase: group.phase, tasks: [task] });
-  });
-  return { ...connected(works), types };
+  return groups.map((group, index) => ({
+    group,
+    task: taskOf(group, types, (name) => isWanted(name, index)),
+  }));
 }
 
-function connected(drafts: readonly Draft[]): Omit<Split, 'types'> {
+function connected(drafts: readonly Draft[]): Omit<Split, 'ahead' | 'types'> {
   const readers = chunksOfReaders(drafts);
   const works = drafts.map((draft): Work => {
     const made = draft.tasks.flatMap(({ writes }) => writes);

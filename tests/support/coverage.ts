@@ -2,7 +2,9 @@
 import { at } from '../../ir/box.ts';
 import type { Instruction, Plan } from '../../ir/plan.ts';
 import { stagesOf } from '../../ir/schedule.ts';
+import { sharingOf } from '../../ir/sharers.ts';
 import { readStripName } from '../../ir/strips.ts';
+import { sweptSums } from '../../ir/sweeps.ts';
 import { product } from '../../ir/type.ts';
 
 /** How often each value of each decision occurred. */
@@ -49,6 +51,17 @@ const statisticsOver = (plan: Plan): string[] => {
   return [...groups].map((over) =>
     over === 'stage' && plan.schedule.replicas > 1 ? 'replicas and tiles' : 'tiles',
   );
+};
+
+/** What the sums of a dice loss are swept over, ahead of all else. */
+const sweptOver = ({ model, schedule, samples }: Plan): string[] => {
+  const swept = [...sweptSums(model, sharingOf(schedule), samples).values()];
+  const tiles = product(schedule.stream) > 1;
+  if (swept.length === 0) return ['nothing'];
+  return swept.map(({ over }) => {
+    if (over === 'grid' || schedule.microBatches === 1) return 'tiles';
+    return tiles ? 'tiles and micro-batches' : 'micro-batches';
+  });
 };
 
 /** What else is decided. */
@@ -116,6 +129,7 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   },
   'bytes with': bytesWith,
   'statistics over': statisticsOver,
+  'sums swept over': sweptOver,
   roles: ({ roles }) => [`${roles.length}`],
   ops: ({ segments }) => new Set(segments.flatMap(({ graph }) => graph.ops.map(({ kind }) => kind))),
 };
@@ -162,6 +176,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
     'max_pool_index in strips',
   ],
   'bytes with': ['tiles', 'stream', 'exchange', 'stages', 'drop', 'micro-batches', 'replicas', 'strips'],
+  'sums swept over': ['nothing', 'tiles', 'micro-batches', 'tiles and micro-batches'],
   'statistics over': ['one device', 'tiles', 'replicas and tiles'],
 };
 

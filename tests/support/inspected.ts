@@ -117,6 +117,7 @@ const alternative: Alternative = {
   parts: {
     compute: 0.0026,
     margins: 0.0007,
+    sweep: 0,
     recompute: 0.0001,
     messages: 0.0003,
     bubble: 0,

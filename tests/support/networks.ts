@@ -322,6 +322,12 @@ export const recipes = (rank = 2): fc.Arbitrary<Recipe> =>
     batch: fc.constantFrom(1, 2, 4),
   });
 
+/** Those with a dice loss that may be streamed. */
+export const diceRecipes = (rank = 2): fc.Arbitrary<Recipe> =>
+  fc
+    .tuple(recipes(rank), fc.constantFrom(...diceLosses, 'dice_of_batch' as const, 'dice_of_batch' as const))
+    .map(([recipe, loss]): Recipe => ({ ...recipe, loss, norm: 'none', batch: Math.max(2, recipe.batch) }));
+
 const ups = {
   up_conv: (b: NetworkBuilder, x: string, width: number) => b.upConv(x, width),
   up_conv_3_2: (b: NetworkBuilder, x: string, width: number) => b.upConv(x, width, 3, 2, [1, 0]),

@@ -8,6 +8,7 @@ const rowHeight = 22;
 const rowGap = 0.14;
 
 export const workWords = /** @type {Record<string, string>} */ ({
+  sweep: 'sweep for sums: forward',
   forward: 'forward',
   step: 'loss: forward and backward',
   backward: 'backward',

@@ -1,5 +1,6 @@
 """Reads the windows of the next step while this one is computed."""
 
+from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -12,14 +13,15 @@ class Ahead:
 
     def read(self, name, step, samples, box):
         key = _key(name, step, samples, box)
-        coming = self.coming.pop(key, None)
-        return self.feeds.read(name, step, samples, box) if coming is None else coming.result()
+        coming = self.coming.get(key)
+        return coming.popleft().result() if coming else self.feeds.read(name, step, samples, box)
 
     def prepare(self, step):
-        self.coming = {
-            _key(name, step, samples, box): self.thread.submit(self.feeds.read, name, step, samples, box)
-            for name, samples, box in self.requests
-        }
+        # A sweep reads what the rest of the step reads once more.
+        self.coming = defaultdict(deque)
+        for name, samples, box in self.requests:
+            coming = self.thread.submit(self.feeds.read, name, step, samples, box)
+            self.coming[_key(name, step, samples, box)].append(coming)
 
 
 def _key(name, step, samples, box):

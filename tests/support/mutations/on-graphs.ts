@@ -5,13 +5,14 @@ import { typesOf } from '../../../ir/graph.ts';
 import { extentOf, isSpatial, modelTypes } from '../../../ir/intervals.ts';
 import type { Plan } from '../../../ir/plan.ts';
 import { tilesOf } from '../../../ir/schedule.ts';
+import { inSweep, outOfSweep } from '../../../ir/sweeps.ts';
 import { sameSize, type ValueType } from '../../../ir/type.ts';
 import { atOp, type Mutation, placed, replaceAt } from './edit.ts';
 import { inferType } from './infer.ts';
 
 /** Whether an op carries out one of the model, be it in part or again, or notes bytes of one. */
 const isForward = ({ model }: Plan, { output, kind }: Op): boolean =>
-  model.ops.some((op) => op.output === output.replace(/~(again|part)$/, '')) ||
+  model.ops.some((op) => op.output === outOfSweep(output).replace(/~(again|part)$/, '')) ||
   ['partial_moments', 'merge_moments', 'merge_sums', 'relu_mask', 'max_pool_index'].includes(kind);
 
 const onForward = (change: (op: Op, graph: Graph, plan: Plan) => Op | undefined): Mutation =>
@@ -64,7 +65,7 @@ function anotherOperand(op: Op, graph: Graph): Op | undefined {
 
 /** Shifts all boxes of a value by a cell, wherever it is held. */
 const elsewhere = (plan: Plan, value: string): Plan => {
-  const renamed = (name: string) => name === value || name === `${value}~again`;
+  const renamed = (name: string) => [value, `${value}~again`, inSweep(value)].includes(name);
   const moved = <T extends { readonly type: ValueType }>(one: T, name: string): T =>
     renamed(name) ? { ...one, type: shiftedType(one.type) } : one;
   return placed({

@@ -62,7 +62,7 @@ export const onMeetings: Readonly<Record<string, Mutation>> = {
   ]),
   'reduce the parts of a sum before they are added': everywhere((work, role) => {
     const sum = work.find((one) => one.do === 'accumulate');
-    const part = sum && partOf(role, sum.into);
+    const part = sum && (partOf(role, sum.into) ?? sum.from);
     const index = work.findIndex((one) => part !== undefined && usesOf(one).reads.includes(part));
     if (part === undefined || index < 0 || !work.some(isReduce)) return undefined;
     const early: Instruction = { do: 'all_reduce', over: 'stage', micro: 0, buffers: [part] };

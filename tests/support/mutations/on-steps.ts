@@ -65,6 +65,9 @@ function withOperand(
 const named = ({ buffers }: Role, name: string): Buffer | undefined =>
   buffers.find((one) => one.name === name);
 
+/** Micro-batch and tile: a sweep loads the same cells as the step after it. */
+const partNamed = (buffer: string): string => buffer.slice(buffer.lastIndexOf('#'));
+
 /** A buffer of the same value that holds another micro-batch, another tile, or the sum. */
 const sibling =
   (role: Role) =>
@@ -73,7 +76,7 @@ const sibling =
     return role.buffers.find(
       (other) =>
         own !== undefined &&
-        other.name !== name &&
+        partNamed(other.name) !== partNamed(name) &&
         other.value === own.value &&
         other.dims.join() === own.dims.join(),
     )?.name;

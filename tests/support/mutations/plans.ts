@@ -179,6 +179,19 @@ export const soundPlans: Readonly<Record<string, () => Plan>> = {
       lean: leanValues(model),
     });
   },
+  'dice over streamed tiles': () =>
+    plan(network({ loss: 'dice_and_entropy', dropout: 'cell' }), {
+      ...one,
+      devices: 2,
+      microBatches: 2,
+      tiles: [2, 2],
+      stream: [2, 1],
+    }),
+  'dice of the batch over micro-batches, replicas and tiles': () => {
+    const model = network({ loss: 'dice_of_batch', norm: 'instance' });
+    const exchanges = exchangesOf(model, 2);
+    return plan(model, { devices: 4, replicas: 2, microBatches: 2, tiles: [1, 2], exchanges });
+  },
   'dice and another loss': () =>
     plan(network({ loss: 'dice_and_entropy' }), { ...one, devices: 4, microBatches: 2, tiles: [2, 2] }),
 };

@@ -5,6 +5,7 @@ import { onGraphs } from './on-graphs.ts';
 import { onMeetings } from './on-meetings.ts';
 import { onPlans } from './on-plans.ts';
 import { onSteps } from './on-steps.ts';
+import { onSweeps } from './on-sweeps.ts';
 
 /** All ways of breaking a plan, by name. */
 export const mutations: Readonly<Record<string, Mutation>> = {
@@ -13,5 +14,6 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   ...onMeetings,
   ...onExchanges,
   ...onGraphs,
+  ...onSweeps,
   ...onPlans,
 };
