@@ -198,10 +198,15 @@ function compute(world: World, state: State, instruction: Instruction): void {
 
 /** The last of the messages that an instruction needs. */
 function awaited({ ready }: State, instruction: Instruction): Ready {
+  if (ready.size === 0) return atOnce;
   const { reads, writes } = usesOf(instruction);
-  return [...reads, ...writes]
-    .flatMap((name) => ready.get(name) ?? [])
-    .reduce((latest, one) => (one.time > latest.time ? one : latest), atOnce);
+  let latest = atOnce;
+  for (const names of [reads, writes])
+    for (const name of names) {
+      const one = ready.get(name);
+      if (one !== undefined && one.time > latest.time) latest = one;
+    }
+  return latest;
 }
 
 function record(state: State, event: Omit<SimulatedEvent, 'instruction'>): void {

@@ -222,13 +222,11 @@ const printBuffer = ({
   birth,
   death,
   offset,
-}: Buffer): string =>
-  [
-    `buffer ${printName(name)} of ${printName(value)} ${element} [${dims.join(', ')}]`,
-    ...(box === undefined ? [] : [`cells ${printBox(box)}`]),
-    ...(part === undefined ? [] : [`part [${part.join(', ')}]`]),
-    `bytes ${bytes} from ${birth} to ${death} at ${offset}`,
-  ].join(' ');
+}: Buffer): string => {
+  const cells = box === undefined ? '' : ` cells ${printBox(box)}`;
+  const place = part === undefined ? '' : ` part [${part.join(', ')}]`;
+  return `buffer ${printName(name)} of ${printName(value)} ${element} [${dims.join(', ')}]${cells}${place} bytes ${bytes} from ${birth} to ${death} at ${offset}`;
+};
 
 function readBuffer(cursor: Cursor): Buffer {
   const name = cursor.name();

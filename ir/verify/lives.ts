@@ -55,15 +55,18 @@ function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Di
   role.instructions.forEach((instruction, index) => {
     const place = () => placeOf(role, index);
     const { reads, writes, frees } = at(uses, index);
-    for (const name of [...reads, ...frees])
-      if (!alive.has(name))
-        faults.push(notAlive(place(), name, born.has(name) ? 'was freed' : 'was not written'));
+    for (const names of [reads, frees])
+      for (const name of names) {
+        if (!alive.has(name))
+          faults.push(notAlive(place(), name, born.has(name) ? 'was freed' : 'was not written'));
+        last.set(name, index);
+      }
     for (const name of writes) {
       if (!buffers.has(name)) faults.push(notAlive(place(), name, 'is not declared'));
       if (!alive.has(name)) born.set(name, index);
       alive.add(name);
+      last.set(name, index);
     }
-    for (const name of [...reads, ...writes, ...frees]) last.set(name, index);
     for (const name of frees) {
       alive.delete(name);
       if (persistent.has(name)) faults.push(notAlive(place(), name, 'lives from step to step'));

@@ -61,7 +61,13 @@ function meaningAt(
     const source = first !== undefined && known.has(first) ? first : (sources.get(name) ?? first);
     return source === undefined || depth > sources.size + 2 ? undefined : meaning(source, depth + 1);
   };
-  return (name) => meaning(name);
+  const found = new Map<string, string | undefined>();
+  return (name) => {
+    if (found.has(name)) return found.get(name);
+    const value = meaning(name);
+    found.set(name, value);
+    return value;
+  };
 }
 
 /** The op of the model that a local op carries out, be it for the first time or again. */

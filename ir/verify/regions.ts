@@ -90,7 +90,7 @@ function graphFaults(
 ): Diagnostic[] {
   const place = `${instruction} at tile ${tile.join(',')}`;
   /** Global cells of a local value: its box moved to where the tile's part begins. */
-  const cellsOf = (name: string): Box | undefined => {
+  const movedBox = (name: string): Box | undefined => {
     const type = local.get(name);
     const global = globalName(valueOfBytes(withoutStrip(name)) ?? name);
     if (type?.kind !== 'map' || global === undefined || type.box.length === 0) return undefined;
@@ -99,6 +99,13 @@ function graphFaults(
       type.box,
       tile.map((index, axis) => context.owners.origin(global, axis, index)),
     );
+  };
+  const cells = new Map<string, Box | undefined>();
+  const cellsOf = (name: string): Box | undefined => {
+    if (cells.has(name)) return cells.get(name);
+    const box = movedBox(name);
+    cells.set(name, box);
+    return box;
   };
   const names = { cellsOf, globalName };
   return graph.ops.flatMap((op) => {
@@ -222,6 +229,7 @@ function attributeFaults(
           out.map((output, axis) => ({ axis, output, input: at(input, axis) })),
         )
       : attrs;
+  if (op.attrs === expected) return [];
   const [found, wanted] = [JSON.stringify(op.attrs), JSON.stringify(expected)];
   return found === wanted ? [] : [wrongRegion(place, op.output, found, wanted)];
 }
