@@ -27,6 +27,8 @@ export type Setting = {
   readonly bytes: ReadonlyMap<string, number>;
   readonly boxes: ReadonlyMap<string, Box | undefined>;
   peers(role: Role, offset: readonly number[]): readonly number[];
+  /** Roles that meet in a group that the role is in. */
+  members(role: Role, over: Group): readonly number[];
   readonly transfers: Transfers;
 };
 
@@ -37,8 +39,17 @@ type Rule<K extends MeetingKind> = (instruction: InstructionOf<K>, setting: Sett
 const bytesIn = ({ bytes }: Setting, names: readonly string[]): number =>
   names.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
 
-function groupRoles({ plan, role }: Setting, over: Group): number[] {
-  return plan.roles.flatMap((other, index) => (over === 'all' || other.stage === role.stage ? [index] : []));
+/** Roles whose devices are of a group of some of a stage, or of all. */
+export function groupsIn({ roles }: Plan): Setting['members'] {
+  const known = new Map<number | 'all', number[]>();
+  return ({ stage }, over) => {
+    const key = over === 'all' ? over : stage;
+    const found =
+      known.get(key) ??
+      roles.flatMap((other, index) => (over === 'all' || other.stage === stage ? [index] : []));
+    known.set(key, found);
+    return found;
+  };
 }
 
 /** Bytes of one cell of what an exchange moves: the cells of its value for all samples and channels. */
@@ -113,7 +124,7 @@ const gathering =
     const bytes = bytesIn(setting, [one[given]]);
     return {
       key: `${setting.role.stage} ${one.do} ${one.into} #${one.micro}`,
-      others: groupRoles(setting, one.over),
+      others: setting.members(setting.role, one.over),
       seconds: setting.transfers.gather(setting.role.stage, one.over, bytes),
       activity: 'gather',
       waiting: 'gather',
@@ -125,7 +136,7 @@ const gathering =
 function reducing(over: Group, buffers: readonly string[], setting: Setting, bytes: number): Meeting {
   return {
     key: `${over === 'all' ? 'all' : setting.role.stage} ${buffers.join(' ')}`,
-    others: groupRoles(setting, over),
+    others: setting.members(setting.role, over),
     seconds: setting.transfers.allReduce(setting.role.stage, over, bytes),
     activity: 'all_reduce',
     waiting: 'all_reduce',

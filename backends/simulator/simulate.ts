@@ -15,7 +15,7 @@ import { roleIndexIn } from '../../ir/ranks.ts';
 import { instructionInWords } from '../../ir/text/instruction-words.ts';
 import { product } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
-import { type Meeting, meetingOf } from './meetings.ts';
+import { groupsIn, type Meeting, meetingOf } from './meetings.ts';
 import {
   type Activity,
   type SimulatedEvent,
@@ -111,13 +111,16 @@ type World = {
 function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World {
   const peers = peersIn(plan);
   const transfers = transfersOf(plan, machine);
+  const members = groupsIn(plan);
   return {
     plan,
     overlaps: machine.launcher !== 'local',
     prices: pricesOf(plan, machine),
     meetings: states.map(({ role, bytes }) => {
       const boxes = new Map(role.buffers.map(({ name, box }) => [name, box]));
-      return role.instructions.map((one) => meetingOf({ plan, role, bytes, boxes, peers, transfers }, one));
+      return role.instructions.map((one) =>
+        meetingOf({ plan, role, bytes, boxes, peers, members, transfers }, one),
+      );
     }),
     arrivals: new Map(),
   };

@@ -2,7 +2,7 @@
 import { at } from '../../ir/box.ts';
 import type { Priced } from './fold.ts';
 import type { Crossing } from './ground.ts';
-import { type Space, straightStages, upTo } from './stage-space.ts';
+import { type Space, straightStages } from './stage-space.ts';
 
 export type StraightCosts = {
   readonly stages: number;
@@ -25,7 +25,7 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
   best[0] = 0;
   for (let a = 0; a < width - 1; a++) {
     const start = places[a] ?? 0;
-    if (upTo(stages).every((q) => best[q * width + a] === Number.POSITIVE_INFINITY)) continue;
+    if (!isReached(best, a, stages, width)) continue;
     eachEnd(space, a, (b, gets, gives) => {
       const end = places[b] ?? 0;
       if (costs.isLost(start, end)) return false;
@@ -51,6 +51,12 @@ export function bestStraight(space: Space, costs: StraightCosts): Priced | undef
     starts.unshift(places[b] ?? 0);
   }
   return { cut: { starts, stages: straightStages(stages) }, most };
+}
+
+/** Whether some number of stages, all but the last, ends at a place. */
+function isReached(best: Float64Array, place: number, stages: number, width: number): boolean {
+  for (let q = 0; q < stages; q++) if ((best[q * width + place] ?? 0) < Number.POSITIVE_INFINITY) return true;
+  return false;
 }
 
 /** Visits the ends of a part that begins at `places[a]`, with the bytes that it gets and gives, until one says no. */

@@ -48,9 +48,9 @@ function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
   const last = buffers.reduce((most, { death }) => Math.max(most, death), 0);
   const whole = new Taken(buffers.length);
   // Most buffers live shortly: they are held against those of their part of the step alone.
-  const parts = Array.from({ length: partsOfStep }, () => new Taken(16));
-  const partAt = (instruction: number): number =>
-    Math.floor((Math.max(0, instruction) * partsOfStep) / (last + 1));
+  const count = Math.ceil(buffers.length / buffersOfPart);
+  const parts = Array.from({ length: count }, () => new Taken(2 * buffersOfPart));
+  const partAt = (instruction: number): number => Math.floor((Math.max(0, instruction) * count) / (last + 1));
   return new Map(
     order.map((buffer) => {
       const [from, to] = [partAt(buffer.birth), partAt(buffer.death)];
@@ -61,7 +61,8 @@ function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
   );
 }
 
-const partsOfStep = 32;
+/** About as many buffers a part of the step are told apart. */
+const buffersOfPart = 128;
 
 /**
  * The parts of the arena that are taken, each from one instruction to another, by their begin, so that one walk finds
