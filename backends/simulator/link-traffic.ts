@@ -56,32 +56,39 @@ export function topologyOf(plan: Plan, machine: Machine): Topology {
   const given = new Map(links.map((link) => [link, noSums()]));
   const nodes = Math.ceil(rankCount(plan) / machine.devicesPerNode);
   const leaving = Array.from({ length: nodes }, () => 0);
-  const sent = messagesOf(plan, machine);
-  for (const one of sent) {
-    const link = linkBetween(machine, one.from, one.to);
-    const sums = link && given.get(link);
-    if (link === undefined || sums === undefined) continue;
-    sums[one.kind].messages += one.messages;
-    sums[one.kind].bytes += one.bytes;
-    const node = nodeOf(machine, one.from);
-    if (link === machine.network) leaving[node] = at(leaving, node) + one.bytes;
-  }
-  const node = leaving.indexOf(Math.max(...leaving));
+  const sentBy = messagesOf(plan, machine);
+  const ranks = rankCount(plan);
+  for (let rank = 0; rank < ranks; rank++)
+    for (const one of sentBy(rank)) {
+      const link = linkBetween(machine, one.from, one.to);
+      const sums = link && given.get(link);
+      if (link === undefined || sums === undefined) continue;
+      sums[one.kind].messages += one.messages;
+      sums[one.kind].bytes += one.bytes;
+      const node = nodeOf(machine, one.from);
+      if (link === machine.network) leaving[node] = at(leaving, node) + one.bytes;
+    }
+  const node = leaving.reduce((most, bytes, index) => (bytes > at(leaving, most) ? index : most), 0);
+  const first = node * machine.devicesPerNode;
+  const sent = Array.from({ length: Math.min(machine.devicesPerNode, ranks - first) }, (_, rank) =>
+    sentBy(first + rank),
+  ).flat();
   return {
     links: links.map((link) => ({ link, given: given.get(link) ?? noSums() })),
     leaving,
-    busiest: { node, ways: waysOf(machine, sent, node) },
+    busiest: { node, ways: waysOf(machine, sent) },
   };
 }
 
-function messagesOf(plan: Plan, machine: Machine): Sent[] {
+/** What each rank gives the others. */
+function messagesOf(plan: Plan, machine: Machine): (from: number) => Sent[] {
   const gifts = new Map(plan.roles.map((role) => [`${role.stage} ${role.classes.join()}`, giftsOf(role)]));
-  return Array.from({ length: rankCount(plan) }, (_, from) => {
+  return (from) => {
     const seat = seatOf(plan, from);
     const classes = seat.place.map((index, axis) => at(at(plan.axes, axis).classes, index));
     const own = gifts.get(`${seat.stage} ${classes.join()}`) ?? [];
     return own.flatMap((gift) => delivered(plan, machine, from, seat, gift));
-  }).flat();
+  };
 }
 
 function delivered(plan: Plan, machine: Machine, from: number, seat: Seat, { to, ...gift }: Gift): Sent[] {
@@ -155,11 +162,11 @@ function merged(gifts: readonly Gift[]): Gift[] {
   return [...sums.values()];
 }
 
-function waysOf(machine: Machine, sent: readonly Sent[], node: number): Way[] {
+function waysOf(machine: Machine, sent: readonly Sent[]): Way[] {
   const ways = new Map<string, Way>();
   for (const { from, to, bytes } of sent) {
     const link = linkBetween(machine, from, to);
-    if (nodeOf(machine, from) !== node || link === undefined) continue;
+    if (link === undefined) continue;
     const key = link === machine.network ? `${from}` : `${from} ${to}`;
     const known = ways.get(key);
     ways.set(key, { from, to: known?.to ?? to, link: link.name, bytes: bytes + (known?.bytes ?? 0) });
