@@ -102,10 +102,10 @@ export function profileOf(model: Model): Profile {
 
 function likesOf(ops: readonly OpProfile[], values: ReadonlyMap<string, ValueProfile>): number[] {
   const first = new Map<string, number>();
-  return ops.map(({ op, counted, forward, backward }, index) => {
+  return ops.map(({ op, counted, forward, backward, lean }, index) => {
     const operands = op.inputs.map((name) => [values.get(name), name === counted]);
     const result = [op.kind, op.attrs, op.type, values.get(op.output), op.output === counted];
-    const key = JSON.stringify([result, operands, forward, backward]);
+    const key = JSON.stringify([result, operands, forward, backward, lean]);
     const known = first.get(key) ?? index;
     first.set(key, known);
     return known;
