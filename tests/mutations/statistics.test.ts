@@ -3,6 +3,5 @@ import { test } from 'uvu';
 import { breakPlans } from '../support/mutations/laws.ts';
 
 breakPlans('a norm over tiles', 'a norm over tiles and replicas', 'dice and another loss');
-breakPlans('dice over streamed tiles', 'dice of the batch over micro-batches, replicas and tiles');
 
 test.run();
