@@ -20,7 +20,8 @@ export const partWords: { readonly [P in keyof Parts]: string } = {
   messages: 'exchanging margins and messages',
   bubble: 'waiting for other stages',
   allReduce: 'summing gradients',
-  update: 'updating weights',
+  update: 'adding up gradients and updating weights',
+  load: 'reading images and labels',
 };
 
 /** What would help where the most time beyond plain computing goes. */
@@ -35,6 +36,7 @@ export const remedies: { readonly [P in keyof Parts]: string } = {
   bubble: 'more micro-batches',
   allReduce: 'a faster all-reduce, or more work a step',
   update: 'a faster memory, or stages that share the parameters out',
+  load: 'a faster storage',
 };
 
 const parts = (alternative: Alternative): [keyof Parts, number][] =>

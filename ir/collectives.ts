@@ -55,13 +55,39 @@ export function gatherSeconds(machine: Machine, members: Members, bytes: number)
 }
 
 /**
- * A device gives `bytes` in all to its neighbours in a grid of `count` devices, and gets as many: charged the
- * worst-case share of the slowest link in use.
+ * A device gives its neighbours in a grid `bytes[axis]` along each axis in all, and gets as many. Ranks fill the nodes
+ * row by row: neighbours along the last axis are mostly in the same node, of those along the others all devices of
+ * a node may send out of it at once, and of those that are several tiles away more. The slowest link in use is what counts.
  */
-export function exchangeSeconds(machine: Machine, count: number, bytes: number): number {
-  if (count === 1) return 0;
-  if (count > machine.devicesPerNode)
-    return machine.network.latency + bareSeconds(machine.network, bytes * machine.devicesPerNode);
-  const link = linkAmong(machine, count);
-  return link.latency + bareSeconds(link, bytes * (link.shared ? machine.devicesPerNode / 2 : 1));
+export function exchangeSeconds(
+  machine: Machine,
+  grid: readonly number[],
+  bytes: readonly number[],
+  away: readonly number[] = [],
+): number {
+  const { devicesPerNode, network, inSocket, betweenSockets } = machine;
+  const count = grid.reduce((all, one) => all * one, 1);
+  let [latency, leaving] = [0, 0];
+  const within = new Map<Link, number>();
+  grid.forEach((tiles, axis) => {
+    const given = bytes[axis] ?? 0;
+    if (tiles === 1 || given === 0) return;
+    const step = grid.slice(axis + 1).reduce((all, one) => all * one, 1);
+    const distance = step * Math.max(1, away[axis] ?? 1);
+    if (count > devicesPerNode) {
+      latency = Math.max(latency, network.latency);
+      leaving += given * Math.min(devicesPerNode, distance);
+    }
+    const links = new Set<Link>();
+    if (step < Math.min(count, devicesPerNode, largestSocket(machine))) links.add(inSocket);
+    if (Math.min(count, devicesPerNode) > Math.max(distance, largestSocket(machine)))
+      links.add(betweenSockets);
+    for (const link of links) {
+      latency = Math.max(latency, link.latency);
+      const sharing = link.shared ? devicesPerNode / 2 : 1;
+      within.set(link, (within.get(link) ?? 0) + given * sharing);
+    }
+  });
+  const parallel = [...within].map(([link, all]) => bareSeconds(link, all));
+  return latency + Math.max(bareSeconds(network, leaving), 0, ...parallel);
 }

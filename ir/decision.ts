@@ -17,7 +17,10 @@ export type Parts = {
   readonly bubble: number;
   /** Sums of gradients that no work hides. */
   readonly allReduce: number;
+  /** The weights, and adding up the gradients of micro-batches and of tiles one after another. */
   readonly update: number;
+  /** Reading images and labels, as far as no work hides it. */
+  readonly load: number;
 };
 
 /** One way to spend the devices, as the search priced it: analytic, before lowering. */

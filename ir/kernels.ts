@@ -94,7 +94,7 @@ export const intensityOf = ({ flops, bytes }: Kernel): number =>
   flops.perCell > 0 ? flops.perCell / bytes.perCell : flops.fixed / bytes.fixed;
 
 /** Seconds of the floating-point operations alone, at the rate that a kernel on `cells` cells attains. */
-function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
+function arithmeticSeconds(device: Device, one: Kernel, cells: number, pixels: number): number {
   const flops = amount(one.flops, cells);
   if (flops === 0) return 0;
   const name = nameOf(device, one);
@@ -102,7 +102,7 @@ function arithmeticSeconds(device: Device, one: Kernel, cells: number): number {
   const attained =
     shareAt(device.arithmetic[name], flops) *
     (intensity === undefined ? 1 : shareAt(intensity, intensityOf(one))) *
-    waveShare(device, one.pixels * cells, one.channels);
+    waveShare(device, pixels, one.channels);
   return flops / (device.peak * attained);
 }
 
@@ -112,15 +112,52 @@ function trafficSeconds(device: Device, one: Kernel, cells: number): number {
   return bytes / (device.bandwidth * shareAt(device.traffic[nameOf(device, one)], bytes));
 }
 
-/** Seconds of one launch of a kernel on `cells` cells, those of all samples together. */
-export const kernelSeconds = (device: Device, one: Kernel, cells: number): number =>
-  Math.max(arithmeticSeconds(device, one, cells), trafficSeconds(device, one, cells)) + device.launch;
+/**
+ * Seconds of one launch of a kernel on `cells` cells, those of all samples together. `pixels`: of its blocks, where
+ * they do not grow with the cells.
+ */
+export const kernelSeconds = (
+  device: Device,
+  one: Kernel,
+  cells: number,
+  pixels = one.pixels * cells,
+): number =>
+  Math.max(arithmeticSeconds(device, one, cells, pixels), trafficSeconds(device, one, cells)) + device.launch;
+
+/** What a kernel takes at least whose blocks share out so many pixels: the waves of the fewest, the last of them full. */
+export function leastWithin(
+  device: Device,
+  one: Kernel,
+  cells: number,
+  { least, most }: { readonly least: number; readonly most: number },
+): number {
+  const full = kernelSeconds(device, { ...one, pixels: 0 }, cells) - device.launch;
+  const spread = arithmeticSeconds(device, one, cells, least) * (least / most);
+  return Math.max(full, spread) + device.launch;
+}
+
+/** In a backward pass: whether the blocks of a kernel share out the cotangent of an operand. */
+export const isCotangent = ({ kernel, pixels }: Kernel): boolean => pixels > 0 && kernel !== 'conv_weight';
+
+/** Seconds of one kernel that does nothing but read and write so many bytes. */
+export function bytesSeconds(device: Device, kernel: KernelClass, bytes: number, kind?: KernelName): number {
+  const name = kind === undefined ? { kernel } : { kernel, kind };
+  return kernelSeconds(
+    device,
+    { ...name, flops: none, bytes: { ...none, fixed: bytes }, pixels: 0, channels: 0 },
+    0,
+  );
+}
+
+const none: Amount = { fixed: 0, perCell: 0 };
 
 /** What bounds a kernel beside its launch. */
 export type KernelLimit = 'arithmetic' | 'traffic';
 
 export const kernelLimit = (device: Device, one: Kernel, cells: number): KernelLimit =>
-  arithmeticSeconds(device, one, cells) >= trafficSeconds(device, one, cells) ? 'arithmetic' : 'traffic';
+  arithmeticSeconds(device, one, cells, one.pixels * cells) >= trafficSeconds(device, one, cells)
+    ? 'arithmetic'
+    : 'traffic';
 
 /** The least seconds that any kernel of this class can take for the same work: no waves, no launch, its best share. */
 export function leastSeconds(device: Device, one: Kernel, cells: number): number {

@@ -121,6 +121,10 @@ export function linkBetween(machine: Machine, a: number, b: number): Link | unde
   return socketOf(machine, a) === socketOf(machine, b) ? machine.inSocket : machine.betweenSockets;
 }
 
+/** Seconds in which a device reads so many bytes from storage, all devices of its node as many at once. */
+export const readSeconds = ({ storage, devicesPerNode }: Machine, bytes: number): number =>
+  (bytes * devicesPerNode) / storage;
+
 /** The share of a curve at a size; 1 without a curve. */
 export function shareAt(curve: Curve | undefined, size: number): number {
   const first = curve?.[0];

@@ -94,15 +94,16 @@ for (const [name, pins] of Object.entries({
     }
   });
 
-test('buckets have about the same bytes', () => {
+test('buckets have about the same bytes, but for the last, which nothing hides', () => {
   const work = workOf(planOf(model, { devices: 2, replicas: 2, buckets: 3 }));
   const sizes = work.filter(isOfGradients).map(({ buffers }) => bytesOf(buffers));
   const largest = Math.max(...model.parameters.map(({ name }) => bytesOf([name])));
-  const share = sizes.reduce((sum, bytes) => sum + bytes, 0) / 3;
+  const share = sizes.reduce((sum, bytes) => sum + bytes, 0) / (2 + 1 / 8);
   assert.ok(
     sizes.every((bytes) => bytes <= share + largest),
     `${sizes}`,
   );
+  assert.ok(at(sizes, 2) <= share / 8, `${sizes}`);
 });
 
 test('more buckets than parameters: one for each op that has some', () => {

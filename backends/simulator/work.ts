@@ -1,7 +1,7 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
 import { type Graph, typesOf } from '../../ir/graph.ts';
-import { type Kernel, kernelSeconds, opSeconds } from '../../ir/kernels.ts';
-import type { KernelClass, Machine, OwnWork } from '../../ir/machine.ts';
+import { bytesSeconds, opSeconds } from '../../ir/kernels.ts';
+import { type KernelClass, type Machine, type OwnWork, readSeconds } from '../../ir/machine.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
 import { bytesOf, type ValueType } from '../../ir/type.ts';
@@ -62,17 +62,12 @@ export function fusedLaunches({ ops: all }: Graph): number {
 }
 
 /** Numbers that a device moves itself, so many bytes, each read or written once. */
-function traffic({ device }: Machine, kernel: KernelClass, kind: OwnWork | undefined, bytes: number): number {
-  const one: Kernel = {
-    kernel,
-    ...(kind === undefined ? {} : { kind }),
-    flops: { fixed: 0, perCell: 0 },
-    bytes: { fixed: bytes, perCell: 0 },
-    pixels: 0,
-    channels: 0,
-  };
-  return kernelSeconds(device, one, 0);
-}
+const traffic = (
+  { device }: Machine,
+  kernel: KernelClass,
+  kind: OwnWork | undefined,
+  bytes: number,
+): number => bytesSeconds(device, kernel, bytes, kind);
 
 type Priced = { readonly bytes: BufferBytes; readonly prices: Prices };
 
@@ -129,5 +124,5 @@ export const copySeconds = (instruction: Instruction, bytes: BufferBytes, { mach
 };
 
 /** Seconds that loading takes from storage, all devices of a node at once. */
-export const loadSeconds = ({ storage, devicesPerNode }: Machine, bytes: BufferBytes, into: string): number =>
-  (sumOf(bytes, [into]) * devicesPerNode) / storage;
+export const loadSeconds = (machine: Machine, bytes: BufferBytes, into: string): number =>
+  readSeconds(machine, sumOf(bytes, [into]));

@@ -4,25 +4,20 @@
  * share of a link, memory is an upper bound; lowering and the simulator have the last word.
  */
 import { at } from '../../ir/box.ts';
-import { allReduceSeconds, exchangeSeconds, gatherSeconds, type Members } from '../../ir/collectives.ts';
+import { allReduceSeconds } from '../../ir/collectives.ts';
 import type { Parts } from '../../ir/decision.ts';
 import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
-import {
-  bestHalo,
-  type HaloAnswer,
-  type HaloQuestion,
-  priceHalo,
-  pureExchange,
-  pureOverlap,
-} from './halo.ts';
+import type { HaloAnswer } from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
-import { type HaloStrategy, ownSeconds, type Situation } from './situation.ts';
+import { ownSeconds, type Situation } from './situation.ts';
 import { stageMessages } from './stage-messages.ts';
 import { type Bounds, bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
-import { sumsInSweep, sweepSeconds } from './sweep.ts';
+import { accumulation, sumsAmong } from './sums.ts';
+import { sweepSeconds } from './sweep.ts';
+import { haloOf, loadSeconds, shareOfBytes } from './tile-halo.ts';
 
 export type Evaluated = {
   readonly shape: Shape;
@@ -30,6 +25,8 @@ export type Evaluated = {
   readonly halo: HaloAnswer;
   readonly point: RecomputePoint;
   readonly pipeline?: StageAnswer;
+  /** In which the gradients of a stage are summed. */
+  readonly buckets: number;
   readonly seconds: number;
   readonly parts: Parts;
   /** Bytes of the fullest device: an upper bound before lowering. */
@@ -58,68 +55,6 @@ export function evaluate(context: Context, shape: Shape, memory: number): Evalua
   return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
 }
 
-const strategies: { readonly [S in HaloStrategy]: (question: HaloQuestion) => HaloAnswer } = {
-  overlap: pureOverlap,
-  exchange: (question) => (question.exchanges ? pureExchange : pureOverlap)(question),
-};
-
-/** The same for all shapes whose tiles, samples and links are alike. */
-function haloOf({ situation, halos }: Context, shape: Shape): HaloAnswer {
-  const { pins, machine, strategy } = situation;
-  const isFar = product(shape.grid) > machine.devicesPerNode;
-  const key = [
-    shape.tile,
-    shape.units,
-    samplesIn(situation, shape),
-    isFar ? 'far' : product(shape.grid),
-    shape.stream,
-    ...sumsInSweep(situation, shape),
-  ].join(' ');
-  const known = halos.get(key);
-  if (known !== undefined) return known;
-  const question = haloQuestion(situation, shape);
-  const isPinned = pins.exchanges !== undefined || pins.coarsen !== undefined;
-  const decide = strategy === undefined ? bestHalo : strategies[strategy];
-  const answer = isPinned ? priceHalo(question, pins.exchanges ?? [], pins.coarsen) : decide(question);
-  halos.set(key, answer);
-  return answer;
-}
-
-export function haloQuestion(situation: Situation, shape: Shape): HaloQuestion {
-  const { profile, machine } = situation;
-  const count = product(shape.grid);
-  const tiles = shape.grid.map((devices, axis) => devices * at(shape.stream, axis));
-  return {
-    profile,
-    device: machine.device,
-    tile: shape.tile,
-    units: shape.units,
-    grid: tiles,
-    samples: samplesIn(situation, shape),
-    exchangeSeconds: (bytes) => exchangeSeconds(machine, count, bytes),
-    gatherSeconds: (bytes) => gatherSeconds(machine, { count, spacing: 1, first: 0 }, bytes),
-    swept: sumsInSweep(situation, shape),
-    exchanges: product(shape.stream) === 1,
-  };
-}
-
-/** Bytes of all maps on the tile, margins included, per byte of the untiled network on one sample. */
-function shareOfBytes({ situation }: Context, shape: Shape, { margins }: HaloAnswer): number {
-  let [whole, held] = [0, 0];
-  for (const [name, { stride, extents, cellBytes }] of situation.profile.values) {
-    const margin = margins.get(name) ?? 0;
-    const sides = stride.map((step, axis) =>
-      Math.min(
-        at(extents, axis),
-        at(shape.tile, axis) / step + (at(shape.grid, axis) * at(shape.stream, axis) > 1 ? margin : 0),
-      ),
-    );
-    whole += product(extents) * cellBytes;
-    held += product(sides) * cellBytes;
-  }
-  return (held / whole) * samplesIn(situation, shape);
-}
-
 /** Extra backward seconds of each op, the curve's scaled to the tile. */
 const extraOf = (
   { curveForward }: Context,
@@ -136,24 +71,36 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
   const rounds = shape.microBatches * product(shape.stream);
   // What a round gives is added to what was there before.
   const states = parameterBytes * (stateFactor + (rounds > 1 ? 1 : 0));
-  const share = shareOfBytes(context, shape, halo);
+  const share = shareOfBytes(situation, shape, halo);
   const point = cheapestWithin(context.curveOf(1), (memory - states - halo.copies) / share);
   if (point === undefined) return undefined;
-  const recompute = rounds * sum(extraOf(context, point, halo.forward));
+  const extra = extraOf(context, point, halo.forward);
   const kernels = rounds * (sum(halo.forward) + sum(halo.backward));
   const compute = Math.min(kernels, rounds * ownSeconds(situation, shape.tile, samplesIn(situation, shape)));
-  const messages = rounds * (halo.messages.forward + halo.messages.backward);
-  const allReduce = exposedAllReduce(context, shape, halo);
-  const parts = {
+  const added = accumulation(situation, rounds);
+  const sums = sumsAmong(
+    situation,
+    {
+      members: { count: devicesIn(shape), spacing: 1, first: 0 },
+      schedule: { chunks: [], strips: point.strips },
+      idle: [0],
+    },
+    {
+      work: halo.backward.map((seconds, op) => seconds + at(extra, op) + at(added, op)),
+      messages: halo.messages.backwardOf,
+    },
+    situation.pins.buckets,
+  );
+  const parts = withLoad(context, shape, halo, {
     compute,
     margins: kernels - compute,
     sweep: sweepSeconds(situation, shape, halo),
-    recompute,
-    messages,
+    recompute: rounds * sum(extra),
+    messages: rounds * (halo.messages.forward + halo.messages.backward) + sums.slowed,
     bubble: 0,
-    allReduce,
-    update: updateSeconds,
-  };
+    allReduce: sums.exposed,
+    update: updateSeconds + rounds * sum(added),
+  });
   const order = 'one_after_another';
   return {
     shape,
@@ -161,40 +108,19 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
     halo,
     point,
     parts,
+    buckets: sums.buckets,
     seconds: total(parts),
     memory: states + halo.copies + point.peak * share,
   };
 }
 
+/** Clusters read the next step's windows ahead, so only what takes longer than the step shows. */
+function withLoad({ situation }: Context, shape: Shape, halo: HaloAnswer, parts: Omit<Parts, 'load'>): Parts {
+  const hidden = situation.machine.launcher === 'local' ? 0 : total({ ...parts, load: 0 });
+  return { ...parts, load: Math.max(0, loadSeconds(situation, shape, halo) - hidden) };
+}
+
 const total = (parts: Parts): number => sum(Object.values(parts));
-
-/** Gradients are summed in so many buckets where sums hide behind the backward pass: latencies stay few. */
-const mostBuckets = 16;
-
-function bucketsOn({ machine, profile }: Situation, shape: Shape): number {
-  if (machine.launcher === 'local' || devicesIn(shape) === shape.stages) return 1;
-  return Math.min(mostBuckets, profile.ops.filter(({ parameterBytes }) => parameterBytes > 0).length);
-}
-
-/**
- * What of the all-reduce outlasts the backward pass: buckets go as their last gradient is there, bottom levels
- * first, one after another (on this machine's processes, which do not overlap, all of it).
- */
-function exposedAllReduce({ situation }: Context, shape: Shape, { backward }: HaloAnswer): number {
-  const { machine, parameterBytes, profile } = situation;
-  const members: Members = { count: devicesIn(shape), spacing: 1, first: 0 };
-  if (machine.launcher === 'local') return allReduceSeconds(machine, members, parameterBytes);
-  let [clock, lane, waiting] = [0, 0, 0];
-  for (const [index, op] of [...profile.ops.entries()].reverse()) {
-    clock += at(backward, index);
-    waiting += op.parameterBytes;
-    if (waiting * mostBuckets < parameterBytes && (index > 0 || waiting === 0)) continue;
-    lane = Math.max(lane, clock) + allReduceSeconds(machine, members, waiting);
-    waiting = 0;
-  }
-  if (waiting > 0) lane = Math.max(lane, clock) + allReduceSeconds(machine, members, waiting);
-  return Math.max(0, lane - clock);
-}
 
 /** The share of a device's work on one micro-batch for which a folded pipeline fills and drains, from experience. */
 const fillShare = 0.5;
@@ -258,7 +184,7 @@ type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly 
 
 function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Choice): Evaluated | undefined {
   const { situation } = context;
-  const { machine, parameterBytes, updateSeconds } = situation;
+  const { parameterBytes, updateSeconds } = situation;
   const { point, order } = choice;
   const places = product(shape.grid);
   const extra = extraOf(context, point, halo.forward);
@@ -266,26 +192,43 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
   const known = isFirst ? context.bounds.get(JSON.stringify(shape)) : undefined;
   const pipeline = bestStages(stageQuestion(context, shape, halo, choice), known);
   if (pipeline === undefined) return undefined;
-  const largest = Math.max(...stageBytes(situation, pipeline));
-  const members = {
-    count: shape.replicas * places,
-    spacing: shape.replicas === 1 ? 1 : shape.stages,
-    first: 0,
-  };
+  const idle = pipeline.ends.map((end) => pipeline.stepSeconds - end);
+  const added = accumulation(situation, shape.microBatches);
+  const sums = sumsAmong(
+    situation,
+    {
+      members: {
+        count: shape.replicas * places,
+        spacing: shape.replicas === 1 ? 1 : shape.stages,
+        first: 0,
+      },
+      schedule: { chunks: pipeline.chunks, strips: point.strips },
+      idle,
+    },
+    {
+      work: halo.backward.map((seconds, op) => seconds + at(extra, op) + at(added, op)),
+      messages: halo.backward.map(() => 0),
+    },
+    situation.pins.buckets,
+  );
+  const updates = stageBytes(situation, pipeline).map(
+    (bytes, stage) => (updateSeconds * bytes) / parameterBytes - at(idle, stage),
+  );
   const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
   const recompute = (shape.microBatches * sum(extra)) / shape.stages;
   const messages = (shape.microBatches * (halo.messages.forward + halo.messages.backward)) / shape.stages;
+  const adding = (shape.microBatches * sum(added)) / shape.stages;
   const own = shape.microBatches * ownSeconds(situation, shape.tile, samplesIn(situation, shape));
-  const parts = {
+  const parts = withLoad(context, shape, halo, {
     compute: Math.min(own, work) / shape.stages,
     margins: Math.max(0, work - own) / shape.stages,
     sweep: 0,
     recompute,
     messages,
-    bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages,
-    allReduce: allReduceSeconds(machine, members, largest),
-    update: (updateSeconds * largest) / parameterBytes,
-  };
+    bubble: pipeline.stepSeconds - work / shape.stages - recompute - messages - adding,
+    allReduce: sums.exposed,
+    update: adding + Math.max(0, ...updates),
+  });
   return {
     shape,
     order,
@@ -293,6 +236,7 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
     point,
     pipeline,
     parts,
+    buckets: sums.buckets,
     seconds: total(parts),
     memory: Math.max(...pipeline.memory),
     bound: pipeline.bound,
@@ -310,8 +254,9 @@ function stageQuestion(
   const { machine, profile, stateFactor } = situation;
   const places = product(shape.grid);
   const samples = samplesIn(situation, shape);
-  const share = shareOfBytes(context, shape, halo);
+  const share = shareOfBytes(situation, shape, halo);
   const extra = extraOf(context, point, halo.forward);
+  const added = accumulation(situation, shape.microBatches);
   // Margins are exchanged where the ops are: their seconds go with the work.
   const slower = {
     forward: 1 + halo.messages.forward / sum(halo.forward),
@@ -322,7 +267,7 @@ function stageQuestion(
   return {
     profile,
     forward: halo.forward.map((seconds) => seconds * slower.forward),
-    backward: halo.backward.map((seconds, op) => seconds * slower.backward + at(extra, op)),
+    backward: halo.backward.map((seconds, op) => seconds * slower.backward + at(extra, op) + at(added, op)),
     kept: point.keptBytes.map((bytes) => bytes * share),
     state: profile.ops.map((op) => op.parameterBytes * factor),
     valueBytes: new Map(
@@ -357,7 +302,7 @@ function stageBytes({ profile }: Situation, { chunks }: StageAnswer): number[] {
 /** The decisions of a candidate as a schedule; undefined where an axis has fewer cells than tiles. */
 export function scheduleOf(
   situation: Situation,
-  { shape, order, halo, point, pipeline }: Evaluated,
+  { shape, order, halo, point, pipeline, buckets }: Evaluated,
 ): Schedule | undefined {
   const { model, pins } = situation;
   const cuts =
@@ -370,7 +315,6 @@ export function scheduleOf(
   if (cuts === undefined) return undefined;
   const coarsen = pins.coarsen ?? halo.coarsen;
   const pace = pins.pace ?? (pins.chunks === undefined ? pipeline?.pace : undefined);
-  const buckets = pins.buckets ?? bucketsOn(situation, shape);
   const lean = pins.lean ?? point.lean;
   return {
     ...plainDecisions(model.rank),

@@ -1,6 +1,7 @@
 /** Halo decisions of any graph: from several plain strategies, change one operand at a time while that helps. */
 import { at } from '../../ir/box.ts';
-import { type Choice, type Edge, type HaloAnswer, type Margin, type Pricing, walk } from './halo.ts';
+import { type Choice, type Edge, type HaloAnswer, type Pricing, walk } from './halo.ts';
+import type { Margin } from './margins.ts';
 
 /** Whether an operand's margin is exchanged. */
 type Decisions = ReadonlySet<string>;
@@ -8,9 +9,9 @@ type Decisions = ReadonlySet<string>;
 const keyOf = ({ op, operand }: Edge): string => `${op} ${operand}`;
 
 const choiceOf =
-  (decisions: Decisions): Choice =>
+  ({ reach }: Pricing, decisions: Decisions): Choice =>
   (edge: Edge, need: Margin) =>
-    decisions.has(keyOf(edge)) ? Math.max(...need) : 0;
+    decisions.has(keyOf(edge)) ? reach(edge.value, need) : 0;
 
 /** Passes over all operands; a graph of some hundred ops settles in two or three. */
 const mostPasses = 6;
@@ -36,12 +37,12 @@ function startsOf({ question }: Pricing, edges: readonly Edge[]): Decisions[] {
 
 function improved(pricing: Pricing, edges: readonly Edge[], start: Decisions): HaloAnswer {
   let decisions = start;
-  let best = walk(pricing, choiceOf(decisions));
+  let best = walk(pricing, choiceOf(pricing, decisions));
   for (let pass = 0; pass < mostPasses; pass++) {
     const before = best.seconds;
     for (let index = edges.length - 1; index >= 0; index--) {
       const changed = toggled(decisions, keyOf(at(edges, index)));
-      const answer = walk(pricing, choiceOf(changed));
+      const answer = walk(pricing, choiceOf(pricing, changed));
       if (answer.seconds >= best.seconds) continue;
       best = answer;
       decisions = changed;

@@ -3,13 +3,13 @@
  * work it does each way as a function of its cells, and what the backward pass keeps. Candidates are then priced
  * without being lowered.
  */
-import { at, volume } from '../../ir/box.ts';
+import { at, range, volume } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Op, typesOf } from '../../ir/graph.ts';
-import { isSpatial, modelTypes } from '../../ir/intervals.ts';
-import { type Kernel, kernelOf } from '../../ir/kernels.ts';
+import { isSpatial, modelTypes, regionOf } from '../../ir/intervals.ts';
+import { isCotangent, type Kernel, kernelOf } from '../../ir/kernels.ts';
 import { leanValues, valueOfBytes } from '../../ir/lean.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, trainedParameters } from '../../ir/model.ts';
 import type { Program } from '../../ir/module.ts';
 import { ops as definitions } from '../../ir/ops/table.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
@@ -42,8 +42,18 @@ export type OpProfile = {
   readonly backward: readonly Kernel[];
   /** Where bytes in place of maps will do (`ir/lean.ts`): what notes them, and the way back from them. */
   readonly lean?: { readonly note: Kernel; readonly backward: readonly Kernel[] };
+  /** Where there is a cotangent of a spatial operand whose blocks are counted. */
+  readonly reads?: {
+    readonly value: string;
+    /** How many cells more are read of it than there are results, an axis. */
+    readonly more: readonly number[];
+    /** Pixels that the blocks share out for each of its cells. */
+    readonly pixels: number;
+  };
   /** Bytes of the parameters that it reads first, of all ops; their gradients come from its backward pass. */
   readonly parameterBytes: number;
+  /** Bytes of each of those that are trained. */
+  readonly gradients: readonly number[];
 };
 
 export type Profile = {
@@ -76,15 +86,17 @@ export function profileOf(model: Model): Profile {
   const before = byOrigin(kernels, program, 0, forward);
   const withBytes = leanKernels(model, lean, values);
   const firstUse = firstUses(model);
+  const drawn = drawnBy(model, values);
   const ops = model.ops.map((op, index): OpProfile => {
     const counted = countedBy(op, values);
     return {
       op,
       ...(counted === undefined ? {} : { counted }),
-      forward: before.get(index) ?? [],
+      forward: [...(drawn.get(op.output) ?? []), ...(before.get(index) ?? [])],
       backward: backward.get(index) ?? [],
       ...withBytes.get(index),
-      parameterBytes: firstUse.get(op.output) ?? 0,
+      ...readsOf(op, backward.get(index) ?? [], counted, values),
+      ...(firstUse.get(op.output) ?? noParameters),
     };
   });
   return {
@@ -167,6 +179,33 @@ function byOrigin(
   return found;
 }
 
+/** What is drawn for an op, such as the masks of a dropout, by the first that reads it: each micro-batch anew. */
+function drawnBy(model: Model, values: ReadonlyMap<string, ValueProfile>): Map<string, Kernel[]> {
+  const open = new Map(
+    model.inputs.flatMap(({ name, type, source }) =>
+      source.from === 'mask' || source.from === 'corners' ? [[name, type] as const] : [],
+    ),
+  );
+  const found = new Map<string, Kernel[]>();
+  for (const op of model.ops)
+    for (const name of op.inputs) {
+      const type = open.get(name);
+      if (type === undefined || !open.delete(name)) continue;
+      const counted = countedBy(op, values);
+      const bytes = bytesOf(type, 1);
+      const isMap = values.has(name) && counted !== undefined;
+      const kernel: Kernel = {
+        kernel: 'move',
+        flops: { fixed: 0, perCell: 0 },
+        bytes: isMap ? { fixed: 0, perCell: bytes / cellsIn(counted, values) } : { fixed: bytes, perCell: 0 },
+        pixels: 0,
+        channels: 0,
+      };
+      found.set(op.output, [...(found.get(op.output) ?? []), kernel]);
+    }
+  return found;
+}
+
 const joinedIn = (model: Model): Together[] =>
   model.ops.flatMap((op) => {
     const over = togetherIn(op);
@@ -221,6 +260,27 @@ function valuesOf(model: Model, { graph, forward = 0 }: Program): Map<string, Va
 
 const cellBytesOf = (type: MapType): number => bytesOf(type, 1) / volume(type.box);
 
+/** Of a result that is finer than its operand, two: its margins may begin amid a cell of it. */
+function readsOf(
+  op: Op,
+  backward: readonly Kernel[],
+  counted: string | undefined,
+  values: ReadonlyMap<string, ValueProfile>,
+): Pick<OpProfile, 'reads'> {
+  const operand = op.inputs.findIndex((name) => values.has(name));
+  const [value, result] = [values.get(at(op.inputs, Math.max(0, operand))), values.get(op.output)];
+  const kernel = backward.find(isCotangent);
+  if (value === undefined || result === undefined || kernel === undefined || counted === undefined) return {};
+  const more = value.stride.map((stride, axis) => {
+    const step = at(result.stride, axis) / stride;
+    const { from, to } = regionOf(op, axis, range(0, 1), operand);
+    return step < 1 ? 2 : Math.max(0, to - from - step);
+  });
+  const name = at(op.inputs, operand);
+  const pixels = (kernel.pixels * cellsIn(counted, values)) / cellsIn(name, values);
+  return { reads: { value: name, more, pixels } };
+}
+
 function countedBy({ output, inputs }: Op, values: ReadonlyMap<string, ValueProfile>): string | undefined {
   return [output, ...inputs].find((name) => values.has(name));
 }
@@ -228,16 +288,26 @@ function countedBy({ output, inputs }: Op, values: ReadonlyMap<string, ValueProf
 const cellsIn = (name: string, values: ReadonlyMap<string, ValueProfile>): number =>
   (values.get(name)?.extents ?? []).reduce((cells, size) => cells * size, 1);
 
+type OfParameters = Pick<OpProfile, 'parameterBytes' | 'gradients'>;
+
+const noParameters: OfParameters = { parameterBytes: 0, gradients: [] };
+
 /** Bytes of the parameters by the first op that reads them. */
-function firstUses(model: Model): Map<string, number> {
+function firstUses(model: Model): Map<string, OfParameters> {
   const types = modelTypes(model);
-  const bytes = new Map<string, number>();
+  const uses = new Map<string, OfParameters>();
   const seen = new Set<string>();
   const parameters = new Set(model.parameters.map(({ name }) => name));
+  const trained = new Set(trainedParameters(model));
   for (const { output, inputs } of model.ops)
     for (const name of inputs.filter((one) => parameters.has(one) && !seen.has(one))) {
       seen.add(name);
-      bytes.set(output, (bytes.get(output) ?? 0) + bytesOf(typeIn(types, name), 1));
+      const bytes = bytesOf(typeIn(types, name), 1);
+      const { parameterBytes, gradients } = uses.get(output) ?? noParameters;
+      uses.set(output, {
+        parameterBytes: parameterBytes + bytes,
+        gradients: trained.has(name) ? [...gradients, bytes] : gradients,
+      });
     }
-  return bytes;
+  return uses;
 }

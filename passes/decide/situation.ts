@@ -1,7 +1,15 @@
 /** What the joint search is given, and what every candidate is priced with. */
 import { at } from '../../ir/box.ts';
 import { typesOf } from '../../ir/graph.ts';
-import { type Kernel, kernelOf, kernelOn, kernelSeconds, leastSeconds } from '../../ir/kernels.ts';
+import {
+  isCotangent,
+  type Kernel,
+  kernelOf,
+  kernelOn,
+  kernelSeconds,
+  leastSeconds,
+  leastWithin,
+} from '../../ir/kernels.ts';
 import { type Machine, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
@@ -102,16 +110,49 @@ export function ownCells(
   return samples * product(cells);
 }
 
-/** Seconds of each op, one way, on a tile without margins, of so many samples. */
-export const opSeconds = (
+/** Pixels of the cotangent that an op gives back, at least and at most, on a tile without margins. */
+function pixelsOf({ values }: Profile, { reads }: OpProfile, tile: readonly number[], samples: number) {
+  const value = reads && values.get(reads.value);
+  if (reads === undefined || value === undefined) return undefined;
+  const sides = value.stride.map((stride, axis) => {
+    const [share, extent] = [at(tile, axis) / stride, at(value.extents, axis)];
+    const least = Math.min(extent, Math.max(1, Math.floor(share)));
+    return { least, most: Math.min(extent, Math.max(1, Math.ceil(share)) + at(reads.more, axis)) };
+  });
+  const all = (of: 'least' | 'most') => reads.pixels * samples * product(sides.map((side) => side[of]));
+  return { least: all('least'), most: all('most') };
+}
+
+/** No margin, exchanged or computed again, makes the kernel of a cotangent faster than this. */
+function cotangentLeast(
   { profile, machine }: Pick<Situation, 'profile' | 'machine'>,
+  op: OpProfile,
+  tile: readonly number[],
+  samples: number,
+): (kernel: Kernel, cells: number) => number {
+  const { device } = machine;
+  const pixels = device.wave === undefined ? undefined : pixelsOf(profile, op, tile, samples);
+  return (kernel, cells) =>
+    pixels === undefined ? kernelSeconds(device, kernel, cells) : leastWithin(device, kernel, cells, pixels);
+}
+
+/** Seconds of each op, one way, on a tile without margins, of so many samples: at least. */
+export const opSeconds = (
+  situation: Pick<Situation, 'profile' | 'machine'>,
   way: 'forward' | 'backward',
   tile: readonly number[],
   samples: number,
 ): number[] =>
-  profile.ops.map((op) => {
-    const cells = ownCells(profile, op, tile, samples);
-    return op[way].reduce((sum, kernel) => sum + kernelSeconds(machine.device, kernel, cells), 0);
+  situation.profile.ops.map((op) => {
+    const cells = ownCells(situation.profile, op, tile, samples);
+    return op[way].reduce(
+      (sum, kernel) =>
+        sum +
+        (way === 'backward' && isCotangent(kernel)
+          ? cotangentLeast(situation, op, tile, samples)(kernel, cells)
+          : kernelSeconds(situation.machine.device, kernel, cells)),
+      0,
+    );
   });
 
 /**
@@ -146,6 +187,8 @@ function leastBackward({ backward, lean }: OpProfile): readonly Kernel[] {
 /** Kernels that are alike: of the same work, counted by values of the same grid. */
 type Kind = {
   readonly kernel: Kernel;
+  /** It gives back the cotangent of an operand, of which more cells may be read than there are results. */
+  readonly isBackward: boolean;
   readonly times: number;
   /** Index, among the kinds, of the first that is counted by the same cells, and one of its ops. */
   readonly counted: number;
@@ -153,20 +196,23 @@ type Kind = {
 };
 
 function kindsOf({ ops: all, values, likes }: Profile): Kind[] {
-  const kinds = new Map<string, { readonly kernel: Kernel; readonly op: OpProfile; times: number }>();
+  const kinds = new Map<string, Omit<Kind, 'times' | 'counted'> & { times: number }>();
   const counts = new Map<number, number>();
   for (const like of likes) counts.set(like, (counts.get(like) ?? 0) + 1);
   const grids = new Map<OpProfile, string>();
   for (const [like, times] of counts) {
     const op = at(all, like);
     const value = op.counted === undefined ? undefined : values.get(op.counted);
+    const read = op.reads && [values.get(op.reads.value), op.reads.more];
     grids.set(op, JSON.stringify([value?.stride, value?.extents]));
-    for (const kernel of [...op.forward, ...leastBackward(op)]) {
-      const key = JSON.stringify([kernel, value?.stride, value?.extents]);
+    const add = (kernel: Kernel, isBackward: boolean): void => {
+      const key = JSON.stringify([kernel, value?.stride, value?.extents, isBackward ? read : undefined]);
       const known = kinds.get(key);
-      if (known === undefined) kinds.set(key, { kernel, op, times });
+      if (known === undefined) kinds.set(key, { kernel, op, isBackward, times });
       else known.times += times;
-    }
+    };
+    for (const kernel of op.forward) add(kernel, false);
+    for (const kernel of leastBackward(op)) add(kernel, isCotangent(kernel));
   }
   const found = [...kinds.values()];
   const first = new Map<string | undefined, number>();
@@ -178,7 +224,7 @@ function kindsOf({ ops: all, values, likes }: Profile): Kind[] {
   });
 }
 
-type Seconds = (kernel: Kernel, cells: number) => number;
+type Seconds = (kind: Kind, cells: number) => number;
 
 const sumOver = (
   { profile, kinds }: Situation,
@@ -188,23 +234,26 @@ const sumOver = (
 ): number => {
   const cells: number[] = [];
   let sum = 0;
-  for (const [index, { kernel, op, times, counted }] of kinds.entries()) {
+  for (const [index, kind] of kinds.entries()) {
+    const { op, times, counted } = kind;
     const own = counted === index ? ownCells(profile, op, tile, samples) : (cells[counted] ?? 0);
     cells[index] = own;
-    sum += times * seconds(kernel, own);
+    sum += times * seconds(kind, own);
   }
   return sum;
 };
 
 /** Seconds of forward and backward of one micro-batch on a tile, every margin free: no halo takes less. */
 export const ownSeconds = (situation: Situation, tile: readonly number[], samples: number): number =>
-  sumOver(situation, tile, samples, (kernel, cells) =>
-    kernelSeconds(situation.machine.device, kernel, cells),
+  sumOver(situation, tile, samples, ({ kernel, op, isBackward }, cells) =>
+    isBackward
+      ? cotangentLeast(situation, op, tile, samples)(kernel, cells)
+      : kernelSeconds(situation.machine.device, kernel, cells),
   );
 
 /** Device seconds that the whole batch takes in any schedule: every kernel at the best rate of its class. */
 export const leastWork = (situation: Situation, extents: readonly number[]): number =>
-  sumOver(situation, extents, situation.batch, (kernel, cells) =>
+  sumOver(situation, extents, situation.batch, ({ kernel }, cells) =>
     leastSeconds(situation.machine.device, kernel, cells),
   );
 

@@ -6,7 +6,7 @@ import { at } from '../../ir/box.ts';
 import type { Chunk, Order, Pace } from '../../ir/schedule.ts';
 import { type Item, ordered } from '../lower/order.ts';
 import { evenCuts, fittingCut, leastBound, type Peaks } from './fitting-cuts.ts';
-import { evaluateItems, pipelineBound, sweep } from './pipeline.ts';
+import { evaluateItems, pipelineBound, sweep, type TimedItem } from './pipeline.ts';
 import {
   type Cut,
   chunksOfCut,
@@ -37,6 +37,8 @@ export type StageAnswer = {
     readonly backward: number;
     readonly sent: number;
   }[];
+  /** When each stage has done its last item; seconds. */
+  readonly ends: readonly number[];
   /** Seconds of a step without its update, by exact evaluation of the order. */
   readonly stepSeconds: number;
   /** The share of the time of all devices in which they wait. */
@@ -130,11 +132,18 @@ function answerOf(question: StageQuestion, best: Timed, bound: number): StageAns
     ...(best.pace === undefined ? {} : { pace: best.pace }),
     folded: isFolded(best.cut.stages),
     loads: best.loads.map(({ stage, forward, backward, sent }) => ({ stage, forward, backward, sent })),
+    ends: endsOf(evaluation.timeline, stages),
     stepSeconds: best.seconds,
     bubble: 1 - busy / (best.seconds * stages),
     memory: best.bytes,
     bound,
   };
+}
+
+function endsOf(timeline: readonly TimedItem[], stages: number): number[] {
+  const ends = new Array<number>(stages).fill(0);
+  for (const { stage, end } of timeline) ends[stage] = Math.max(at(ends, stage), end);
+  return ends;
 }
 
 const isFolded = (stages: readonly number[]): boolean => new Set(stages).size < stages.length;

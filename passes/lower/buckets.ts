@@ -15,8 +15,9 @@ export type Bucket = { readonly parameters: readonly string[]; readonly until: n
 type Cutting = Pick<Schedule, 'chunks' | 'buckets' | 'strips'>;
 
 /**
- * The buckets of each stage, of about the same bytes each within a stage. They depend on nothing but model and
- * schedule, so all devices of a stage agree on them.
+ * The buckets of each stage, of about the same bytes each within a stage, but for the last: no backward pass is left
+ * to hide it, so it has an eighth of what the others have. Where one op has several shares they are fewer. They depend on nothing but model and schedule, so all
+ * devices of a stage agree on them.
  */
 export function bucketsOfStages(model: Model, schedule: Cutting): Bucket[][] {
   const stages = stageOfChunks(schedule);
@@ -31,24 +32,33 @@ export function bucketsOfStages(model: Model, schedule: Cutting): Bucket[][] {
   );
 }
 
+/** Of the last bucket, in shares of the others. */
+const lastShare = 1 / 8;
+
 function inBuckets(
   finished: readonly Finished[],
   bytes: ReadonlyMap<string, number>,
   wanted: number,
 ): Bucket[] {
   const total = finished.reduce((sum, { name }) => sum + (bytes.get(name) ?? 0), 0);
+  const share = total / (wanted - 1 + lastShare);
+  const tail = wanted === 1 ? 0 : share * lastShare;
   const buckets: { parameters: string[]; until: number }[] = [];
-  let before = 0;
+  let [before, own] = [0, 0];
   for (const { name, until } of finished) {
     const last = buckets.at(-1);
-    // What one op finishes stays together; a bucket ends where its share of the bytes is full.
-    const isFull = last !== undefined && before >= (buckets.length * total) / wanted && last.until !== until;
-    if (last === undefined || isFull) buckets.push({ parameters: [name], until });
-    else {
+    const left = total - before;
+    // What one op finishes stays together; a bucket ends where its share of the bytes is full, or the last begins.
+    const isFull = own >= share || (left <= tail && left + own > tail);
+    if (last === undefined || (isFull && last.until !== until)) {
+      buckets.push({ parameters: [name], until });
+      own = 0;
+    } else {
       last.parameters.push(name);
       last.until = until;
     }
     before += bytes.get(name) ?? 0;
+    own += bytes.get(name) ?? 0;
   }
   return buckets;
 }

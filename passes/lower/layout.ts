@@ -9,7 +9,7 @@ import type { Model } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { ops } from '../../ir/ops/table.ts';
-import type { Schedule } from '../../ir/schedule.ts';
+import type { Coarsening, Schedule } from '../../ir/schedule.ts';
 import { type Ownership, stridesOf } from '../../ir/tiling.ts';
 
 /** An operand before which neighbours give margins: `fetched` cells of it, of which a tile may hold fewer. */
@@ -55,14 +55,20 @@ export function edgesOf(model: Model, { exchanges }: Schedule): Edge[] {
   });
 }
 
+/** The values that groups of tiles have in common. */
+export function coarseValues(model: Model, { level }: Coarsening): ReadonlySet<string> {
+  const strides = stridesOf(model);
+  const results = new Set(model.outputs.map(({ value }) => value));
+  const isCoarse = (value: string) => (strides.get(value) ?? [0]).every((stride) => stride >= 2 ** level);
+  return new Set(
+    model.ops.map(({ output }) => output).filter((value) => !results.has(value) && isCoarse(value)),
+  );
+}
+
 /** Cells of each value that a tile is there for: those it owns, or, where the grid is coarsened, its group's. */
 export function homes(model: Model, owners: Ownership, { coarsen, cuts }: Schedule) {
-  const strides = stridesOf(model);
-  const coarsest = coarsen === undefined ? Number.POSITIVE_INFINITY : 2 ** coarsen.level;
-  const results = new Set(model.outputs.map(({ value }) => value));
-  const made = new Set(model.ops.map(({ output }) => output).filter((name) => !results.has(name)));
-  const isCoarse = (value: string): boolean =>
-    made.has(value) && (strides.get(value) ?? [0]).every((stride) => stride >= coarsest);
+  const coarse = coarsen === undefined ? new Set<string>() : coarseValues(model, coarsen);
+  const isCoarse = (value: string): boolean => coarse.has(value);
   return {
     isCoarse,
     home(value: string, axis: number, tile: number): Range {

@@ -123,6 +123,7 @@ const alternative: Alternative = {
     bubble: 0,
     allReduce: 0.0003,
     update: 0.0001,
+    load: 0,
   },
   memory: 25e6,
 };
