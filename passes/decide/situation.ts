@@ -176,12 +176,15 @@ export const notingSeconds = (
     }),
   );
 
-/** The backward pass and what is noted for it, or without that: what moves less. No schedule has less to do. */
+/**
+ * The backward pass, from noted bytes where noting and that move less: no schedule has less to do. Noting itself is left
+ * out, for on a small tile its launch takes longer than it saves.
+ */
 function leastBackward({ backward, lean }: OpProfile): readonly Kernel[] {
   if (lean === undefined) return backward;
   const moved = (kernels: readonly Kernel[]) => kernels.reduce((sum, { bytes }) => sum + bytes.perCell, 0);
   const noting = [lean.note, ...lean.backward];
-  return moved(noting) < moved(backward) ? noting : backward;
+  return moved(noting) < moved(backward) ? lean.backward : backward;
 }
 
 /** Kernels that are alike: of the same work, counted by values of the same grid. */
