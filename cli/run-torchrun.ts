@@ -3,24 +3,28 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { diagnose, fault } from '../ir/diagnostics/diagnostic.ts';
+import type { Plan } from '../ir/plan.ts';
 import type { Command } from '../runtime/launchers/torchrun.ts';
 import { advance, noProgress } from '../runtime/progress.ts';
-import { complain, type ExitCode, print } from './command.ts';
+import { thinnedCurves } from '../runtime/run-curves.ts';
+import { curvesOf, meanIouOf, type Told, toldIn } from '../runtime/told.ts';
+import { complain, type ExitCode, note, print } from './command.ts';
 import { createProgressLine } from './progress-line.ts';
+import { drawRun } from './run-curve.ts';
+import { percent, type Validated, validationInWords } from './run-words.ts';
 import { stopOnSignals } from './stop-signals.ts';
 
-/** What the executor prints: one a step, and one at the end. */
-type Record = {
-  readonly step?: number;
-  readonly total?: number;
-  readonly loss?: number | null;
-  readonly seconds?: number;
-  readonly metrics?: { readonly [target: string]: { readonly accuracy: number | null } };
-  readonly done?: boolean;
-  readonly checkpoint?: string | null;
+export type FollowOptions = {
+  readonly plan: Plan;
+  readonly json: boolean;
+  /** Where the curves of the run are drawn. */
+  readonly curve?: string | undefined;
 };
 
-export async function followTorchrun(command: Command, json: boolean): Promise<ExitCode> {
+export async function followTorchrun(
+  command: Command,
+  { plan, json, curve }: FollowOptions,
+): Promise<ExitCode> {
   const { program, args, environment } = command;
   if (spawnSync(program, ['-c', 'import torch, numpy']).status !== 0)
     return complain([diagnose(fault('torch-missing', { python: program }))]);
@@ -34,12 +38,20 @@ export async function followTorchrun(command: Command, json: boolean): Promise<E
   stop.addEventListener('abort', () => child.kill('SIGTERM'));
   const end = (): void => endGroup(child);
   process.once('exit', end);
-  const last = await follow(child, json);
+  const began = performance.now();
+  const told = await follow(child, json);
   process.off('exit', end);
+  const last = told.findLast(({ done }) => done !== undefined);
   if (last === undefined) return complain([diagnose(fault('ranks-failed', {}))], new Map(), 3);
+  const curves = curvesOf(told);
+  const steps = curves.losses.length;
+  const seconds = (performance.now() - began) / 1000;
+  const drawn = await drawRun(curve, plan, thinnedCurves(curves, curves.split), { steps, seconds });
+  if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
   if (!json) {
     print(`${last.done ? 'Trained' : 'Stopped'}.`);
     if (last.checkpoint) print(`Weights: ${last.checkpoint}`);
+    if (curve !== undefined && steps > 1) print(`Loss curve: ${curve}`);
   }
   return 0;
 }
@@ -53,39 +65,44 @@ function endGroup({ pid }: ChildProcess): void {
   }
 }
 
-/** Shows all records; gives the last one, if the run came to an end of its own. */
-async function follow(child: ChildProcess, json: boolean): Promise<Record | undefined> {
+/** Shows all that is told, and gives it; the last tells of the end, if the run came to one of its own. */
+async function follow(child: ChildProcess, json: boolean): Promise<Told[]> {
   if (child.stdout === null) throw new TypeError('torchrun has no output');
   const line = createProgressLine();
   let progress = noProgress(0, 0);
-  let last: Record | undefined;
+  const all: Told[] = [];
   const ended = once(child, 'close');
   for await (const text of createInterface({ input: child.stdout })) {
-    const record = recordOf(text);
-    if (json || record === undefined) print(text);
-    if (record?.done !== undefined) last = record;
-    if (record?.step === undefined || json) continue;
-    if (progress.total === 0 || record.step < progress.done)
-      progress = noProgress(record.step, record.total ?? 0);
-    progress = advance(progress, record.seconds ?? 0);
-    line.show(progress, wordsOf(record));
+    const told = toldIn(text);
+    if (json || told === undefined) print(text);
+    if (told === undefined) continue;
+    all.push(told);
+    if (told.step === undefined || json) continue;
+    if (told.validation !== undefined) {
+      line.clear();
+      note(validationInWords(scoresIn(told, told.step, told.validation)));
+      continue;
+    }
+    if (progress.total === 0 || told.step < progress.done) progress = noProgress(told.step, told.total ?? 0);
+    progress = advance(progress, told.seconds ?? 0);
+    line.show(progress, wordsOf(told));
   }
   await ended;
   line.clear();
-  return last;
+  return all;
 }
 
-function recordOf(text: string): Record | undefined {
-  try {
-    return text.startsWith('{') ? JSON.parse(text) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const scoresIn = (told: Told, step: number, split: string): Validated => ({
+  step,
+  split,
+  accuracy: told.accuracy ?? Number.NaN,
+  mean: meanIouOf(told),
+  best: told.best === true,
+});
 
-function wordsOf({ loss, metrics = {} }: Record): string {
+function wordsOf({ loss, metrics = {} }: Told): string {
   const scores = Object.entries(metrics).map(
-    ([name, { accuracy }]) => `${name} ${accuracy === null ? '-' : `${(100 * accuracy).toFixed(1)} %`}`,
+    ([name, { accuracy }]) => `${name} ${percent(accuracy ?? Number.NaN)}`,
   );
   return [`loss ${loss?.toFixed(4) ?? '-'}`, ...scores].join('  ');
 }

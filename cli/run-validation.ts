@@ -8,7 +8,7 @@ import { needsOf, scoringFault } from '../runtime/feed-of.ts';
 import type { Progress } from '../runtime/progress.ts';
 import type { Validation } from '../runtime/validation.ts';
 import { memoryOfThisMachine, wholeNumber } from './inputs.ts';
-import { createPredictors } from './run-inputs.ts';
+import { createPredictors } from './predicting-bundles.ts';
 
 export type ValidationOptions = { readonly validation?: string; readonly validateEvery?: string };
 
@@ -21,29 +21,45 @@ export type Validating = {
   remove(): void;
 };
 
-/**
- * Reads the options; undefined where no validation is asked for. Errors: `wrong-option`, and those of
- * `checkData` for the split.
- */
-export function prepareValidation(
-  bundle: Bundle,
-  data: Data,
+/** Which part of the data, and steps between two scores. */
+export type Validated = { readonly split: string; readonly every: number };
+
+/** Reads the options; undefined where no validation is asked for. Errors: `wrong-option`, those of `scoringFault`. */
+export function validationAsked(
+  { plan }: Bundle,
   { validation: split, validateEvery }: ValidationOptions,
-): Result<Validating | undefined> {
+): Result<Validated | undefined> {
   const every = wholeNumber('--validate-every', validateEvery ?? EVERY);
   if (!every.ok) return every;
   if (split === undefined)
     return validateEvery === undefined
       ? success(undefined)
       : failure(diagnose(fault('wrong-option', { ...alone, value: validateEvery })));
-  const unscored = scoringFault(bundle.plan.model);
-  if (unscored !== undefined) return failure(diagnose(unscored));
-  const { channels, classes } = needsOf(bundle.plan.model);
-  const checked = checkData(data, split, { channels, ...(classes === undefined ? {} : { classes }) });
+  const unscored = scoringFault(plan.model);
+  return unscored === undefined ? success({ split, every: every.value }) : failure(diagnose(unscored));
+}
+
+/** Whether a split can be scored: errors of `checkData`. */
+export function checkScored({ plan: { model } }: Bundle, data: Data, split: string): Result<Data> {
+  const { channels, classes } = needsOf(model);
+  return checkData(data, split, { channels, ...(classes === undefined ? {} : { classes }) });
+}
+
+/** Undefined where no validation is asked for. Errors: those of `validationAsked` and `checkScored`. */
+export function prepareValidation(
+  bundle: Bundle,
+  data: Data,
+  options: ValidationOptions,
+): Result<Validating | undefined> {
+  const asked = validationAsked(bundle, options);
+  if (!asked.ok) return asked;
+  if (asked.value === undefined) return success(undefined);
+  const { split, every } = asked.value;
+  const checked = checkScored(bundle, data, split);
   if (!checked.ok) return checked;
   const predictors = createPredictors(bundle, { memory: besidesTraining(bundle) });
   const validation: Validating['validation'] = (stop, onProgress) => ({
-    every: every.value,
+    every,
     async score(weights) {
       const { bundleFor } = predictors;
       const scored = await evaluate({ data, split, weights, bundleFor, stop, onProgress });

@@ -78,7 +78,7 @@ export function decide(
   // What the search cannot place on this machine, the plain default may.
   if (found !== undefined && machine?.launcher !== 'local') return failure(diagnose(found));
   const within = machine === undefined ? pins : { ...pins, memory: memoryFor(pins, machine) };
-  const decided = runPasses(decidePipeline, { stage: 'model', model, pins: within });
+  const decided = runPasses(decidePipeline, { stage: 'model', model, pins: within }, backendFor(machine));
   if (!decided.ok) return decided;
   if (decided.value.stage !== 'scheduled') throw new Error(`decisions end at ${decided.value.stage}`);
   return success({ schedule: decided.value.schedule });

@@ -44,6 +44,8 @@ export const bundlePaths = {
   model: 'model.unet',
   /** The PyTorch executor; `run.py` in it is what launchers start. */
   torch: 'torch',
+  /** Beside the files of the manifest: a bundle for each size of image (`512x512`) that is scored while it trains. */
+  predictions: 'predictions',
 } as const;
 
 /** Where the compiled segment of that name lies. */

@@ -6,6 +6,11 @@ export type DeviceProfile = {
   /** Seconds from the beginning of the step, by instruction. A meeting ends when the others have come. */
   readonly from: readonly number[];
   readonly to: readonly number[];
+  /**
+   * Where instructions overlap: seconds that each took of the device itself, which for a meeting is what it stood still
+   * for it. Absent where they follow one another.
+   */
+  readonly own?: readonly number[];
   /** Bytes of memory beyond those before the first step, so far. */
   readonly peakBytes: number;
 };

@@ -5,7 +5,8 @@ import type { Plan } from '../ir/plan.ts';
 import { type DeviceProfile, type Profile, profileFormat, type RunCurve } from '../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../ir/ranks.ts';
 import { reasonOf } from './files/reason.ts';
-import { check, count, list, number, record, text } from './shape.ts';
+import { check, count, list, number, optional, record, text } from './shape.ts';
+import { damaged, type TimeLines, timeLinesIn } from './time-lines.ts';
 
 /** A step as its devices saw it. Times: milliseconds since 1970, begin and end of each instruction in turn. */
 export type MeasuredStep = {
@@ -22,14 +23,20 @@ const most = 25;
 export const keepMeasured = (steps: readonly MeasuredStep[], next: MeasuredStep): MeasuredStep[] =>
   [...steps, next].slice(-most - 1);
 
-/** The step of median length; the first of a run is slower than the others and not among them, if there are others. */
+/** That of median length; the first of a run is slower than the others and not among them, if there are others. */
+export function medianStep<T extends { readonly seconds: number }>(kept: readonly T[]) {
+  const steps = kept.length > 1 ? kept.slice(1) : kept;
+  const chosen = steps.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((steps.length - 1) / 2)];
+  return { steps: steps.length, chosen };
+}
+
+/** Of the kept steps that of median length. */
 export function profileOf(
   plan: string,
   kept: readonly MeasuredStep[],
   curves: readonly RunCurve[],
 ): Profile | undefined {
-  const steps = kept.length > 1 ? kept.slice(1) : kept;
-  const chosen = steps.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((steps.length - 1) / 2)];
+  const { steps, chosen } = medianStep(kept);
   if (chosen === undefined) return undefined;
   const began = Math.min(...chosen.times.map((times) => times[0] ?? Number.POSITIVE_INFINITY));
   const { step, seconds, times, peakBytes } = chosen;
@@ -37,7 +44,7 @@ export function profileOf(
     format: profileFormat,
     plan,
     step,
-    steps: steps.length,
+    steps,
     seconds,
     curves,
     devices: times.map((all, rank) => deviceOf(rank, all, began, peakBytes[rank] ?? 0)),
@@ -58,17 +65,32 @@ const profileShape = record<Profile>({
   seconds: number,
   curves: list(record<RunCurve>({ name: text, every: count, steps: list(count), values: list(number) })),
   devices: list(
-    record<DeviceProfile>({ rank: count, from: list(number), to: list(number), peakBytes: number }),
+    record<DeviceProfile>({
+      rank: count,
+      from: list(number),
+      to: list(number),
+      own: optional(list(number)),
+      peakBytes: number,
+    }),
   ),
 });
 
 const formatShape = record<Pick<Profile, 'format'>>({ format: count });
 
-const damaged = (file: string, reason: string): Result<never> =>
-  failure(diagnose(fault('profile-invalid', { file, reason })));
-
-/** Of that plan, whose `plan.json` has that hash. Errors: `profile-invalid`, `profile-of-another-plan`. */
+/**
+ * Of that plan, whose `plan.json` has that hash: what either executor wrote. Errors: `profile-invalid`,
+ * `profile-of-another-plan`.
+ */
 export function readProfile(file: string, plan: Plan, hash: string): Result<Profile> {
+  const lines = timeLinesIn(file, plan.schedule.devices);
+  if (!lines.ok) return lines;
+  const profile = lines.value === undefined ? parseProfile(file) : profileOfLines(lines.value);
+  if (!profile.ok) return profile;
+  if (profile.value.plan !== hash) return failure(diagnose(fault('profile-of-another-plan', { file })));
+  return isComplete(plan, profile.value) ? profile : damaged(file, 'instructions are missing');
+}
+
+function parseProfile(file: string): Result<Profile> {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
@@ -79,14 +101,31 @@ export function readProfile(file: string, plan: Plan, hash: string): Result<Prof
   if ('value' in format && format.value.format !== profileFormat)
     return damaged(file, `it has format ${format.value.format}, and this version reads ${profileFormat}`);
   const checked = check(value, profileShape, 'profile');
-  if ('problem' in checked) return damaged(file, checked.problem);
-  if (checked.value.plan !== hash) return failure(diagnose(fault('profile-of-another-plan', { file })));
-  return isComplete(plan, checked.value) ? success(checked.value) : damaged(file, 'instructions are missing');
+  return 'problem' in checked ? damaged(file, checked.problem) : success(checked.value);
+}
+
+/** What the PyTorch executor wrote, as a profile of its step of median length. */
+function profileOfLines({ file, plan, ranks, curves }: TimeLines): Result<Profile> {
+  const [first = []] = ranks;
+  const whole = first.flatMap(({ step }) => {
+    const all = ranks.flatMap((lines) => lines.find((one) => one.step === step) ?? []);
+    const seconds = Math.max(...all.map((one) => one.stepSeconds));
+    return all.length === ranks.length ? [{ step, all, seconds }] : [];
+  });
+  const { steps, chosen } = medianStep(whole);
+  if (chosen === undefined) return damaged(file, 'no step was measured to its end');
+  const { step, seconds, all } = chosen;
+  const devices = all.map(({ rank, events, peakBytes }): DeviceProfile => {
+    const each = events.toSorted((a, b) => a.instruction - b.instruction);
+    const [from, to] = [each.map((one) => one.from), each.map((one) => one.to)];
+    return { rank, from, to, own: each.map((one) => one.own ?? one.to - one.from), peakBytes };
+  });
+  return success({ format: profileFormat, plan, step, steps, seconds, curves, devices });
 }
 
 const isComplete = (plan: Plan, { devices }: Profile): boolean =>
   devices.length === plan.schedule.devices &&
-  devices.every(({ rank, from, to }, index) => {
+  devices.every(({ rank, from, to, own = to }, index) => {
     const { length } = plan.roles[roleIndexAt(plan, seatOf(plan, rank))]?.instructions ?? [];
-    return rank === index && from.length === length && to.length === length;
+    return rank === index && [from, to, own].every((one) => one.length === length);
   });

@@ -1,6 +1,6 @@
 /** What goes wrong around a network: files, folders, disks, options. Each refusal says what to do, and is no bug of ours. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -100,13 +100,17 @@ test('a bundle for a machine that a launcher starts holds the executor for it, a
 test('a launcher is one that we know, and what it cannot do is said', () => {
   const run = ['run', 'dots.plan', '--data', '.', '--launcher'];
   expectRefusal([...run, 'sge'], 2, [/`--launcher sge`: expected one of local, torchrun, slurm, lsf/]);
-  expectRefusal([...run, 'slurm', '--validation', 'train'], 2, [
-    /`--validation train`: expected no --launcher/,
+  expectRefusal([...run, 'slurm', '--curve', 'curve.png', '--checkpoint', 'none'], 2, [
+    /`--curve curve\.png`: expected no job that goes on after this command: with `--profile FILE`/,
   ]);
-  expectRefusal([...run, 'lsf', '--python', 'x', '--checkpoint', 'none', '--stage', 'plain'], 3, [
+  const scored = ['--validation', 'train', '--profile', 'run.jsonl'];
+  expectRefusal([...run, 'lsf', '--python', 'x', '--checkpoint', 'none', '--stage', 'plain', ...scored], 3, [
     /submission-failed\]: `bsub` did not take .*job\.lsf/,
   ]);
   assert.ok(existsSync(inFolder('plain/data.json')));
+  assert.ok(existsSync(inFolder('dots.plan/predictions/11x9/manifest.json')));
+  const script = readFileSync(inFolder('dots.plan/job.lsf'), 'utf8');
+  assert.match(script, / --validation train --validate-every 50 --profile '.*run\.jsonl' /);
   expectRefusal([...run, 'torchrun', '--python', 'no-python', '--checkpoint', 'none'], 1, [/torch-missing/]);
 });
 

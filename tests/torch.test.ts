@@ -7,8 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { measuredOf } from '../backends/simulator/measured.ts';
+import { measuredTrace } from '../backends/simulator/measured-trace.ts';
+import { openBundle } from '../runtime/bundle.ts';
+import { readProfile } from '../runtime/profile.ts';
 import { pythonTest } from '../runtime/tests/python.ts';
 import { succeeding } from './support/command-line.ts';
+import { valueIn } from './support/devices.ts';
 import {
   brightData,
   compiled,
@@ -51,13 +56,17 @@ function expectClose(found: readonly number[], right: readonly number[]): void {
     assert.ok(Math.abs((found[step] ?? 0) - loss) < 1e-4, `step ${step}: ${found[step]}, not ${loss}`);
 }
 
-/** A line a step, in the words of the simulator; the lane that computes does one thing after another. */
+/** A line for each of the last steps, in the words of the simulator; the lane that computes does one thing after another. */
 function expectTimeLines(text: string, steps: number): void {
   const lines = text
     .trim()
     .split('\n')
+    .filter((line) => line.startsWith('{"rank"'))
     .map((line) => JSON.parse(line));
-  assert.is(lines.length, steps);
+  assert.equal(
+    lines.map(({ step }) => step),
+    Array.from({ length: 26 }, (_, index) => steps - 26 + index),
+  );
   for (const { stepSeconds, events } of lines) {
     const computed: { from: number; to: number; activity: string }[] = events.filter(
       ({ lane }: { lane: string }) => lane === 'compute',
@@ -65,6 +74,38 @@ function expectTimeLines(text: string, steps: number): void {
     assert.ok(computed.some(({ activity }) => activity === 'step'));
     assert.ok(computed.every(({ from, to }, i) => from >= (computed[i - 1]?.to ?? 0) && to <= stepSeconds));
   }
+}
+
+/** What `inspect` makes of it: of each rank every instruction, what they took, and the losses of the run. */
+async function expectProfile(file: string, folder: string, losses: readonly number[]): Promise<void> {
+  const { plan, manifest } = valueIn(await openBundle(folder));
+  const profile = valueIn(readProfile(file, plan, manifest.files['plan.json'] ?? ''));
+  assert.is(profile.devices.length, plan.schedule.devices);
+  assert.is(profile.steps, 25);
+  assert.equal(profile.curves[0]?.values, losses);
+  for (const { role, seconds, peakBytes } of measuredOf(plan, profile).roles) {
+    const { idle, ...busy } = seconds;
+    const sum = Object.values(busy).reduce((all, one) => all + one, 0);
+    assert.ok(
+      sum > 0.5 * profile.seconds && sum <= profile.seconds + 1e-9,
+      `${role}: ${sum} of ${profile.seconds}`,
+    );
+    assert.ok(
+      seconds.step > 0 && seconds.update > 0 && (seconds.all_reduce > 0 || profile.devices.length === 1),
+    );
+    assert.ok(peakBytes > 0 && idle >= 0);
+  }
+  const { traceEvents } = measuredTrace(plan, profile);
+  const slices = traceEvents.flatMap((one) => (one.ph === 'X' ? [one] : []));
+  const ends = new Map<string, number>();
+  for (const { pid, tid, ts, dur } of slices) {
+    assert.ok(ts >= (ends.get(`${pid} ${tid}`) ?? 0) - 1e-3, 'slices of a thread overlap');
+    ends.set(`${pid} ${tid}`, ts + dur);
+  }
+  assert.is(
+    slices.length,
+    profile.devices.reduce((all, { from }) => all + from.length, 0),
+  );
 }
 
 const last = (checkpoints: string): Buffer => {
@@ -75,7 +116,7 @@ const last = (checkpoints: string): Buffer => {
 pythonTest('torch', 'two ranks, one rank, and processes of this machine train alike', async (python) => {
   const steps = ['--steps', `${STEPS}`];
   const ofTwo = await lossesHere(
-    `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${calm}`,
+    `${two} ${steps.join(' ')} --launcher torchrun --python ${python} --checkpoint ${calm} --profile ${inFolder('two.jsonl')}`,
   );
   const profile = inFolder('profile.jsonl');
   const args = withData(...steps, '--profile', profile);
@@ -85,6 +126,8 @@ pythonTest('torch', 'two ranks, one rank, and processes of this machine train al
   expectClose(ofOne, here);
   assert.ok((here.at(-1) ?? 1) < (here[0] ?? 0));
   expectTimeLines(readFileSync(profile, 'utf8'), STEPS);
+  await expectProfile(profile, one, ofOne);
+  await expectProfile(inFolder('two.jsonl'), two, ofTwo);
 });
 
 pythonTest(

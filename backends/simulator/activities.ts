@@ -1,6 +1,6 @@
 /** What the time of an instruction counts as, simulated or measured. */
 import type { Instruction } from '../../ir/plan.ts';
-import type { Activity } from './simulation.ts';
+import type { Activity, Lane } from './simulation.ts';
 
 type Rules = {
   readonly [K in Instruction['do']]: (instruction: Extract<Instruction, { do: K }>) => Activity;
@@ -34,3 +34,13 @@ const rules: Rules = {
 
 export const activityOf = (instruction: Instruction): Activity =>
   (rules[instruction.do] as (one: Instruction) => Activity)(instruction);
+
+const meetings: { readonly [A in Activity]?: Lane } = {
+  exchange: 'messages',
+  gather: 'messages',
+  send: 'messages',
+  all_reduce: 'sums',
+};
+
+/** The lane that an instruction has where a device does several things at a time. */
+export const laneOf = (instruction: Instruction): Lane => meetings[activityOf(instruction)] ?? 'compute';

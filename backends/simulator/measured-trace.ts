@@ -1,12 +1,15 @@
-/** A measured step as a trace like that of a simulated one: a process for each device, everything on one thread. */
+/**
+ * A measured step as a trace like that of a simulated one: a process for each device, with one
+ * thread, or where instructions overlap with those of its lanes.
+ */
 import { at } from '../../ir/box.ts';
 import { memoryOf } from '../../ir/contents.ts';
 import type { Plan } from '../../ir/plan.ts';
 import type { DeviceProfile, Profile } from '../../ir/profile.ts';
 import { roleIndexAt, seatOf } from '../../ir/ranks.ts';
 import { instructionInWords } from '../../ir/text/instruction-words.ts';
-import { activityOf } from './activities.ts';
-import { described, micros, type Trace, type TraceEvent } from './trace.ts';
+import { activityOf, laneOf } from './activities.ts';
+import { described, laneOfThread, micros, type Trace, type TraceEvent, threadsFor } from './trace.ts';
 
 export const measuredTrace = (plan: Plan, { devices, seconds, step }: Profile): Trace => ({
   traceEvents: devices.flatMap((device) => eventsOf(plan, device)),
@@ -21,14 +24,24 @@ export const measuredTrace = (plan: Plan, { devices, seconds, step }: Profile): 
   },
 });
 
-function eventsOf(plan: Plan, { rank, from, to }: DeviceProfile): TraceEvent[] {
+function eventsOf(plan: Plan, { rank, from, to, own }: DeviceProfile): TraceEvent[] {
   const role = at(plan.roles, roleIndexAt(plan, seatOf(plan, rank)));
   const pid = rank + 1;
   const memory = memoryOf(plan, role);
+  const spans = role.instructions.map((instruction, event) => ({
+    event,
+    lane: own === undefined ? ('compute' as const) : laneOf(instruction),
+    from: at(from, event),
+    to: at(to, event),
+  }));
+  const placed = own === undefined ? spans.map(({ event }) => ({ event, tid: 1 })) : threadsFor(spans);
+  const threads = [...new Set(placed.map(({ tid }) => tid))].sort((a, b) => a - b);
+  const name = (tid: number) => (own === undefined ? 'measured' : `measured ${laneOfThread(tid)}`);
   return [
     ...described('process', pid, 0, `device ${rank} (${role.name})`, rank),
-    ...described('thread', pid, 1, 'measured', 1),
-    ...role.instructions.flatMap((instruction, index): TraceEvent[] => {
+    ...threads.flatMap((tid) => described('thread', pid, tid, name(tid), tid)),
+    ...placed.flatMap(({ event: index, tid }): TraceEvent[] => {
+      const instruction = at(role.instructions, index);
       const ts = micros(at(from, index));
       return [
         {
@@ -36,7 +49,7 @@ function eventsOf(plan: Plan, { rank, from, to }: DeviceProfile): TraceEvent[] {
           name: instructionInWords(instruction),
           cat: activityOf(instruction),
           pid,
-          tid: 1,
+          tid,
           ts,
           dur: micros(at(to, index)) - ts,
           args: { instruction: index },

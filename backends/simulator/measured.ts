@@ -42,11 +42,11 @@ export function measuredOf(plan: Plan, profile: Profile): Measured {
 const byActivity = (of: (activity: Activity) => number): Record<Activity, number> =>
   Object.fromEntries(activities.map((one) => [one, of(one)])) as Record<Activity, number>;
 
-function spent(plan: Plan, { rank, from, to }: DeviceProfile, step: number): Record<Activity, number> {
+function spent(plan: Plan, { rank, from, to, own }: DeviceProfile, step: number): Record<Activity, number> {
   const { instructions } = at(plan.roles, roleIndexAt(plan, seatOf(plan, rank)));
   const seconds = byActivity(() => 0);
   for (const [index, instruction] of instructions.entries())
-    seconds[activityOf(instruction)] += at(to, index) - at(from, index);
+    seconds[activityOf(instruction)] += own === undefined ? at(to, index) - at(from, index) : at(own, index);
   const busy = Object.values(seconds).reduce((sum, one) => sum + one, 0);
   return { ...seconds, idle: Math.max(0, step - busy) };
 }

@@ -67,19 +67,24 @@ const pidOf = (role: number): number => role + 1;
 /** Threads of a lane: slices of one thread may not overlap, and messages that are under way together do. */
 const threadsOfLane = 100;
 
-const laneOf = (tid: number): Lane => at(lanes, Math.floor((tid - 1) / threadsOfLane));
+export const laneOfThread = (tid: number): Lane => at(lanes, Math.floor((tid - 1) / threadsOfLane));
 
-/** Each event on the first thread of its lane that is free when it begins. */
-function onThreads(events: readonly SimulatedEvent[]): Placed[] {
+const onThreads = (events: readonly SimulatedEvent[]): Placed[] =>
+  threadsFor(events.map((event) => ({ event, lane: event.lane, from: beginOf(event), to: event.to })));
+
+/** Each event on the first thread of its lane that is free when it begins; in that order. */
+export function threadsFor<E>(
+  events: readonly { readonly event: E; readonly lane: Lane; readonly from: number; readonly to: number }[],
+): { readonly event: E; readonly tid: number }[] {
   const ends: { readonly [L in Lane]: number[] } = { compute: [], messages: [], sums: [] };
   return events
-    .toSorted((a, b) => beginOf(a) - beginOf(b))
-    .map((event) => {
-      const busy = ends[event.lane];
-      const free = busy.findIndex((until) => until <= beginOf(event));
+    .toSorted((a, b) => a.from - b.from)
+    .map(({ event, lane, from, to }) => {
+      const busy = ends[lane];
+      const free = busy.findIndex((until) => until <= from);
       const thread = free < 0 ? busy.length : free;
-      busy[thread] = event.to;
-      return { event, tid: 1 + lanes.indexOf(event.lane) * threadsOfLane + thread };
+      busy[thread] = to;
+      return { event, tid: 1 + lanes.indexOf(lane) * threadsOfLane + thread };
     });
 }
 
@@ -102,7 +107,7 @@ function names({ role, devices }: SimulatedRole, index: number, placed: readonly
   const threads = [...new Set(placed.map(({ tid }) => tid))].sort((a, b) => a - b);
   return [
     ...described('process', pid, 0, title, index),
-    ...threads.flatMap((tid) => described('thread', pid, tid, laneOf(tid), tid)),
+    ...threads.flatMap((tid) => described('thread', pid, tid, laneOfThread(tid), tid)),
   ];
 }
 

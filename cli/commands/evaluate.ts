@@ -10,8 +10,9 @@ import { classMapOf, firstOutput, needsOf, scoringFault } from '../../runtime/fe
 import { type Confusion, scoreOf } from '../../runtime/metrics.ts';
 import { complain, type ExitCode, guarded, note, print, printJson } from '../command.ts';
 import { mayWrite } from '../may-write.ts';
+import { createPredictors, type PredictingOptions } from '../predicting-bundles.ts';
 import { createProgressLine } from '../progress-line.ts';
-import { createPredictors, findWeights, openDataHere, type PredictingOptions } from '../run-inputs.ts';
+import { findWeights, openDataHere } from '../run-inputs.ts';
 import { createScenePictures, type ScenePictures } from '../scene-pictures.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { type Column, table } from '../table.ts';

@@ -12,8 +12,9 @@ import { predict } from '../../runtime/predict.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { mayWrite } from '../may-write.ts';
 import { planTables } from '../plan-tables.ts';
+import { createPredictors, type PredictingOptions } from '../predicting-bundles.ts';
 import { createProgressLine } from '../progress-line.ts';
-import { createPredictors, findWeights, openImageHere, type PredictingOptions } from '../run-inputs.ts';
+import { findWeights, openImageHere } from '../run-inputs.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { pageOf } from '../terminal.ts';
 

@@ -8,9 +8,8 @@ import { showSeconds } from '../../ir/units.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { windowsFeed } from '../../runtime/feed-of.ts';
 import { meanIou, scoreOf } from '../../runtime/metrics.ts';
-import { writeCurve } from '../../runtime/pictures/curve.ts';
 import { keepMeasured, type MeasuredStep, profileOf } from '../../runtime/profile.ts';
-import { pictured, type RunCurves, recordCurves, thinnedCurves } from '../../runtime/run-curves.ts';
+import { type RunCurves, recordCurves, thinnedCurves } from '../../runtime/run-curves.ts';
 import {
   type StepResult,
   type TrainEvent,
@@ -18,19 +17,19 @@ import {
   train,
   unfitHere,
 } from '../../runtime/train.ts';
-import { readWeightNames } from '../../runtime/weight-names.ts';
-import { readWeights, type Weights } from '../../runtime/weights.ts';
 import { planningOf } from '../bundle-planning.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
-import { readSource, wholeNumber } from '../inputs.ts';
+import { readInit } from '../first-weights.ts';
+import { wholeNumber } from '../inputs.ts';
 import { briefInspection } from '../inspection.ts';
 import { mayWrite } from '../may-write.ts';
 import { planJson } from '../plan-json.ts';
-import { many } from '../plan-tables.ts';
 import { createProgressLine } from '../progress-line.ts';
+import { drawRun } from '../run-curve.ts';
 import { checkpointFolder } from '../run-inputs.ts';
 import { type LaunchOptions, runLaunched } from '../run-launched.ts';
 import { prepareValidation, type Validating, type ValidationOptions } from '../run-validation.ts';
+import { percent, validationInWords } from '../run-words.ts';
 import { trainingData } from '../staged-data.ts';
 import { stopOnSignals } from '../stop-signals.ts';
 import { pageOf } from '../terminal.ts';
@@ -64,8 +63,11 @@ export function registerRun(program: Command): void {
       '--timeout <seconds>',
       'how long a device may stand still while another waits for it (default: 300; with a launcher 60)',
     )
-    .option('--curve <file>', 'draw the loss and the scores into a PNG file')
-    .option('--profile <file>', 'time each instruction, for `unetc inspect BUNDLE --profile FILE`')
+    .option('--curve <file>', 'draw the loss and the scores into a PNG file (of a job script: see --profile)')
+    .option(
+      '--profile <file>',
+      'time each instruction and keep the curves, for `unetc inspect BUNDLE --profile FILE`',
+    )
     .option('--json', 'print one JSON line a step')
     .option('--launcher <name>', `what starts the devices: ${launchers.join(', ')}`, 'local')
     .option('--dry-run', 'with a launcher: only write the job script, or print the command')
@@ -129,12 +131,8 @@ async function runHere(folder: string, options: Options): Promise<ExitCode> {
   const seconds = (performance.now() - began) / 1000;
   const { losses } = recorder.curves;
   const curves = thinnedCurves(recorder.curves, options.validation);
-  if (options.curve !== undefined && losses.length > 1) {
-    const { schedule, name } = bundle.plan;
-    const subtitle = `${many(schedule.devices, 'device')}, ${losses.length} steps in ${seconds.toFixed(0)} s`;
-    const drawn = await writeCurve(options.curve, { title: name, subtitle, ...pictured(curves) });
-    if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
-  }
+  const drawn = await drawRun(options.curve, bundle.plan, curves, { steps: losses.length, seconds });
+  if (!drawn.ok) return complain(drawn.diagnostics, new Map(), 3);
   const profiled = writeProfile(bundle, measured, curves, options.profile);
   if (!profiled.ok) return complain(profiled.diagnostics, new Map(), 3);
   report(trained.value, losses, stepSeconds, figures.predicted.stepSeconds, options);
@@ -203,26 +201,6 @@ function warnBeyond({ training }: Model, given = 0): void {
   if (given > steps) complain([diagnose(fault('steps-beyond', { given, steps }))]);
 }
 
-function readInit(model: Model, { init, initNames }: Options): Result<Weights> | undefined {
-  if (initNames === undefined) return init === undefined ? undefined : readWeights(init, model);
-  if (init === undefined)
-    return failure(
-      diagnose(
-        fault('wrong-option', {
-          option: '--init-names',
-          value: initNames,
-          expected: 'an `--init FILE` beside it',
-        }),
-      ),
-    );
-  const text = readSource(initNames);
-  if (!text.ok) return text;
-  const names = readWeightNames(text.value, initNames, model);
-  return names.ok ? readWeights(init, model, names.value) : names;
-}
-
-const percent = (share: number): string => (Number.isNaN(share) ? '-' : `${(100 * share).toFixed(1)} %`);
-
 /** Accuracy over all targets of a step. */
 function inWords({ loss, confusion }: StepResult): string {
   const scores = Object.entries(confusion).map(
@@ -246,8 +224,7 @@ const listeners: {
     const { accuracy, iou, pixels } = score;
     if (json) return print(JSON.stringify({ validation: split, step, accuracy, iou, pixels, best }));
     line.clear();
-    const words = `accuracy ${percent(accuracy)}, mean IoU ${percent(meanIou(score))}`;
-    note(`Step ${step}, ${split}: ${words}${best ? ', the best so far' : ''}`);
+    note(validationInWords({ step, split, accuracy, mean: meanIou(score), best }));
   },
   step: (event, line, { json }) => {
     const { step, loss, seconds, samplesPerSecond, peakBytes, confusion, progress } = event;

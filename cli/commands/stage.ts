@@ -1,10 +1,17 @@
 import type { Command } from 'commander';
-import type { Result } from '../../ir/diagnostics/diagnostic.ts';
+import { type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { openBundle } from '../../runtime/bundle.ts';
 import { complain, type ExitCode, guarded, print } from '../command.ts';
+import { validationAsked } from '../run-validation.ts';
 import { stageInto, trainingData } from '../staged-data.ts';
+import { stagePredictions } from '../staged-predictions.ts';
 
-type Options = { readonly data: string; readonly split: string; readonly output: string };
+type Options = {
+  readonly data: string;
+  readonly split: string;
+  readonly validation?: string;
+  readonly output: string;
+};
 
 export function registerStage(program: Command): void {
   program
@@ -16,6 +23,10 @@ export function registerStage(program: Command): void {
     .argument('<bundle>', 'a folder that `unetc compile` wrote')
     .requiredOption('--data <folder>', 'images/ and labels/, or a data.json')
     .option('--split <name>', 'the part of the data to train on', 'train')
+    .option(
+      '--validation <split>',
+      'also plan the predictions that score that part (predictions/ in the bundle)',
+    )
     .requiredOption('-o, --output <folder>', 'where the arrays go')
     .action(guarded(runStage));
 }
@@ -27,9 +38,18 @@ async function runStage(folder: string, options: Options): Promise<ExitCode> {
   return 0;
 }
 
-async function stage(folder: string, { data: path, split, output }: Options): Promise<Result<string>> {
+async function stage(
+  folder: string,
+  { data: path, split, validation, output }: Options,
+): Promise<Result<string>> {
   const bundle = await openBundle(folder);
   if (!bundle.ok) return bundle;
+  const asked = validationAsked(bundle.value, validation === undefined ? {} : { validation });
+  if (!asked.ok) return asked;
   const data = await trainingData(bundle.value, path, split);
-  return data.ok ? stageInto(data.value, output) : data;
+  if (!data.ok) return data;
+  const scored =
+    validation === undefined ? success(undefined) : stagePredictions(bundle.value, data.value, validation);
+  if (!scored.ok) return scored;
+  return stageInto(data.value, output);
 }

@@ -1,6 +1,6 @@
 /** The time lines as the page draws them: whole nanoseconds, and every text once. */
 
-import { activityOf } from '../../backends/simulator/activities.ts';
+import { activityOf, laneOf } from '../../backends/simulator/activities.ts';
 import { memoryCurve } from '../../backends/simulator/memory-curve.ts';
 import { lanes, type SimulatedRole, type Simulation } from '../../backends/simulator/simulation.ts';
 import { waitingInWords } from '../../backends/simulator/waiting.ts';
@@ -53,10 +53,10 @@ export function timeData(
   return { step: nanoseconds(step), lanes, words: [...words.keys()], roles };
 }
 
-/** All of it on one lane; nobody measures why it waits, nor what is alive. */
+/** On one lane, unless instructions overlap; nobody measures why it waits, nor what is alive. */
 function measuredRole(
   role: Role,
-  { rank, from, to }: DeviceProfile,
+  { rank, from, to, own }: DeviceProfile,
   word: (text: string) => number,
 ): Omit<TimedRole, 'kind'> {
   const bytes = new Map(role.buffers.map((buffer) => [buffer.name, buffer.bytes]));
@@ -66,7 +66,18 @@ function measuredRole(
     events: role.instructions.map((instruction, index): TimedEvent => {
       const [begin, end] = [nanoseconds(at(from, index)), nanoseconds(at(to, index))];
       const title = word(instructionInWords(instruction));
-      return [0, begin, end, begin, activityOf(instruction), index, title, touched(instruction, bytes), -1];
+      const lane = own === undefined ? 0 : lanes.indexOf(laneOf(instruction));
+      return [
+        lane,
+        begin,
+        end,
+        begin,
+        activityOf(instruction),
+        index,
+        title,
+        touched(instruction, bytes),
+        -1,
+      ];
     }),
     moments: [],
     held: [],

@@ -37,10 +37,18 @@ const near: Job = {
   checkpoints: '/runs/1',
 };
 
+const scored = [
+  ...far.args,
+  ...['--validation', 'val', '--validate-every', '25'],
+  ...['--init', '/gpfs/me/summit10k.plan/init-0123456789abcdef.safetensors', '--profile', '/gpfs/me/p.jsonl'],
+];
+
 const texts: Readonly<Record<string, string>> = {
   'summit10k.lsf': lsfScript(far),
   'summit10k.slurm': slurmScript(far),
   'near.slurm': slurmScript({ ...near, resume: true }),
+  'scored.slurm': slurmScript({ ...far, args: scored }),
+  'scored.torchrun': `${torchrunCommandLine(torchrunHere({ ...near, args: scored }))}\n`,
   'nodes.torchrun': `${torchrunEverywhere(far)}\n`,
   'near.torchrun': `${torchrunCommandLine(torchrunHere(near))}\n`,
 };

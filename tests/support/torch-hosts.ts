@@ -2,8 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Told } from '../../runtime/told.ts';
 import { root } from './command-line.ts';
-import type { StepRecord } from './torch-runs.ts';
 
 const script = join(root, 'scripts/hosts.sh');
 
@@ -16,7 +16,7 @@ export function hosts(...words: readonly (string | number)[]): string {
 
 export const addressOf = (host: number): string => `10.77.0.${host}`;
 
-export type HostEnded = { readonly status: number | null; readonly records: readonly StepRecord[] };
+export type HostEnded = { readonly status: number | null; readonly records: readonly Told[] };
 
 /** torchrun on one host. */
 export type Host = {
@@ -64,13 +64,13 @@ export const startOnHosts = (run: HostRun): Host[] =>
   Array.from({ length: run.hosts }, (_, i) => startOnHost(run, i + 1));
 
 function listener() {
-  const records: StepRecord[] = [];
+  const records: Told[] = [];
   const said: { line: string; at: number }[] = [];
   const visitors: ((step: number) => void)[] = [];
   const hear = (line: string): void => {
     if (line.startsWith('unetc_torch')) said.push({ line, at: performance.now() });
     if (!line.startsWith('{"')) return;
-    const record: StepRecord = JSON.parse(line);
+    const record: Told = JSON.parse(line);
     records.push(record);
     if (record.step !== undefined) for (const visit of visitors) visit(record.step);
   };

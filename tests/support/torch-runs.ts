@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { dataDirectory } from '../../runtime/tests/test-data.ts';
+import type { Told } from '../../runtime/told.ts';
 import { root, succeeding } from './command-line.ts';
 
 /** A network without kinks, so that rounding stays rounding; a step takes some milliseconds. */
@@ -41,21 +42,13 @@ export async function compiled(network: string, pins: string, bundle: string): P
 export type TorchRun = {
   readonly process: ChildProcess;
   /** Calls `visit` with each record that it prints. */
-  onRecord(visit: (record: StepRecord) => void): void;
+  onRecord(visit: (record: Told) => void): void;
   readonly ended: Promise<TorchEnded>;
-};
-
-export type StepRecord = {
-  readonly step?: number;
-  readonly loss?: number;
-  readonly metrics?: unknown;
-  readonly done?: boolean;
-  readonly checkpoint?: string;
 };
 
 export type TorchEnded = {
   readonly status: number | null;
-  readonly records: readonly StepRecord[];
+  readonly records: readonly Told[];
   readonly stderr: string;
 };
 
@@ -71,7 +64,7 @@ export type TorchOptions = {
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-const recordOf = (line: string): StepRecord[] => (line.startsWith('{') ? [JSON.parse(line)] : []);
+const recordOf = (line: string): Told[] => (line.startsWith('{') ? [JSON.parse(line)] : []);
 
 /** Starts a training; one rank needs no launcher. */
 export function startTorch(python: string, options: TorchOptions): TorchRun {
@@ -82,7 +75,7 @@ export function startTorch(python: string, options: TorchOptions): TorchRun {
   const env = { ...process.env, OMP_NUM_THREADS: '1', ...environment };
   const child = spawn(python, command, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, stderr] = ['', ''];
-  const visitors: ((record: StepRecord) => void)[] = [];
+  const visitors: ((record: Told) => void)[] = [];
   child.stdout.on('data', (data) => {
     const before = out.lastIndexOf('\n') + 1;
     out += data;
@@ -104,7 +97,7 @@ export const runTorch = (python: string, options: TorchOptions): Promise<TorchEn
 /** Losses by step; throws where the run ended badly. */
 export function lossesOf({ status, records, stderr }: TorchEnded): number[] {
   if (status !== 0) throw new Error(`ended with ${status}:\n${stderr}`);
-  return records.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
+  return records.flatMap(({ loss }) => (loss === undefined ? [] : [loss ?? Number.NaN]));
 }
 
 /** Process ids of the ranks of a run under torchrun. */

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import os
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Tuple
 
 from .errors import Refusal
 
 FORMAT = 3
-PLAN, ORIGINS, MANIFEST = "plan.json", "origins.json", "manifest.json"
+PLAN, ORIGINS, TEXT, MANIFEST = "plan.json", "origins.json", "model.unet", "manifest.json"
 
 
 class BundleError(Refusal):
@@ -21,6 +21,10 @@ class Bundle(NamedTuple):
     origins: Dict
     #: Hash of the model: what a checkpoint belongs to.
     model: str
+    #: Hash of the plan: what a time line belongs to.
+    plan_hash: str
+    #: What the plan was made of: the hash of the text, and what replaced its `let`s.
+    origin: Tuple[str, Dict]
 
 
 def _inside(folder, name):
@@ -62,7 +66,9 @@ def open_bundle(folder):
         if hashlib.sha256(data).hexdigest() != expected:
             raise BundleError(f"{name} of the bundle {folder} is not the file that was compiled")
         texts[name] = data if name in (PLAN, ORIGINS) else None
-    missing = [name for name in (PLAN, ORIGINS) if name not in texts]
+    missing = [name for name in (PLAN, ORIGINS, TEXT) if name not in texts]
     if missing:
         raise BundleError(f"the manifest of {folder} does not name {', '.join(missing)}: compile it again")
-    return Bundle(json.loads(texts[PLAN]), json.loads(texts[ORIGINS]), manifest.get("model", ""))
+    plan, origins, files = json.loads(texts[PLAN]), json.loads(texts[ORIGINS]), manifest["files"]
+    origin = (files[TEXT], manifest.get("sets", {}))
+    return Bundle(plan, origins, manifest.get("model", ""), files[PLAN], origin)

@@ -7,6 +7,7 @@ One safetensors file a step: weights by the names of their parameters, what the 
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 from typing import Dict, NamedTuple
@@ -20,6 +21,10 @@ NEWER = re.compile(r"unetc-checkpoint-(?!1$)\d+")
 NUMBERED = re.compile(r"step-(\d{6,})\.safetensors")
 UNFINISHED = re.compile(r"(step-\d{6,}|best)\.safetensors\.tmp")
 BEST = "best.safetensors"
+
+
+#: Metadata of the best checkpoint: what later scores have to beat.
+SCORE = "note.mean-iou"
 
 
 class Checkpoint(NamedTuple):
@@ -57,7 +62,28 @@ def _checksum(tensors, metadata):
 
 def save(directory, checkpoint, keep):
     """Writes the numbered checkpoint of a step and gives its path; then the oldest go. Raises RunFailed."""
+    path = os.path.join(directory, f"step-{checkpoint.step:06d}.safetensors")
+    _write(path, checkpoint)
+    # Newer ones are torn, or the run would have gone on from them: they do not count.
+    for file, step in [one for one in _numbered(directory) if one[1] <= checkpoint.step][keep:]:
+        with contextlib.suppress(OSError):
+            os.remove(file)
+    return path
+
+
+def save_best(directory, checkpoint, score):
+    """Keeps a checkpoint as the best one, with its score. Raises RunFailed."""
+    _write(os.path.join(directory, BEST), checkpoint, {SCORE: _number(score)})
+
+
+def _number(value):
+    """As JavaScript writes it."""
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _write(path, checkpoint, notes=None):
     metadata = {
+        **(notes or {}),
         "format": FORMAT,
         "step": str(checkpoint.step),
         "position": str(checkpoint.step * checkpoint.batch),
@@ -65,16 +91,10 @@ def save(directory, checkpoint, keep):
         "model": checkpoint.model,
     }
     metadata["checksum"] = _checksum(checkpoint.tensors, metadata)
-    path = os.path.join(directory, f"step-{checkpoint.step:06d}.safetensors")
     try:
         write_safely(path, encode(checkpoint.tensors, metadata))
     except OSError as error:
         raise RunFailed(f"{path} cannot be written: {error.strerror}") from None
-    # Newer ones are torn, or the run would have gone on from them: they do not count.
-    for file, step in [one for one in _numbered(directory) if one[1] <= checkpoint.step][keep:]:
-        with contextlib.suppress(OSError):
-            os.remove(file)
-    return path
 
 
 def prepare(directory):
@@ -111,13 +131,27 @@ def newest(directory, model, warn):
     One that is whole but cannot be used is an error: going on from an older one would be worse than to ask.
     """
     for file, _ in _numbered(directory):
-        try:
-            step, tensors = _read(file, model)
-        except TensorError as error:
-            warn(f"{file} is incomplete and skipped: {error}")
-            continue
-        return file, step, tensors
+        read = _whole(file, model, warn)
+        if read is not None:
+            metadata, tensors = read
+            return file, int(metadata["step"]), tensors
     return None
+
+
+def best_score(directory, model, warn):
+    """The mean intersection over union that the best checkpoint had; a damaged one counts as none."""
+    file = os.path.join(directory, BEST)
+    read = _whole(file, model, warn) if os.path.exists(file) else None
+    return -math.inf if read is None else float(read[0].get(SCORE, -math.inf))
+
+
+def _whole(file, model, warn):
+    """Metadata and tensors, or None where the file is damaged."""
+    try:
+        return _read(file, model)
+    except TensorError as error:
+        warn(f"{file} is incomplete and skipped: {error}")
+        return None
 
 
 def _read(file, model):
@@ -130,7 +164,7 @@ def _read(file, model):
         raise TensorError("its contents do not match its checksum")
     if metadata.get("model") != model:
         raise Refusal(f"{file} belongs to another model than this bundle")
-    return int(metadata["step"]), tensors
+    return metadata, tensors
 
 
 def _own_checksum(tensors, metadata):

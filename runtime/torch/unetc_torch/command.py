@@ -17,7 +17,7 @@ from .control import DistributedControl, LocalControl
 from .device import DTYPES, Device
 from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
-from .launch import join, place
+from .launch import join, place, restarts
 from .local import LocalCommunicator, LocalPost
 from .memory import keep_memory
 from .profile import Profile
@@ -25,6 +25,7 @@ from .ranks import rank_count, seat_of
 from .states import fitting
 from .tensors import TensorError, read_tensors
 from .training import Training
+from .validation import Validation, open_scenes
 from .windows import Windows
 
 
@@ -50,6 +51,8 @@ def arguments(bundle):
     source.add_argument("--data", help="folder that `unetc stage` wrote: windows are drawn from its images")
     source.add_argument("--feeds", help="folder with INPUT.npy for each image and target: whole batches")
     parser.add_argument("--split", default="train", help="the part of the data to train on")
+    parser.add_argument("--validation", help="part of the data that is scored between steps; the best weights are kept")
+    parser.add_argument("--validate-every", type=positive, default=50, help="steps between two scores")
     parser.add_argument("--init", help="first weights, safetensors; else those the seed gives")
     parser.add_argument("--steps", type=count, help="steps in all (default: what the model says)")
     parser.add_argument("--checkpoint", help="folder for checkpoints; rank 0 reads and writes it")
@@ -58,7 +61,7 @@ def arguments(bundle):
     parser.add_argument("--resume", action="store_true", help="go on from the newest valid checkpoint")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
-    parser.add_argument("--profile", help="file for a time line of each step; of several ranks out.RANK.ending")
+    parser.add_argument("--profile", help="file for time lines of the last steps; of several ranks out.RANK.ending")
     parser.add_argument("--timeout", type=float, default=60, help="seconds that any wait for another rank may last")
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--dump", help="npz file for losses, gradients and states; of several ranks out.RANK.npz")
@@ -120,10 +123,20 @@ def first_weights(file, plan):
         raise Refusal(str(error)) from None
 
 
+def scenes_of(given, bundle):
+    """What `--validation` scores, if it is asked for."""
+    if given.validation is None:
+        return None
+    if given.feeds:
+        raise Refusal("--validation needs --data: feeds have no splits")
+    return open_scenes(given.bundle, bundle, given.data, given.validation)
+
+
 def train(given):
     torch.set_num_threads(given.threads)
     bundle = open_bundle(given.bundle)
     plan = bundle.plan
+    scenes = scenes_of(given, bundle)
     feeds = Feeds(given.feeds, plan["model"]) if given.feeds else Windows(given.data, plan["model"], given.split)
     weights = first_weights(given.init, plan)
     here = place(rank_count(plan))
@@ -134,9 +147,14 @@ def train(given):
     device = Device(plan, bundle.origins, here.rank, communicator, feeds, given.dtype, weights, where)
     device.keeps_gradients = given.dump is not None
     if given.profile:
-        device.profile = Profile(own_path(given.profile, here), device)
-    training = Training(device, control, bundle, given)
-    training.run()
+        goes_on = given.resume or restarts() > 0
+        device.profile = Profile(own_path(given.profile, here), device, bundle.plan_hash, goes_on)
+    validation = scenes and Validation(scenes, given.validation, given.validate_every, device, control)
+    training = Training(device, control, bundle, given, validation)
+    try:
+        training.run()
+    finally:
+        device.profile.write()
     if given.dump:
         np.savez(own_path(given.dump, here), **results(device, training.losses))
     control.end()

@@ -45,6 +45,16 @@ def _histogram(places, size):
     return torch.zeros(size, dtype=torch.long, device=places.device).scatter_add_(0, places, torch.ones_like(places))
 
 
+def confusion(labels, predicted, classes):
+    """Cells by labelled (rows) and predicted class (columns)."""
+    matrix = 0
+    for some, others in zip(labels.reshape(-1).split(COUNTED), predicted.reshape(-1).split(COUNTED)):
+        # Those that are not labelled are counted behind the matrix.
+        places = torch.where(some < classes, some.long() * classes + others, classes * classes)
+        matrix = matrix + _histogram(places, classes * classes + 1)[:-1].reshape(classes, classes)
+    return matrix
+
+
 def count(device, one):
     source = device.inputs[one["source"]]["source"]
     classes = device.inputs[source["target"]]["source"].get("classes")
@@ -90,17 +100,16 @@ def metric(device, one):
     classes = device.inputs[one["target"]]["source"].get("classes")
     if classes is None:
         return
-    matrix = 0
-    cells = [_owned(device, one[name]).split(COUNTED) for name in ("labels", "predicted")]
-    for labels, predicted in zip(*cells):
-        # Those that are not labelled are counted behind the matrix.
-        places = torch.where(labels < classes, labels.long() * classes + predicted, classes * classes)
-        matrix = matrix + _histogram(places, classes * classes + 1)[:-1].reshape(classes, classes)
+    labels, predicted = (_owned(device, one[name]) for name in ("labels", "predicted"))
+    matrix = confusion(labels, predicted, classes)
     device.confusion[one["target"]] = device.confusion.get(one["target"], 0) + matrix
 
 
 def store(device, one):
-    raise NotImplementedError("store is of predictions, which this executor does not carry out yet")
+    """Where the cells lie in the whole output, and what they are."""
+    name = one["from"]
+    box = device.held_box(name)
+    device.stored[one["output"]] = (device.in_value(name, box), device.read(name)[slices(device.box(name), box)])
 
 
 def report(device, one):

@@ -2,8 +2,8 @@
 
 import torch
 
-from .device import words
 from .errors import RunFailed
+from .holder import words
 from .instructions import LOCAL
 from .meetings import MEETINGS
 
@@ -26,9 +26,25 @@ def run_step(device, step, timeout=TIMEOUT):
                 _perform(device, index, one)
             device.finish_step(timeout)
     except Exception as error:
-        index, one = device.at
-        where = f"rank {device.rank} ({device.role['name']}), step {step}, instruction {index}, {words(one)}"
-        raise InstructionError(f"{where}: {error}") from error
+        raise _named(device, device.rank, f"step {step}", error) from error
+
+
+def run_tile(device, rank, area, tile):
+    """A tile of an area that is predicted; nothing meets in it."""
+    try:
+        with torch.no_grad():
+            device.begin_tile(area, tile)
+            for index, one in enumerate(device.role["instructions"]):
+                device.at = (index, one)
+                LOCAL[one["do"]](device, one)
+    except Exception as error:
+        raise _named(device, rank, f"area {area} of the validation, tile {tile}", error) from error
+
+
+def _named(device, rank, doing, error):
+    index, one = device.at
+    where = f"rank {rank} ({device.role['name']}), {doing}, instruction {index}, {words(one)}"
+    return InstructionError(f"{where}: {error}")
 
 
 def _perform(device, index, one):

@@ -1,5 +1,8 @@
 """Scores from counts of labelled (rows) against predicted classes (columns), as in `runtime/metrics.ts`."""
 
+import functools
+import operator
+
 
 def _share(part, whole):
     """None, which is JSON's word for it, where there is nothing to count."""
@@ -17,6 +20,16 @@ def score(matrix):
         "iou": [_share(*pair) for pair in zip(right, unions)],
         "pixels": int(pixels),
     }
+
+
+def mean_iou(scores):
+    """Of the classes that occur; None if none does. Added as `runtime/metrics.ts` does, so that both have the same bits."""
+    known = [one for one in scores["iou"] if one is not None]
+    return _share(functools.reduce(operator.add, known, 0), len(known))
+
+
+def square(numbers, classes):
+    return [numbers[row * classes : (row + 1) * classes] for row in range(classes)]
 
 
 class Tables:
@@ -37,5 +50,5 @@ class Tables:
         found, rest = {}, list(numbers)
         for name, count in self.classes.items():
             own, rest = rest[: count**2], rest[count**2 :]
-            found[name] = score([own[row * count : (row + 1) * count] for row in range(count)])
+            found[name] = score(square(own, count))
         return found

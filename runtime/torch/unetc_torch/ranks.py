@@ -21,26 +21,40 @@ def stages_of(plan):
     return max([1] + [chunk["stage"] + 1 for chunk in plan["schedule"]["chunks"]])
 
 
+def place_count(plan):
+    """Devices of one stage of one replica; of a prediction, its tiles."""
+    return math.prod(places_of(plan))
+
+
 def rank_count(plan):
-    return plan["schedule"]["replicas"] * stages_of(plan) * math.prod(places_of(plan))
+    return plan["schedule"]["replicas"] * stages_of(plan) * place_count(plan)
+
+
+def tile_seat(plan, tile):
+    """A prediction has a seat for each of its tiles, whoever carries it out."""
+    return Seat(0, 0, _place(plan, tile))
 
 
 def seat_of(plan, rank):
-    counts = places_of(plan)
-    row, rest = divmod(rank, math.prod(counts))
-    place = []
-    for count in reversed(counts):
-        rest, index = divmod(rest, count)
-        place.insert(0, index)
+    row, rest = divmod(rank, place_count(plan))
     replica, stage = divmod(row, stages_of(plan))
-    return Seat(replica, stage, tuple(place))
+    return Seat(replica, stage, _place(plan, rest))
+
+
+def _place(plan, number):
+    """Its index on each axis."""
+    place = []
+    for count in reversed(places_of(plan)):
+        number, index = divmod(number, count)
+        place.insert(0, index)
+    return tuple(place)
 
 
 def rank_of(plan, seat):
     index = 0
     for count, one in zip(places_of(plan), seat.place):
         index = index * count + one
-    return (seat.replica * stages_of(plan) + seat.stage) * math.prod(places_of(plan)) + index
+    return (seat.replica * stages_of(plan) + seat.stage) * place_count(plan) + index
 
 
 def role_of(plan, seat):

@@ -52,5 +52,19 @@ def spread(device, control, arrays):
             device.write(state["buffer"], device.tensor(array))
 
 
+def weights_everywhere(device, control, arrays):
+    """All weights by their parameters, on every device: its own, and those of other stages, which rank 0 has."""
+    plan, found = device.plan, {}
+    states = [one for one in plan["states"] if one["slot"] == "weight"]
+    if stages_of(plan) == 1:
+        return {one["parameter"]: device.read(one["buffer"]) for one in states}
+    for state in states:
+        array = arrays[state_name(state)] if control.rank == 0 else device.blank(state)
+        array = control.broadcast(array)
+        own = state["buffer"] in device.buffers
+        found[state["parameter"]] = device.read(state["buffer"]) if own else device.tensor(array)
+    return found
+
+
 def first_not_finite(arrays):
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)

@@ -9,24 +9,30 @@ from . import checkpoint
 from .errors import EndedElsewhere, Refusal, RunFailed
 from .interpreter import run_step
 from .launch import restarts
-from .metrics import Tables
+from .metrics import Tables, mean_iou
 from .states import first_not_finite, fitting, gather, spread
 from .stop import Stop
 
+
 class Training:
-    def __init__(self, device, control, bundle, options):
+    def __init__(self, device, control, bundle, options, validation=None):
         self.device, self.control, self.bundle, self.options = device, control, bundle, options
+        self.validation = validation
         training = bundle.plan["model"]["training"]
         self.batch, self.seed = training["batch"], training["seed"]
         self.total = options.steps if options.steps is not None else training["steps"]
         self.losses, self.saved = [], None
+        #: Mean intersection over union that a validation has to beat.
+        self.best = -math.inf
         self.tables = Tables(bundle.plan["model"])
 
     # What rank 0 says
 
     def tell(self, record):
         if self.control.rank == 0:
-            print(json.dumps(record), flush=True)
+            text = json.dumps(record)
+            print(text, flush=True)
+            self.device.profile.tell(text)
 
     def warn(self, text):
         print(f"unetc_torch: warning: {text}", file=sys.stderr, flush=True)
@@ -47,27 +53,29 @@ class Training:
         return result
 
     def _find(self):
-        """The checkpoint to go on from `(step, arrays, file)`, if there is one."""
+        """The checkpoint to go on from `(step, arrays, file)`, if there is one; and the best score so far."""
         folder, plan = self.options.checkpoint, self.bundle.plan
         checkpoint.prepare(folder)
         if not (self.options.resume or restarts() > 0):
             found = checkpoint.any_in(folder)
             if found is None:
-                return None
+                return None, -math.inf
             raise Refusal(f"{folder} already holds checkpoints ({found}): go on from them with --resume")
         found = checkpoint.newest(folder, self.bundle.model, self.warn)
+        best = checkpoint.best_score(folder, self.bundle.model, self.warn)
         if found is None:
-            return None
+            return None, best
         file, step, tensors = found
         shapes = {one["name"]: one["dims"] for one in plan["model"]["parameters"]}
-        return step, fitting(plan["states"], shapes, tensors, file), file
+        return (step, fitting(plan["states"], shapes, tensors, file), file), best
 
     def _resume(self):
         """Steps that are done already."""
         if self.options.checkpoint is None:
             return 0
-        found = self._on_first(self._find)
-        step = int(self.control.sum([found[0] if found else 0])[0])
+        found, best = self._on_first(self._find) or (None, 0)
+        step, self.best = self.control.sum([found[0] if found else 0, best])
+        step = int(step)
         if step > 0:
             spread(self.device, self.control, found[1] if found else None)
         if found:
@@ -83,6 +91,9 @@ class Training:
         while step < self.total and not stopped:
             stopped = self._step(step, stop)
             step += 1
+            # Before the checkpoint: who resumes from that has nothing to make up for.
+            if self._is_scored(step) and not stopped:
+                stopped = self._validate(step, stop)
             if self._is_due(step) and step < self.total and not stopped:
                 self._save(step)
         self._save(step)
@@ -121,6 +132,28 @@ class Training:
     def _last_good(self):
         return f"the last good checkpoint is {self.saved}" if self.saved else "there is no checkpoint yet"
 
+    # Scores
+
+    def _is_scored(self, step):
+        return self.validation is not None and self.validation.is_due(step, self.total)
+
+    def _validate(self, step, stop):
+        """Scores the weights after `step` steps, and keeps the best ones; True where it was stopped."""
+        arrays = gather(self.device, self.control)
+        self._on_first(lambda: self._expect_finite(step, arrays))
+        scores = self.validation.score(arrays, stop)
+        if scores is None:
+            return True
+        reached = mean_iou(scores)
+        better = reached is not None and reached > self.best
+        if better:
+            self.best = reached
+            if self.options.checkpoint is not None:
+                one = self._checkpoint(step, arrays)
+                self._on_first(lambda: checkpoint.save_best(self.options.checkpoint, one, reached))
+        self.tell({"validation": self.validation.split, "step": step, **scores, "best": better})
+        return False
+
     # Ends
 
     def _is_due(self, step):
@@ -133,8 +166,13 @@ class Training:
         self.saved = self._on_first(lambda: self._write(step, arrays)) or self.saved
 
     def _write(self, step, arrays):
+        self._expect_finite(step, arrays)
+        return checkpoint.save(self.options.checkpoint, self._checkpoint(step, arrays), self.options.keep)
+
+    def _expect_finite(self, step, arrays):
         spoilt = first_not_finite(arrays)
         if spoilt is not None:
             raise RunFailed(f"after {step} steps {spoilt} is not finite; {self._last_good()}")
-        one = checkpoint.Checkpoint(step, self.seed, self.batch, self.bundle.model, arrays)
-        return checkpoint.save(self.options.checkpoint, one, self.options.keep)
+
+    def _checkpoint(self, step, arrays):
+        return checkpoint.Checkpoint(step, self.seed, self.batch, self.bundle.model, arrays)
