@@ -1,8 +1,8 @@
 /**
  * Jobs for the Slurm that `slurm-check.sh` starts: `unetc run --launcher slurm` writes the script and gives it to
  * `sbatch`. One job nobody disturbs; of one a rank is killed with SIGKILL, so that the script starts all of them
- * again; one gets USR1, as before its time limit, and is submitted again with `--resume`. All three must end with the
- * same weights, bit for bit.
+ * again; one gets USR1, as before its time limit, and is submitted again with `--resume`. All three score while they train,
+ * and must end with the same weights and the same best weights, bit for bit.
  *
  *   node --import tsx scripts/slurm-jobs.ts FOLDER
  */
@@ -32,7 +32,7 @@ const call = (program: string, ...words: string[]): string =>
 /** Submits a run and gives the job's number. */
 async function submitted(checkpoints: string, more = ''): Promise<string> {
   const cores = `--cpu --cores 1 --python ${python} --preamble ${inFolder('site.sh')}`;
-  const run = `run ${bundle} --data ${data} --steps ${STEPS} --checkpoint-every 20 --timeout 30`;
+  const run = `run ${bundle} --data ${data} --steps ${STEPS} --checkpoint-every 20 --timeout 30 --validation train --validate-every ${STEPS / 3}`;
   const said = await succeeding(
     `${run} --launcher slurm ${cores} --stage ${inFolder('data')} --checkpoint ${inFolder(checkpoints)}${more}`,
   );
@@ -75,16 +75,19 @@ const expect = (right: boolean, words: string): void => {
   if (!right) problems.push(words);
 };
 
-const last = (checkpoints: string): Buffer | undefined => {
-  const file = join(inFolder(checkpoints), `step-${String(STEPS).padStart(6, '0')}.safetensors`);
+const fileOf = (checkpoints: string, name: string): Buffer | undefined => {
+  const file = join(inFolder(checkpoints), `${name}.safetensors`);
   return existsSync(file) ? readFileSync(file) : undefined;
 };
 const expectSame = (checkpoints: string): void => {
-  const [found, right] = [last(checkpoints), last('calm')];
-  expect(
-    found !== undefined && right !== undefined && found.equals(right),
-    '  the same weights, bit for bit',
-  );
+  for (const [name, words] of [
+    [`step-${String(STEPS).padStart(6, '0')}`, 'weights'],
+    ['best', 'best weights by validation'],
+  ] as const) {
+    const [found, right] = [fileOf(checkpoints, name), fileOf('calm', name)];
+    const same = found !== undefined && right !== undefined && found.equals(right);
+    expect(same, `  the same ${words}, bit for bit`);
+  }
 };
 
 const calm = await submitted('calm');
@@ -93,6 +96,12 @@ const losses = [...logOf(calm).matchAll(/"loss": ([\d.e-]+)/g)].map(([, loss]) =
 expect(
   state(calm) === 'COMPLETED' && losses.length === STEPS && (losses.at(-1) ?? 1) < (losses[0] ?? 0),
   `job ${calm}: ${state(calm)}, ${losses.length} steps, loss ${losses[0]?.toFixed(4)} to ${losses.at(-1)?.toFixed(4)}`,
+);
+
+const scores = [...logOf(calm).matchAll(/"validation": "train", "step": (\d+), "accuracy": ([\d.]+)/g)];
+expect(
+  scores.map(([, step]) => step).join() === [STEPS / 3, (2 * STEPS) / 3, STEPS].join(),
+  `  scored after ${scores.map(([, step, accuracy]) => `${step} steps (accuracy ${accuracy})`).join(', ')}`,
 );
 
 const killed = await submitted('killed');

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from .errors import Refusal
 
@@ -23,8 +23,8 @@ class Bundle(NamedTuple):
     model: str
     #: Hash of the plan: what a time line belongs to.
     plan_hash: str
-    #: What the plan was made of: the hash of the text, and what replaced its `let`s.
-    origin: Tuple[str, Dict]
+    #: What the plan was made of: the hash of the text, if it is there, and what replaced its `let`s.
+    origin: Tuple[Optional[str], Dict]
 
 
 def _inside(folder, name):
@@ -66,9 +66,9 @@ def open_bundle(folder):
         if hashlib.sha256(data).hexdigest() != expected:
             raise BundleError(f"{name} of the bundle {folder} is not the file that was compiled")
         texts[name] = data if name in (PLAN, ORIGINS) else None
-    missing = [name for name in (PLAN, ORIGINS, TEXT) if name not in texts]
+    missing = [name for name in (PLAN, ORIGINS) if name not in texts]
     if missing:
         raise BundleError(f"the manifest of {folder} does not name {', '.join(missing)}: compile it again")
     plan, origins, files = json.loads(texts[PLAN]), json.loads(texts[ORIGINS]), manifest["files"]
-    origin = (files[TEXT], manifest.get("sets", {}))
+    origin = (files.get(TEXT), manifest.get("sets", {}))
     return Bundle(plan, origins, manifest.get("model", ""), files[PLAN], origin)
