@@ -157,8 +157,13 @@ const valueIn = (role: Role, name: string): string =>
   role.buffers.find((one) => one.name === name)?.value ?? '';
 
 type Adding = Extract<Instruction, { do: 'paste' | 'accumulate' }>;
-const isShare = (it: Instruction, role: Role): it is Adding =>
-  (it.do === 'paste' || it.do === 'accumulate') && readStripName(valueIn(role, it.from))?.kind === 'share';
+const adds =
+  (...kinds: readonly string[]) =>
+  (it: Instruction, role: Role): it is Adding =>
+    (it.do === 'paste' || it.do === 'accumulate') &&
+    kinds.includes(readStripName(valueIn(role, it.from))?.kind ?? '');
+const isShare = adds('share', 'own');
+const isOwn = adds('own');
 const isStrip = (it: Instruction) => it.do === 'run' && it.why === 'strip';
 const ofKind = (kind: string) => (op: Op) =>
   readStripName(op.output)?.kind === kind && op.type.kind === 'map';
@@ -167,6 +172,16 @@ const shifted = (op: Op, axis: number): Op =>
   op.type.kind === 'map'
     ? ({ ...op, type: { ...op.type, box: op.type.box.map((r, i) => (i === axis ? shift(r, 1) : r)) } } as Op)
     : op;
+
+/** Of what a strip is scored on, both the labels and what is predicted, the last row is left out. */
+const fewerRows = (op: Op): Op => {
+  const [r, ...rest] = op.type.kind === 'map' ? op.type.box : [];
+  const isScored = op.kind === 'crop' && op.output.startsWith('truth~rows');
+  if (!isScored || op.type.kind !== 'map' || r === undefined || r.to - r.from < 2) return op;
+  const [[lo, hi] = [0, 0], ...others] = op.attrs.sides;
+  const box = [{ from: r.from, to: r.to - 1 }, ...rest];
+  return { ...op, attrs: { sides: [[lo, hi + 1], ...others] }, type: { ...op.type, box } };
+};
 
 const mutations: Readonly<Record<string, Mutation>> = {
   'lose a share': inInstruction(isShare, () => []),
@@ -224,6 +239,43 @@ const mutations: Readonly<Record<string, Mutation>> = {
   ),
   'shift what a strip computes again': inOp(ofKind('strip'), (op) => shifted(op, 0)),
   'shift a share': inOp(ofKind('share'), (op) => shifted(op, 1)),
+  'lose a part of a loss or a prediction': inInstruction(isOwn, () => []),
+  'add a part of a loss or a prediction twice': inInstruction(
+    (it, role) => isOwn(it, role) && !it.first,
+    (it) => [it, it],
+  ),
+  'shift a prediction': inOp(ofKind('own'), (op) => shifted(op, 0)),
+  'hold the prediction of a strip against all labels': inOp(
+    (op) => op.kind === 'cross_entropy' && readStripName(op.output)?.kind === 'own',
+    (op) => ({ ...op, inputs: op.inputs.map((name, i) => (i === 1 ? 'truth' : name)) }) as Op,
+  ),
+  'sum the loss over fewer rows': (plan) => ({
+    ...plan,
+    segments: plan.segments.map((segment) => ({
+      ...segment,
+      graph: { ...segment.graph, ops: segment.graph.ops.map(fewerRows) },
+    })),
+  }),
+  'take a metric before the last strip': inInstruction(
+    (it, role) => isOwn(it, role) && it.do === 'paste' && !it.first,
+    (it, role) => {
+      const metric = role.instructions.find((one) => one.do === 'metric');
+      return metric === undefined ? [it] : [metric, it];
+    },
+  ),
+  'compute the loss before the last strip': (plan) => ({
+    ...plan,
+    roles: plan.roles.map((role) => {
+      const loss = role.instructions.findLastIndex((it) => isOwn(it, role) && it.do === 'accumulate');
+      const total = role.instructions.findIndex(
+        (it, i) => i > loss && it.do === 'accumulate' && !isShare(it, role),
+      );
+      const instructions = [...role.instructions];
+      const [moved] = instructions.splice(total, 1);
+      if (moved !== undefined) instructions.splice(loss, 0, moved);
+      return { ...role, instructions };
+    }),
+  }),
   'give the strips more rows to do': (plan) => ({
     ...plan,
     schedule: { ...plan.schedule, strips: plan.schedule.strips.map((one) => ({ ...one, count: 1 })) },
@@ -279,7 +331,7 @@ for (const [name, mutate] of Object.entries(mutations))
 
 test('a fault names the role, the instruction and the share', () => {
   const role = at(sound.roles, 0);
-  const index = role.instructions.findIndex((it) => it.do === 'paste');
+  const index = role.instructions.findIndex((it) => it.do === 'paste' && adds('share')(it, role));
   const broken = {
     ...sound,
     roles: replaceAt(sound.roles, 0, { ...role, instructions: replaceAt(role.instructions, index) }),

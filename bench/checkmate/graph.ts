@@ -3,7 +3,7 @@
  * a convolution with its ReLU is one node, and so is the loss; the backward node of v reads what v reads, v, and the
  * backward nodes of its readers, and gives a value as large as all that v reads.
  */
-import { at } from '../../ir/box.ts';
+import { at, type Range, range } from '../../ir/box.ts';
 import type { Tape, TapeStep, TapeValue } from '../../passes/decide/recompute-tape.ts';
 
 export type Node = {
@@ -15,8 +15,8 @@ export type Node = {
   /** The forward node, this one or that of which it is the backward node. */
   readonly of: number;
   readonly rows: number;
-  /** Rows of what it reads that so many rows of it are made of, at most. */
-  readonly reach: (rows: number) => number;
+  /** Rows of what it reads that rows of it are made of; they may leave the image. */
+  readonly reach: (rows: Range) => Range;
 };
 
 /** In an order in which each comes after what it reads; `forward` nodes first. */
@@ -59,23 +59,29 @@ class Builder {
   conv(name: string, from: readonly Map[], size: Size, kernel = 3, image = 0): Map {
     const channels = from.reduce((sum, one) => sum + one.channels, image);
     const cells = size.rows * size.columns;
+    const margin = (kernel - 1) / 2;
     const flops = 2 * kernel ** 2 * channels * size.channels * cells;
-    return this.add(name, from, size, flops, (rows) => rows + kernel - 1, 4 * image * cells);
+    return this.add(
+      name,
+      from,
+      size,
+      flops,
+      (rows) => range(rows.from - margin, rows.to + margin),
+      4 * image * cells,
+    );
   }
 
   pool(name: string, from: Map): Map {
     const to = { channels: from.channels, rows: from.rows / 2, columns: from.columns / 2 };
-    return this.add(name, [from], to, 4 * to.channels * to.rows * to.columns, (rows) => 2 * rows);
+    return this.add(name, [from], to, 4 * to.channels * to.rows * to.columns, (rows) =>
+      range(2 * rows.from, 2 * rows.to),
+    );
   }
 
   up(name: string, from: Map): Map {
     const to = { channels: from.channels / 2, rows: from.rows * 2, columns: from.columns * 2 };
-    return this.add(
-      name,
-      [from],
-      to,
-      2 * from.channels * to.channels * to.rows * to.columns,
-      (rows) => Math.ceil(rows / 2) + 1,
+    return this.add(name, [from], to, 2 * from.channels * to.channels * to.rows * to.columns, (rows) =>
+      range(Math.floor(rows.from / 2), Math.ceil(rows.to / 2)),
     );
   }
 

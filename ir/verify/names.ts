@@ -52,7 +52,11 @@ function meaningAt(
   const meaning = (name: string, depth = 0): string | undefined => {
     if (known.has(name)) return name;
     const strip = readStripName(name);
-    if (strip?.kind === 'strip') return meaning(strip.value, depth + 1);
+    if (strip?.kind === 'strip' || strip?.kind === 'own') {
+      // A piece that strips alone cut out has its source under its name there.
+      const value = meaning(strip.value, depth + 1);
+      if (value !== undefined) return value;
+    }
     const first = name.endsWith(again)
       ? name.slice(0, -again.length)
       : isInSweep(name)
@@ -73,5 +77,5 @@ function meaningAt(
 /** The op of the model that a local op carries out, be it for the first time or again. */
 export function carriedOut(model: Model): (output: string) => Model['ops'][number] | undefined {
   const byOutput = new Map(model.ops.map((op) => [op.output, op]));
-  return (output) => byOutput.get(outOfSweep(output).replace(/~(again|part|strip\d+\.\d+)$/, ''));
+  return (output) => byOutput.get(outOfSweep(output).replace(/~(again|part|(strip|own)\d+\.\d+)$/, ''));
 }

@@ -3,7 +3,7 @@
  * op of the model the cells an operand is held on are those the op reads, and padding stands exactly where
  * the image ends; labels and predictions are those of the owned cells, which partition each value.
  */
-import { at, type Box, extents, sameBox, shiftBox } from '../box.ts';
+import { at, type Box, extents, intersect, sameBox, shiftBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Op } from '../graph.ts';
 import { extentOf, insideImage, isSpatial, modelTypes, regionOf } from '../intervals.ts';
@@ -178,6 +178,7 @@ function opFaults(
   if (op.kind !== global.kind) return [wrongRegion(place, op.output, op.kind, global.kind)];
   const facts = ops[global.kind] as OpDefinition<OpKind>;
   const out = cellsOf(op.output);
+  const inStrip = readStripName(op.output) !== undefined;
   const operands = global.inputs.flatMap((name, operand): Diagnostic[] => {
     const type = globalTypes.get(name);
     if (!isSpatial(type))
@@ -187,10 +188,14 @@ function opFaults(
     const local = at(op.inputs, operand);
     if (globalName(local) !== name) return [wrongRegion(place, op.output, local, `${name} or a part of it`)];
     const held = cellsOf(local);
-    const region = (axis: number) =>
-      facts.sumsOwnedCells || facts.wholeExtent || out === undefined
-        ? owners.owned(name, axis, at(tile, axis))
+    const region = (axis: number) => {
+      const owned = owners.owned(name, axis, at(tile, axis));
+      // Which rows strips sum over, and that these are all of them together, `verifyStrips` tells.
+      if (facts.sumsOwnedCells && inStrip && axis === 0 && held?.[0]) return intersect(held[0], owned);
+      return facts.sumsOwnedCells || facts.wholeExtent || out === undefined
+        ? owned
         : insideImage(regionOf(global, axis, at(out, axis), operand), extentOf(type, axis));
+    };
     const needed = tile.map((_, axis) => region(axis));
     const enough =
       held !== undefined &&

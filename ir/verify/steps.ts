@@ -103,6 +103,7 @@ function metricFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
   role.instructions.forEach((it, index) => {
     if (it.do === 'run' || it.do === 'load')
       for (const name of at(uses, index).writes) madeAt.set(name, `${it.micro} ${partOf(name)}`);
+    if (it.do === 'paste') madeAt.set(it.into, madeAt.get(it.from) ?? '');
     if (it.do !== 'metric') return;
     const output = model.outputs.find(({ name }) => name === it.target);
     const fits =

@@ -1,12 +1,15 @@
 /**
  * Strips: together they go back through every row of what leaves them once, each gives one share of every cotangent
- * and gradient, and each share is added once, in its place, before anybody reads the sum. That they compute again
- * what the network computes is checked with all other regions.
+ * and gradient, and each share is added once, in its place, before anybody reads the sum. So it is with losses and
+ * predictions that are made in strips alone. That strips compute what the network computes is checked with all other
+ * regions.
  */
 import { at, type Box, isEmpty, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
+import type { Graph } from '../graph.ts';
+import type { Model } from '../model.ts';
 import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
-import { readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
+import { ownOf, readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
 import type { Value } from '../type.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment, RoleCheck } from './indexed.ts';
 import { placeOf } from './lives.ts';
@@ -18,11 +21,13 @@ const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-
 
 const isAdding = (it: Instruction): it is Adding => it.do === 'paste' || it.do === 'accumulate';
 
-/** Buffers in which the shares of strips are added up. */
+/** Buffers in which what strips give is added up. */
 export function stripSums({ role, buffers }: IndexedRole): ReadonlySet<string> {
-  const isShare = (name: string) => readStripName(buffers.get(name)?.value ?? '')?.kind === 'share';
+  const isShare = (name: string) => isGiven(readStripName(buffers.get(name)?.value ?? ''));
   return new Set(role.instructions.flatMap((it) => (isAdding(it) && isShare(it.from) ? [it.into] : [])));
 }
+
+const isGiven = (name: StripName | undefined): boolean => name?.kind === 'share' || name?.kind === 'own';
 
 /** One run of a strip. */
 type Site = {
@@ -58,6 +63,7 @@ function siteFaults(index: IndexedPlan, one: IndexedRole, sites: readonly Site[]
       ...countFaults(plan, group),
       ...rowFaults(plan, group, meaning),
       ...shareFaults(index, one, group, added),
+      ...ownFaults(plan, one, group, added),
     ]),
     ...sites.flatMap((site) => labelFaults(plan, site, meaning)),
   ];
@@ -113,24 +119,32 @@ function countFaults({ schedule }: Plan, group: readonly Site[]): Diagnostic[] {
 
 /** The rows of cotangents and of labels that the strips read partition those that there are. */
 function rowFaults(plan: Plan, group: readonly Site[], meaning: Meaning): Diagnostic[] {
-  const targets = new Set(
-    plan.model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
-  );
+  const targets = targetsOf(plan.model);
   const shared = (name: string) => meaning(name) === undefined || targets.has(meaning(name) ?? '');
   const names = new Set(group.flatMap(({ segment }) => namesOf(segment.graph.inputs)).filter(shared));
   return [...names].flatMap((name) =>
-    unevenSites(group, name).map(({ place }) =>
-      wrong(place, `the strips do not go once through every row of \`${name}\``),
+    unevenSites(group, wholeIn(group, name), (site) => rowsRead(site, name)).map((site) =>
+      unevenly(site, name),
     ),
   );
 }
 
+const unevenly = ({ place }: Site, name: string): Diagnostic =>
+  wrong(place, `the strips do not go once through every row of \`${name}\``);
+
+/** All cells that there are of what strips are given. */
+const wholeIn = (group: readonly Site[], name: string): Box | undefined =>
+  group.flatMap(({ segment }) => boxIn(segment, name) ?? [])[0];
+
 /** Strips that do not begin in the row in which the one before ends, and those; the first and the last row count too. */
-function unevenSites(group: readonly Site[], name: string): Site[] {
-  const whole = group.flatMap(({ segment }) => boxIn(segment, name) ?? [])[0];
+function unevenSites(
+  group: readonly Site[],
+  whole: Box | undefined,
+  cells: (site: Site) => readonly Box[],
+): Site[] {
   const rows = whole?.[0];
   if (whole === undefined || rows === undefined) return [];
-  const read = group.flatMap((site) => rowsRead(site, name).map((box) => ({ site, box, rows: at(box, 0) })));
+  const read = group.flatMap((site) => cells(site).map((box) => ({ site, box, rows: at(box, 0) })));
   read.sort((a, b) => a.rows.from - b.rows.from);
   const faulty = group.filter((site) => !read.some((one) => one.site === site));
   for (const [i, { site, box, rows: own }] of read.entries()) {
@@ -175,7 +189,7 @@ function shareFaults(
 ): Diagnostic[] {
   const values = new Set(
     group.flatMap(({ segment: { graph } }) => [
-      ...graph.outputs.flatMap((name) => readStripName(name)?.value ?? []),
+      ...givenBy(graph, 'share'),
       ...namesOf(graph.inputs).filter((name) => trained.has(name)),
     ]),
   );
@@ -183,22 +197,89 @@ function shareFaults(
     const sums = new Set<string>();
     const faults = group.flatMap((site): Diagnostic[] => {
       const name = shareOf(value, site);
-      const buffer = site.it.writes[site.segment.graph.outputs.indexOf(name)];
-      if (buffer === undefined)
+      const added = additions(site, name, addedFrom);
+      if (added === undefined)
         return [wrong(site.place, `it gives no share of the cotangent of \`${value}\``)];
-      const added = (addedFrom.get(buffer) ?? []).filter(({ index }) => index > site.index);
       for (const { it } of added) sums.add(it.into);
       // A share of what only went through, such as an operand of a sum, needs no rows of the value.
       const [read] = rowsRead(site, value);
       const [box] = boxIn(site.segment, name) ?? [];
       const fits = read === undefined || (box !== undefined && sameBox(read, box));
       return [
-        ...(added.length === 1 ? [] : [wrong(site.place, `\`${name}\` is added ${added.length} times`)]),
+        ...onceFaults(site, name, added),
         ...(fits ? [] : [wrong(site.place, `\`${name}\` does not cover the rows that are read`)]),
       ];
     });
     return [...faults, ...(faults.length > 0 ? [] : intoFaults(one, at(group, 0), value, [...sums]))];
   });
+}
+
+type Added = readonly { readonly index: number; readonly it: Adding }[];
+
+/** The instructions that add what a strip gives under a name; undefined where it gives nothing of it. */
+function additions(
+  { it, index, segment }: Site,
+  name: string,
+  addedFrom: ReadonlyMap<string, Added>,
+): Added | undefined {
+  const buffer = it.writes[segment.graph.outputs.indexOf(name)];
+  if (buffer === undefined) return undefined;
+  return (addedFrom.get(buffer) ?? []).filter((one) => one.index > index);
+}
+
+const onceFaults = ({ place }: Site, name: string, added: Added): Diagnostic[] =>
+  added.length === 1 ? [] : [wrong(place, `\`${name}\` is added ${added.length} times`)];
+
+/** Of what values strips give something of that kind. */
+const givenBy = ({ outputs }: Graph, kind: StripName['kind']): string[] =>
+  outputs.flatMap((name) => {
+    const strip = readStripName(name);
+    return strip?.kind === kind ? [strip.value] : [];
+  });
+
+/**
+ * Of the losses and predictions that strips make each strip gives its part, once, to what holds the value: of a map
+ * its rows there, of a loss the sum over rows of the labels.
+ */
+function ownFaults(
+  { model }: Plan,
+  { buffers, meaning }: IndexedRole,
+  group: readonly Site[],
+  addedFrom: ReadonlyMap<string, Added>,
+): Diagnostic[] {
+  const targets = targetsOf(model);
+  const values = new Set(group.flatMap(({ segment: { graph } }) => givenBy(graph, 'own')));
+  return [...values].flatMap((value) => {
+    const sums = new Set<string>();
+    const faults = group.flatMap((site): Diagnostic[] => {
+      const name = ownOf(value, site);
+      const added = additions(site, name, addedFrom);
+      if (added === undefined) return [wrong(site.place, `it gives nothing of \`${value}\``)];
+      for (const { it } of added) sums.add(it.into);
+      return onceFaults(site, name, added);
+    });
+    if (faults.length > 0) return faults;
+    const into = buffers.get([...sums][0] ?? '');
+    if (sums.size !== 1 || into?.value !== value)
+      return [wrong(at(group, 0).place, `the parts of \`${value}\` do not add up to it`)];
+    const cells = (site: Site) => cellsGiven(site, value, (name) => targets.has(meaning(name) ?? ''));
+    const labels = group.flatMap(({ segment: { graph } }) =>
+      graph.inputs.filter(({ name }) => targets.has(name)),
+    );
+    const whole = into.box ?? wholeIn(group, labels[0]?.name ?? '');
+    if (whole === undefined) return group.map((site) => unevenly(site, value));
+    return unevenSites(group, whole, cells).map((site) => unevenly(site, value));
+  });
+}
+
+/** The cells of a map that a strip gives; of a sum those of the labels that it is over. */
+function cellsGiven(site: Site, value: string, isLabel: (name: string) => boolean): Box[] {
+  const { segment } = site;
+  const name = ownOf(value, site);
+  const given = boxIn(segment, name);
+  if (given !== undefined) return given;
+  const op = segment.graph.ops.find(({ output }) => output === name);
+  return (op?.inputs ?? []).filter(isLabel).flatMap((one) => boxIn(segment, one) ?? []);
 }
 
 /** All shares of a value go into one sum, which is that value's and covers all that there is of it. */
@@ -218,11 +299,12 @@ function intoFaults(
     : [wrong(place, `the shares of the cotangent of \`${value}\` do not add up to it`)];
 }
 
+const targetsOf = ({ inputs }: Model): Set<string> =>
+  new Set(inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])));
+
 /** Labels are held against what is predicted of the same cells. */
 function labelFaults({ model }: Plan, { segment, place }: Site, meaning: Meaning): Diagnostic[] {
-  const targets = new Set(
-    model.inputs.flatMap(({ name, source }) => (source.from === 'target' ? [name] : [])),
-  );
+  const targets = targetsOf(model);
   return segment.graph.ops.flatMap((op) => {
     if (op.kind === 'crop' || !op.inputs.some((name) => targets.has(meaning(name) ?? ''))) return [];
     const boxes = op.inputs.flatMap((name) =>

@@ -10,6 +10,7 @@ import type { OpKind } from '../../ir/ops/attributes.ts';
 import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Strips } from '../../ir/schedule.ts';
+import { isLeftToBackward } from '../../ir/strips.ts';
 import type { ValueType } from '../../ir/type.ts';
 import type { Part } from './recompute-strips.ts';
 import type { Tape } from './recompute-tape.ts';
@@ -77,9 +78,9 @@ function partBetween(
   const types = modelTypes(model);
   const rows = (name: string) => Math.ceil((rowsOf(types.get(name)) ?? 1) / rowTiles);
   const body = model.ops.slice(first, last + 1);
-  const strips = Array.from({ length: count }, (_, strip) => neededRows(body, rows, types, strip, count));
+  const each = Array.from({ length: count }, (_, strip) => neededRows(body, rows, types, strip, count));
   const all = new Map<string, number[]>();
-  for (const needed of strips)
+  for (const needed of each)
     for (const [name, one] of needed) all.set(name, [...(all.get(name) ?? []), length(one)]);
   // A strip that needs most of what enters saves nothing.
   const share = (name: string) => Math.max(1 / count, ...(all.get(name) ?? [])) / rows(name);
@@ -88,11 +89,13 @@ function partBetween(
     const counted = isSpatial(op.type) ? op.output : at(op.inputs, 0);
     return (all.get(counted) ?? []).reduce((sum, one) => sum + one, 0) / rows(counted);
   };
-  const extra = model.ops.map((op, index) =>
-    index < first || index > last
-      ? 0
-      : work(op) * at(forward, index) + Math.max(0, work(op) - 1) * at(backward, index),
-  );
+  const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count };
+  const fused = isLeftToBackward(model, { chunks: [] }, strips);
+  const extra = model.ops.map((op, index) => {
+    if (index < first || index > last) return 0;
+    const more = Math.max(0, work(op) - 1);
+    return (fused ? more : work(op)) * at(forward, index) + more * at(backward, index);
+  });
   const steps = tape.steps.flatMap(({ origin }, step) =>
     step < tape.forward && origin >= first && origin <= last ? [step] : [],
   );
@@ -107,10 +110,9 @@ function partBetween(
     count,
     shares,
     seconds,
-    fused: false,
+    fused,
   };
-  const name = { from: at(model.ops, first).output, to: at(model.ops, last).output, count };
-  return { strips: name, part, extra };
+  return { strips, part, extra };
 }
 
 /** The rows that a strip needs of each value, for its own rows of what leaves the part. */

@@ -25,13 +25,25 @@ export type Part = {
  */
 export type Entering = (step: number, entering: ReadonlySet<number>) => number;
 
+/** What a part makes is not kept anyhow, and not made again as a whole. */
+function withoutPrice(values: readonly TapeValue[], made: readonly number[]): TapeValue[] {
+  const inside = new Set(made);
+  return values.map((value, index) => {
+    const { price: _, ...rest } = value;
+    return inside.has(index) ? rest : value;
+  });
+}
+
 export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape {
   const stretch = tape.steps.slice(part.first, part.last + 1);
   // Strips have no bytes: what they would stand for is gone with the strip.
   const isBytes = ({ makes }: TapeStep) => at(tape.values, makes).noting !== undefined;
   const inside = stretch.filter((step) => !isBytes(step));
   const within = new Set(stretch.filter(isBytes).map(({ makes }) => makes));
-  const values: TapeValue[] = tape.values.map(({ noting, ...value }, index) =>
+  const values: TapeValue[] = withoutPrice(
+    tape.values,
+    inside.map(({ makes }) => makes),
+  ).map(({ noting, ...value }, index) =>
     noting === undefined || within.has(index) ? value : { ...value, noting },
   );
   const add = (name: string, bytes: number) => values.push({ name, bytes }) - 1;

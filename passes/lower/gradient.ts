@@ -12,7 +12,8 @@ import type { Pass } from '../../ir/pass.ts';
 import { array, type ValueType } from '../../ir/type.ts';
 import { type Flow, flowBack } from './flow-back.ts';
 import { notedIn, withBytes } from './noted.ts';
-import { type Item, itemsOf, stripsBack } from './strips.ts';
+import type { Indexed } from './strip-graph.ts';
+import { type Item, itemsOf, madeOfPart, stripsBack } from './strips.ts';
 import { type Origin, Tape, type Written } from './tape.ts';
 
 export const gradient: Pass<'sharded', 'differentiated'> = {
@@ -48,17 +49,23 @@ function differentiate(sharded: Program, { model, schedule }: ModuleAt<'sharded'
   ]);
   const items = itemsOf(program, model, schedule);
   const backward = backwardOf(graph, items, types, model.loss as string, new Set(trained));
+  const left = new Set(items.flatMap((item) => leftOut(graph, item)).map(({ index }) => index));
+  const first = graph.ops.filter((_, index) => !left.has(index));
   const used = (parameter: string) => model.ops.findIndex(({ inputs }) => inputs.includes(parameter));
   const origin = (from: Origin) => (typeof from === 'string' ? used(from) : at(origins, from));
-  const forward = graph.ops.length;
+  const forward = first.length;
   return {
     ...program,
-    graph: joined(graph, backward, trained),
-    origins: [...origins, ...backward.origins.map(origin)],
+    graph: joined({ ...graph, ops: first }, backward, trained),
+    origins: [...origins.filter((_, index) => !left.has(index)), ...backward.origins.map(origin)],
     forward,
     ...(backward.strips.length === 0 ? {} : { strips: backward.strips.map((one) => shift(one, forward)) }),
   };
 }
+
+/** What the forward pass leaves to the backward pass. */
+const leftOut = (graph: Graph, item: Item): Indexed[] =>
+  typeof item === 'number' || item.gives === undefined ? [] : [...item.body, ...madeOfPart(graph, item)];
 
 /** The graph with its backward pass; the cotangent of each parameter p is one more output, `p~grad`. */
 export function withGradients(graph: Graph, loss: string, parameters: readonly string[]): Graph {
@@ -111,6 +118,11 @@ function backwardOf(
   for (const item of items.toReversed()) {
     if (typeof item !== 'number') {
       strips.push(...stripsBack(tape, item, types, flow));
+      if (item.gives !== undefined)
+        for (const { op, index } of madeOfPart(graph, item)) {
+          tape.reading(op.output, index);
+          tape.append(op);
+        }
       continue;
     }
     const op = at(graph.ops, item);

@@ -92,7 +92,6 @@ function trainingRoles(
     samples,
     states,
     stages,
-    chunkOf: cutting.chunkOf,
     orders: ordered(schedule.order, stages, schedule.microBatches, schedule.pace),
     bucketsOf,
     swept,

@@ -21,9 +21,8 @@ export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gr
   readonly segments: Segments;
   readonly samples: number;
   readonly states: readonly State[];
-  /** Stage of each chunk, and chunk of each op of the model. */
+  /** Stage of each chunk. */
   readonly stages: readonly number[];
-  readonly chunkOf: readonly number[];
   /** For each stage the order of its work, and the buckets of its gradients. */
   readonly orders: readonly (readonly Item[])[];
   readonly bucketsOf: readonly (readonly Bucket[])[];

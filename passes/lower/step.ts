@@ -144,7 +144,7 @@ function workOn(step: Step, { chunk, phase, micro }: Item): void {
       }
       giveAway(step, scene, work);
     }
-    if (phase === 'forward') score(step, scene, chunk);
+    score(step, scene, works);
   }
 }
 
@@ -174,13 +174,13 @@ function giveAway(step: Step, scene: Scene, work: Work): void {
   }
 }
 
-/** Holds the predictions of a chunk against the labels. */
-function score(step: Step, scene: Scene, chunk: number): void {
-  const { script, has, model, chunkOf } = step;
+/** Holds the predictions that some works made against the labels. */
+function score(step: Step, scene: Scene, works: readonly Work[]): void {
+  const { script, has } = step;
   const { micro, share } = scene;
+  const made = new Set(works.flatMap(({ tasks }) => tasks.flatMap(({ writes }) => writes)));
   for (const { name, value } of has.scored) {
-    const maker = model.ops.findIndex(({ output }) => output === value);
-    if (at(chunkOf, maker) !== chunk) continue;
+    if (!made.has(value)) continue;
     script.do({
       do: 'metric',
       target: name,
