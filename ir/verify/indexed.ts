@@ -91,14 +91,27 @@ const operandOf = (type: ValueType, samples: number): Omit<Operand, 'value'> => 
   box: type.kind === 'map' && type.box.length > 0 ? type.box : undefined,
 });
 
-/** The first of its buffers that is of a tile says which an instruction works on. */
+/**
+ * The first of its buffers that is of a tile says which an instruction works on; where it has numbers alone, those that
+ * it reads: they are of the tile that made them.
+ */
 function partsOf(
   role: Role,
   buffers: ReadonlyMap<string, Buffer>,
   uses: readonly Uses[],
 ): IndexedRole['parts'] {
   if (role.buffers.every(({ part }) => part === undefined)) return [];
-  const partIn = (names: readonly string[]) =>
-    names.map((name) => buffers.get(name)?.part).find((part) => part !== undefined);
-  return uses.map(({ reads, writes }) => partIn(reads) ?? partIn(writes));
+  const makers = new Map<string, readonly number[] | undefined>();
+  const firstOf = (names: readonly string[], partIn: (name: string) => readonly number[] | undefined) =>
+    names.map(partIn).find((part) => part !== undefined);
+  const own = (name: string) => buffers.get(name)?.part;
+  return uses.map(({ reads, writes }) => {
+    const part = firstOf([...reads, ...writes], own) ?? firstOf(reads, (name) => makers.get(name));
+    // What several tiles write is of none of them.
+    for (const name of writes) {
+      const isShared = makers.has(name) && makers.get(name)?.join() !== part?.join();
+      makers.set(name, isShared ? undefined : part);
+    }
+    return part;
+  });
 }

@@ -10,7 +10,7 @@ import { stagesOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { allReduceBuffers, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
 import type { Arena, Held } from './arena.ts';
-import { runsOf } from './cells.ts';
+import { cutOut, runsOf } from './cells.ts';
 import { letGo } from './let-go.ts';
 import type { Mesh } from './mesh.ts';
 import { meetingOf } from './tags.ts';
@@ -199,8 +199,8 @@ function packed(held: Celled, pieces: readonly Box[]): Float32Array<ArrayBuffer>
   return values;
 }
 
-function add(held: Celled, pieces: readonly Box[], values: Float32Array): void {
-  const data = floats(held);
+function add(held: Celled, pieces: readonly Box[], values: Held['data']): void {
+  const { data } = held;
   eachRun(held, pieces, (to, from, length) => {
     for (let i = 0; i < length; i++) data[to + i] = (data[to + i] ?? 0) + (values[from + i] ?? 0);
   });
@@ -208,7 +208,10 @@ function add(held: Celled, pieces: readonly Box[], values: Float32Array): void {
 
 /** Adds cells of one buffer to those of another; both have them. */
 export function addCells(target: Celled, source: Celled, cells: Box): void {
-  const values = packed(source, [cells]);
+  const { data, buffer } = source;
+  const empty = (length: number) =>
+    data instanceof Float32Array ? new Float32Array(length) : new Uint8Array(length);
+  const values = cutOut<Held['data']>(data, mapsOf(source), buffer.box ?? [], cells, empty);
   add(target, [cells], values);
   letGo(values);
 }
