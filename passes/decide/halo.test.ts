@@ -91,7 +91,7 @@ test('nested networks: no choice of operands to exchange before, and of how much
       assert.ok(nested.seconds <= most, `${nested.seconds}, and ${least} is possible`);
       assert.ok(near(priceHalo(question, nested.exchanges).seconds, nested.seconds));
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
   assert.ok(compared > 10, `${compared} compared`);
 });
