@@ -1,5 +1,5 @@
 /** What messages among several devices cost: shared by planner and simulator. */
-import { type Link, type Machine, messageSeconds } from './machine.ts';
+import { type Link, type Machine, messageSeconds, shareAt } from './machine.ts';
 
 /** Ranks `first`, `first + spacing`, ...: `count` of them. */
 export type Members = { readonly count: number; readonly spacing: number; readonly first: number };
@@ -35,8 +35,9 @@ export function allReduceSeconds(machine: Machine, members: Members, bytes: numb
   return nodes === 1 ? local : Math.max(local, statedSeconds(machine, nodes, bytes));
 }
 
-function statedSeconds({ allReduce: { bandwidth, latency } }: Machine, count: number, bytes: number): number {
-  const across = (2 * (count - 1) * bytes) / count / bandwidth;
+function statedSeconds({ allReduce }: Machine, count: number, bytes: number): number {
+  const { bandwidth, latency, curve } = allReduce;
+  const across = (2 * (count - 1) * bytes) / count / (bandwidth * shareAt(curve, bytes));
   return across + latency * Math.ceil(Math.log2(count));
 }
 

@@ -86,8 +86,8 @@ export type Machine = {
   readonly betweenSockets: Link;
   /** Its bandwidth is that of a node. */
   readonly network: Link;
-  /** Bytes a second that an all-reduce over nodes moves for each node (bus bandwidth), and its seconds a step. */
-  readonly allReduce: { readonly bandwidth: number; readonly latency: number };
+  /** Bytes a second that an all-reduce over nodes moves for each node (bus bandwidth), a share of it by the bytes that are summed, and its seconds a step. */
+  readonly allReduce: { readonly bandwidth: number; readonly latency: number; readonly curve?: Curve };
   /** Bytes of a node's own memory, and bytes a second between it and a device. */
   readonly host: { readonly memory: number; readonly link: number };
   /** Bytes a second that a node reads. */

@@ -170,27 +170,14 @@ export function linkFrom(trades: Measured['trades']): Link {
   return { name: 'sockets', bandwidth, latency, curve, shared: false };
 }
 
-/**
- * All-reduces as every device of the machine takes part: a latency, and a rate at which a device gives its share of
- * the bytes and gets it back, both with the least squares of the relative errors.
- */
-export function sumsFrom(sums: readonly Meeting[], devices: number): Machine['allReduce'] {
-  const moved = (bytes: number): number => (2 * (devices - 1) * bytes) / devices;
-  const least = Math.min(...sums.map(({ seconds }) => seconds));
-  const latencies = Array.from({ length: 41 }, (_, i) => (least * i) / 40);
-  const fits = latencies.map((latency) => {
-    const paces = sums.map(({ bytes, seconds }) => ({
-      pace: moved(bytes) / seconds,
-      rest: 1 - latency / seconds,
-    }));
-    const upper = paces.reduce((sum, { pace, rest }) => sum + pace * rest, 0);
-    const lower = paces.reduce((sum, { pace }) => sum + pace * pace, 0);
-    const each = Math.max(upper / lower, Number.MIN_VALUE);
-    const error = paces.reduce((sum, { pace, rest }) => sum + (each * pace - rest) ** 2, 0);
-    return { latency, bandwidth: 1 / each, error };
-  });
-  const best = fits.reduce((a, b) => (b.error < a.error ? b : a));
-  return { latency: rounded(best.latency), bandwidth: rounded(best.bandwidth) };
+/** All-reduces in which every device of the machine takes part: what each gives and gets back. */
+function sumsFrom(sums: readonly Meeting[], devices: number): Machine['allReduce'] {
+  const { bandwidth, latency, curve } = linkFrom(sums);
+  return {
+    bandwidth: rounded((bandwidth * 2 * (devices - 1)) / devices),
+    latency: rounded(latency / Math.ceil(Math.log2(devices))),
+    ...(curve === undefined ? {} : { curve }),
+  };
 }
 
 /** All is measured but how the memory is shared out. */
@@ -201,7 +188,9 @@ function provenanceOf({ device, devicesPerNode }: Machine): { [place: string]: P
   const figures = ['reserve', 'fp32', 'bandwidth', 'launch', 'dispatch'].map((word) => `device.${word}`);
   const link =
     devicesPerNode > 1
-      ? ['link.bandwidth', 'link.latency', 'link.share', 'all_reduce.bandwidth', 'all_reduce.latency']
+      ? ['link', 'all_reduce'].flatMap((place) =>
+          ['bandwidth', 'latency', 'share'].map((word) => `${place}.${word}`),
+        )
       : [];
   const measured = [...figures, ...limits, ...link, 'host.memory', 'host.link', 'storage'];
   return {

@@ -149,9 +149,11 @@ function linkOf(reading: Reading, place: string, absent: Link | undefined, head:
 function allReduceOf(reading: Reading, absent: Link | undefined, head: Token): Machine['allReduce'] {
   if (absent !== undefined && !reading.tokens.has('all_reduce'))
     return { bandwidth: absent.bandwidth, latency: absent.latency };
+  const curve = reading.curves.get('all_reduce.share');
   return {
     bandwidth: needed(reading, 'all_reduce.bandwidth', head),
     latency: needed(reading, 'all_reduce.latency', head),
+    ...(curve === undefined ? {} : { curve }),
   };
 }
 

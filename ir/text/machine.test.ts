@@ -90,7 +90,7 @@ const machine: fc.Arbitrary<Machine> = count.chain((devicesPerNode) =>
       inSocket: link,
       betweenSockets: link,
       network: link,
-      allReduce: fc.record({ bandwidth: amount, latency: time }, { noNullPrototype: true }),
+      allReduce: fc.record({ bandwidth: amount, latency: time, curve: some(curve) }).map(whole),
       host: fc.record({ memory: amount, link: amount }, { noNullPrototype: true }),
       storage: amount,
       launcher: fc.constantFrom(...launchers),

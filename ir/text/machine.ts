@@ -83,9 +83,14 @@ const deviceWords: Words = {
   wave: block('device.wave', waveFigures),
 };
 
+const shareOf =
+  (place: string) =>
+  (reading: Reading, token: Token): void =>
+    readCurve(reading, `${place}.share`, 'bytes', token);
+
 const linkWords = (place: string, figures: Figures): Words => ({
   ...readers(place, figures),
-  share: (reading, token) => readCurve(reading, `${place}.share`, 'bytes', token),
+  share: shareOf(place),
   shared: (reading, token) => once(reading, `${place}.shared`, token),
 });
 
@@ -119,7 +124,13 @@ const machineWords: Words = {
     readBlock(reading, '`network`', linkWords('network', nodeFigures));
   },
   host: block('host', hostFigures),
-  all_reduce: block('all_reduce', nodeFigures),
+  all_reduce(reading, token) {
+    once(reading, 'all_reduce', token);
+    readBlock(reading, '`all_reduce`', {
+      ...readers('all_reduce', nodeFigures),
+      share: shareOf('all_reduce'),
+    });
+  },
   storage: (reading, token) => readFigure(reading, 'storage', storageFigure, token),
   launcher(reading, token) {
     once(reading, 'launcher', token);
@@ -170,7 +181,10 @@ function machineLines(machine: Machine): string[] {
     `network ${printName(network.name)}`,
     linkParts(machine, 'network', nodeFigures, network),
   );
-  const allReduceLine = line('all_reduce', figures(machine, 'all_reduce', nodeFigures, allReduce));
+  const allReduceLine = line('all_reduce', [
+    ...figures(machine, 'all_reduce', nodeFigures, allReduce),
+    ...sharePart(machine, 'all_reduce', allReduce),
+  ]);
   return [
     `nodes ${figureText(machine, 'nodes', { dimension: 'count' }, nodes)}`,
     `node ${devicesPerNode} x ${printName(device.name)} {`,
@@ -220,9 +234,12 @@ function deviceLines(machine: Machine): string[] {
 
 const linkParts = (machine: Machine, place: string, table: Figures, link: Link): string[] => [
   ...figures(machine, place, table, link),
-  ...(link.curve === undefined ? [] : [`share ${curveText(machine, `${place}.share`, 'bytes', link.curve)}`]),
+  ...sharePart(machine, place, link),
   ...(link.shared ? ['shared'] : []),
 ];
+
+const sharePart = (machine: Machine, place: string, { curve }: Pick<Link, 'curve'>): string[] =>
+  curve === undefined ? [] : [`share ${curveText(machine, `${place}.share`, 'bytes', curve)}`];
 
 /** `memory 16 GiB published` for each figure of a table. */
 function figures(machine: Machine, place: string, table: Figures, amounts: object): string[] {
