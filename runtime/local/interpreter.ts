@@ -218,7 +218,8 @@ export async function perform(device: Device, job: Job): Promise<JobResult> {
     lookInto(work, instruction);
     if (times !== undefined) times[2 * i] = now();
     await handle(instruction, work);
-    collectCopies(travelledBytes(instruction, arena));
+    const left = travelledBytes(instruction, arena);
+    if (left > 0) collectCopies(left);
     if (times !== undefined) times[2 * i + 1] = now();
   }
   await Promise.all(work.place.leaving);

@@ -26,7 +26,7 @@ export type ProbeOrder =
       threads: number;
     }
   | { readonly do: 'connect' }
-  /** Seconds of one instruction that runs the segment: a quarter of the runs were faster. */
+  /** Seconds of one instruction that runs the segment, the median of some. */
   | { readonly do: 'time'; readonly trial: Trial }
   /** Seconds of each op of the segment inside a run, and how many nodes it is. */
   | { readonly do: 'kernels'; readonly trial: Trial }

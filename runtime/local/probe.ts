@@ -9,7 +9,7 @@ import { dimsOf, product } from '../../ir/type.ts';
 import { allReduceBuffers } from './all-reduce.ts';
 import { type Board, idle, openBoard } from './board.ts';
 import { boardPath } from './folder.ts';
-import { collectCopies, residentBytes } from './memory.ts';
+import { residentBytes } from './memory.ts';
 import { type Doors, listen, type Mesh } from './mesh.ts';
 import { nodeTimes, opOf } from './node-times.ts';
 import { ownWork } from './own-work.ts';
@@ -23,7 +23,7 @@ type Handlers = { readonly [K in ProbeOrder['do']]: (order: OrderOf<K>) => Promi
 const patience: Patience = { seconds: 60, progressOf: () => 0, whereIs: () => 'calibrate' };
 
 /** At least so many runs, and never more. Those before do not count: from the second on a session has its memory. */
-const [fewest, most, warming] = [2, 400, 1];
+const [fewest, most, warming] = [3, 400, 1];
 
 /** A probe that is open. */
 type Probe = {
@@ -93,19 +93,19 @@ type Repetition = {
   readonly clock: (body: () => Promise<void>) => Promise<number>;
 };
 
-/** Runs `body` until the time is up; the time that a quarter of the runs stay below. */
+/** Runs `body` until the time is up; the median of its times. */
 async function repeated({ runs, seconds, clock }: Repetition, body: () => Promise<void>): Promise<number> {
   for (let i = 0; i < warming; i++) await body();
   const times: number[] = [];
   const end = now() + seconds;
   while (times.length < fewest || (times.length < runs && now() < end)) times.push(await clock(body));
-  return lowerQuartile(times);
+  return median(times);
 }
 
-/** Other programs of the machine disturb only upwards. */
-function lowerQuartile(times: readonly number[]): number {
+/** Of an even number the lower one of the two: other programs of the machine disturb only upwards. */
+function median(times: readonly number[]): number {
   const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 4)] ?? 0;
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }
 
 /** Carries out an instruction that runs a segment, as `interpreter.ts` does; `end` closes the session. */
@@ -134,7 +134,6 @@ function runnerOf(probe: Probe, { segment, file, keeping }: Trial, profileTo?: s
     async run() {
       probe.board.announce({ ...idle, step: 0 });
       await sessions.run(name, reads, writes);
-      collectCopies(0);
     },
     async end() {
       await sessions.close();
@@ -193,7 +192,7 @@ async function kernels(probe: Probe, trial: Trial): Promise<number[]> {
     times[run - warming] = (times[run - warming] ?? 0) + (own + gap) / 1e6;
     nodes[index] = (nodes[index] ?? 0) + 1;
   }
-  return [...perRun.map(lowerQuartile), ...nodes.map((count) => count / Math.max(1, runs - warming))];
+  return [...perRun.map(median), ...nodes.map((count) => count / Math.max(1, runs - warming))];
 }
 
 async function meet(
