@@ -21,7 +21,14 @@ const step = 1e-5;
 const tolerance = 1e-5;
 
 /** Ops that stand before every parameter, give no slopes, or only predict. */
-const notDifferentiated: readonly OpKind[] = ['affine', 'classify', 'normalize_by', 'running_share'];
+const notDifferentiated: readonly OpKind[] = [
+  'affine',
+  'classify',
+  'max_pool_index',
+  'normalize_by',
+  'relu_mask',
+  'running_share',
+];
 
 const fills: Record<Fill, (draw: (below: number) => number) => number> = {
   real: (draw) => draw(1e6) / 2.5e5 - 2,
