@@ -8,6 +8,7 @@ and ends with status 1 where one is above 1e-10. Not part of `npm test`: it need
 """
 
 import json
+import math
 import sys
 
 import torch
@@ -43,6 +44,21 @@ def up_conv(a, x, weight, bias):
 def max_pool(a, x):
     function = by_rank((F.max_pool1d, F.max_pool2d, F.max_pool3d), x)
     return function(F.pad(x, flat(a["pad"]), value=float("-inf")), a["kernel"], a["stride"])
+
+
+def max_pool_index(a, x):
+    """PyTorch gives the place in the padded map; here it is that in the window."""
+    padded = F.pad(x.detach(), flat(a["pad"]), value=float("-inf"))
+    function = by_rank((F.max_pool1d, F.max_pool2d, F.max_pool3d), x)
+    places = function(padded, a["kernel"], a["stride"], return_indices=True)[1]
+    index = torch.zeros_like(places)
+    sizes = list(padded.shape[2:])
+    for axis, (kernel, stride) in enumerate(zip(a["kernel"], a["stride"])):
+        cells = math.prod(sizes[axis + 1 :])
+        starts = torch.arange(places.shape[2 + axis]) * stride
+        within = places // cells % sizes[axis] - starts.reshape([-1] + [1] * (len(sizes) - axis - 1))
+        index = index * kernel + within
+    return index.double()
 
 
 def avg_pool(a, x):
@@ -175,7 +191,9 @@ FORWARD = {
     "sigmoid": lambda a, x: torch.sigmoid(x),
     "softmax": lambda a, x: F.softmax(x, dim=1),
     "mul": lambda a, x, gate: x * gate,
+    "relu_mask": lambda a, x: (x > 0).double(),
     "max_pool": max_pool,
+    "max_pool_index": max_pool_index,
     "avg_pool": avg_pool,
     "concat": lambda a, *parts: torch.cat(parts, dim=1),
     "add": lambda a, x, y: x + per_channel(y, x),

@@ -39,6 +39,9 @@ const numbers = ({ type, values }: Tensor, samples: number): Numbers => ({
   values: [...values],
 });
 
+/** What the way back reads: whole maps, or the bytes that the way there may note in their place. */
+type Way = 'maps' | 'bytes';
+
 /** Cotangents of the operands, as the op table writes them. */
 function gradientsOf<K extends OpKind>(
   kind: K,
@@ -47,6 +50,7 @@ function gradientsOf<K extends OpKind>(
   result: Tensor,
   dy: Tensor,
   samples: number,
+  way: Way,
 ): (Tensor | undefined)[] {
   const inputs = operands.map((_, i) => `x${i}`);
   const tensors = new Map(operands.map((operand, i) => [`x${i}`, operand]));
@@ -73,8 +77,14 @@ function gradientsOf<K extends OpKind>(
     typeOf: (name) => typeIn(types, name),
   };
   const facts: OpDefinition<K> = definitionOf(kind);
-  if (facts.gradient === undefined) throw new Error(`${kind} has no gradient`);
-  const outputs = facts.gradient(builder, { attrs, inputs, output: 'y' }, 'dy', () => true);
+  const call = { attrs, inputs, output: 'y' };
+  const note = way === 'bytes' ? facts.lean?.note(call) : undefined;
+  const outputs =
+    note === undefined
+      ? facts.gradient?.(builder, call, 'dy', () => true)
+      : facts.lean?.gradient(builder, call, 'dy', builder.emit(note.kind, note.inputs, note.attrs));
+  if (outputs === undefined || (way === 'bytes') !== (note !== undefined))
+    throw new Error(`${kind} has no gradient by ${way}`);
   const wanted = outputs.filter((name) => name !== undefined);
   const values = runGraph({ inputs: named, ops, outputs: wanted }, samples, feeds);
   return outputs.map((name) => {
@@ -112,10 +122,11 @@ function differentiated<K extends OpKind>(
   operands: readonly Tensor[],
   samples: number,
   draw: () => number,
+  way: Way = 'maps',
 ): Case {
   const result = apply(kind, attrs, operands, samples);
   const dy = randomTensor(result.type, samples, draw);
-  const gradients = gradientsOf(kind, attrs, operands, result, dy, samples);
+  const gradients = gradientsOf(kind, attrs, operands, result, dy, samples, way);
   return {
     ...forward(kind, attrs, operands, samples),
     dy: numbers(dy, samples),
@@ -149,6 +160,8 @@ const pools = (): Case[] =>
     const { kernel, stride } = attrs;
     return [
       differentiated('max_pool', attrs, [x], 2, draw),
+      differentiated('max_pool', attrs, [x], 2, draw, 'bytes'),
+      forward('max_pool_index', attrs, [x], 2),
       differentiated('avg_pool', { kernel, stride }, [x], 2, draw),
     ];
   });
@@ -175,6 +188,9 @@ const elementwise = ({ draw, tensor }: Setting): Case[] => {
     forward('affine', { scale: [2, 3, 4], shift: [0.5, 0, -1] }, [x], 2),
     differentiated('relu', {}, [x], 2, draw),
     differentiated('leaky_relu', { slope: 0.01 }, [x], 2, draw),
+    differentiated('relu', {}, [x], 2, draw, 'bytes'),
+    differentiated('leaky_relu', { slope: 0.01 }, [x], 2, draw, 'bytes'),
+    forward('relu_mask', {}, [x], 2),
     differentiated('silu', {}, [x], 2, draw),
     differentiated('gelu', {}, [x], 2, draw),
     differentiated('sigmoid', {}, [x], 2, draw),
