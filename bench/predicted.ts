@@ -2,11 +2,11 @@
  * Predicted against measured: a step of real networks under different schedules, as the simulator has it on this machine as
  * `unetc calibrate` describes it, and as its devices take it. In one session:
  *
- *   npx tsx bench/predicted.ts [--machine FILE] [--steps N] [--rows FILE] [WORD]
+ *   npx tsx bench/predicted.ts [--machine FILE] [--steps N] [--rounds N] [--rows FILE] [WORD]
  *
- * Without FILE the machine is calibrated first. Of schedules whose name contains WORD, each runs N steps (7) after two that
- * do not count: its median. Nor do steps in which other programs had more than a twentieth of a processor, where there
- * are enough others. Calibration measures kernels and messages; the schedules are the test of them.
+ * Without FILE the machine is calibrated first. Of schedules whose name contains WORD, each runs N steps (4) after two that
+ * do not count, in so many rounds (2) through all of them, some minutes apart: the median of all its steps. Nor do steps
+ * count in which other programs had more than a twentieth of a processor, where there are enough others. Calibration measures kernels and messages; the schedules are the test of them.
  * Last come the median and the worst error, and the pairs in the wrong order among those that differ by more than 15 %.
  * `--rows` also writes where the time of each went, by prediction and measurement.
  */
@@ -36,7 +36,12 @@ import { median, processorSeconds, root } from './turns.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { machine: { type: 'string' }, steps: { type: 'string', default: '7' }, rows: { type: 'string' } },
+  options: {
+    machine: { type: 'string' },
+    steps: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '2' },
+    rows: { type: 'string' },
+  },
 });
 /** Steps that do not count: sessions make room in the first, and take it all at once from the second on. */
 const warming = 2;
@@ -109,27 +114,38 @@ type Compared = {
   readonly rows: string;
 };
 
-async function compared(one: Scheduled, machine: Machine): Promise<Compared> {
-  const plan = planWith(one, one.pins);
-  const simulation = simulate(plan, machine);
+/** Steps of devices of their own: those that count, and the peaks of all. */
+type Round = { readonly counted: readonly MeasuredStep[]; readonly peakBytes: readonly number[] };
+
+async function roundOf(plan: Plan): Promise<Round> {
   return withDevices(plan, async (devices) => {
     const all: MeasuredStep[] = [];
     for (let step = 0; step < warming; step++) all.push(await measuredStep(plan, devices, step));
     const counted = await quietSteps(plan, devices);
     all.push(...counted);
-    const memories = Array.from({ length: devices.size }, (_, rank) => ({
-      predicted: at(plan.roles, roleIndexAt(plan, seatOf(plan, rank))).peakBytes,
-      measured: Math.max(...all.map(({ peakBytes }) => at(peakBytes, rank))),
-    }));
-    const apart = ({ predicted, measured }: Compared['memory']) => Math.abs(Math.log(measured / predicted));
+    const ranks = Array.from({ length: devices.size }, (_, rank) => rank);
     return {
-      name: one.name,
-      predicted: simulation.stepSeconds,
-      measured: median(counted.map(({ seconds }) => seconds)),
-      memory: memories.reduce((worst, next) => (apart(next) > apart(worst) ? next : worst)),
-      rows: rowsOf(plan, simulation, counted),
+      counted,
+      peakBytes: ranks.map((rank) => Math.max(...all.map((one) => at(one.peakBytes, rank)))),
     };
   });
+}
+
+function comparedWith({ name }: Scheduled, plan: Plan, rounds: readonly Round[]): Compared {
+  const simulation = simulate(plan, machine);
+  const counted = rounds.flatMap((round) => round.counted);
+  const memories = at(rounds, 0).peakBytes.map((_, rank) => ({
+    predicted: at(plan.roles, roleIndexAt(plan, seatOf(plan, rank))).peakBytes,
+    measured: Math.max(...rounds.map(({ peakBytes }) => at(peakBytes, rank))),
+  }));
+  const apart = ({ predicted, measured }: Compared['memory']) => Math.abs(Math.log(measured / predicted));
+  return {
+    name,
+    predicted: simulation.stepSeconds,
+    measured: median(counted.map(({ seconds }) => seconds)),
+    memory: memories.reduce((worst, next) => (apart(next) > apart(worst) ? next : worst)),
+    rows: rowsOf(plan, simulation, counted),
+  };
 }
 
 /** Milliseconds of each activity, predicted and measured in the step of median length. */
@@ -168,9 +184,12 @@ function disordered(all: readonly Compared[]): { readonly pairs: number; readonl
 }
 
 const machine = options.machine === undefined ? calibrated() : valueIn(readMachine(options.machine));
-const all: Compared[] = [];
-for (const one of schedules.filter(({ name }) => name.includes(positionals[0] ?? '')))
-  all.push(await compared(one, machine));
+const chosen = schedules
+  .filter(({ name }) => name.includes(positionals[0] ?? ''))
+  .map((scheduled) => ({ scheduled, plan: planWith(scheduled, scheduled.pins), rounds: [] as Round[] }));
+for (let round = 0; round < Number(options.rounds); round++)
+  for (const { plan, rounds } of chosen) rounds.push(await roundOf(plan));
+const all = chosen.map(({ scheduled, plan, rounds }) => comparedWith(scheduled, plan, rounds));
 if (options.rows !== undefined)
   writeFileSync(options.rows, all.map(({ name, rows }) => `${name}\n${rows}\n`).join('\n'));
 const right = (title: string) => ({ title, align: 'right' }) as const;

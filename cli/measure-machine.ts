@@ -20,7 +20,7 @@ import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import { shareAt } from '../ir/machine.ts';
 import { writeSafely } from '../runtime/files/write-safely.ts';
 import { movingWorks } from '../runtime/local/own-work.ts';
-import type { MeetingKind, Trial } from '../runtime/local/probe-protocol.ts';
+import type { MeetingKind, Running, Trial } from '../runtime/local/probe-protocol.ts';
 import type { Kernels, Probes } from '../runtime/local/probes.ts';
 import { keptSegment } from '../runtime/local/sessions.ts';
 import { advance, noProgress } from '../runtime/progress.ts';
@@ -104,12 +104,6 @@ const trialOf = ({ segment, file }: Work, seconds: number, keeping = false): Tri
   seconds,
 });
 
-/** Seconds of an instruction that runs the segment, the mean of all devices. */
-async function timeOf(probes: Probes, trial: Trial): Promise<Result<number>> {
-  const taken = await probes.time(trial);
-  return taken.ok ? success(mean(taken.value)) : taken;
-}
-
 type Base = Pick<Measured, 'dispatch' | 'copyRate' | 'reserve'> & {
   /** Seconds that it takes to write down when a node begins and ends. */
   readonly writing: number;
@@ -124,9 +118,9 @@ async function measureBase(probes: Probes, { secondsEach }: Setting): Promise<Re
   if (!reserve.ok) return reserve;
   const copyRate = await probes.copyRate(copyBytes);
   if (!copyRate.ok) return copyRate;
-  const one = await timeOf(probes, trialOf(tinyChain(1), tinySeconds));
+  const one = await probes.time(trialOf(tinyChain(1), tinySeconds));
   if (!one.ok) return one;
-  const many = await timeOf(probes, trialOf(tinyChain(chainLength), tinySeconds));
+  const many = await probes.time(trialOf(tinyChain(chainLength), tinySeconds));
   if (!many.ok) return many;
   const node = Math.max(0, (many.value - one.value) / (chainLength - 1));
   const writing = await measureWriting(probes, tinySeconds);
@@ -146,7 +140,7 @@ async function measureWriting(probes: Probes, seconds: number): Promise<Result<n
   const [smallest] = calibrationSteps(smallestSide);
   if (smallest === undefined) throw new Error('no network is small enough');
   const trial = trialOf(smallest, seconds);
-  const whole = await timeOf(probes, trial);
+  const whole = await probes.time(trial);
   if (!whole.ok) return whole;
   const kernels = await probes.kernels(trial);
   if (!kernels.ok) return kernels;
@@ -162,7 +156,13 @@ const mean = (values: readonly number[]): number =>
 const [meetingBytes, fewestRounds, mostRounds] = [2 ** 28, 4, 800];
 
 /** Cells a side of the network whose step devices compute between two meetings. */
-const stepBetween = 32;
+const sideBetween = 32;
+
+function stepBetween(): Running {
+  const step = calibrationSteps(sideBetween).at(-1);
+  if (step === undefined) throw new Error('no network is small enough');
+  return { segment: step.segment, file: step.file, keeping: false };
+}
 
 /**
  * Between two messages devices compute, as they do in a step: then caches are full of other numbers, threads that carry
@@ -174,13 +174,12 @@ async function measureMeetings(
   setting: Setting,
 ): Promise<Result<Meeting[]>> {
   const { devices, secondsEach } = setting;
-  const between = calibrationSteps(stepBetween).at(-1);
-  if (between === undefined) throw new Error('no network is small enough');
+  const between = stepBetween();
   const found: Meeting[] = [];
   for (const bytes of devices > 1 ? upTo(messageSizes, setting) : []) {
     const most = Math.min(mostRounds * secondsEach, meetingBytes / bytes);
     const rounds = Math.max(fewestRounds, Math.floor(most));
-    const seconds = await probes.meet(kind, bytes, rounds, trialOf(between, 0));
+    const seconds = await probes.meet(kind, bytes, rounds, between);
     if (!seconds.ok) return seconds;
     found.push({ bytes, seconds: seconds.value });
   }
@@ -200,8 +199,8 @@ async function measureMoved(probes: Probes, setting: Setting): Promise<Result<Me
   for (const size of sizes) {
     const { given, kept } = resultSegments(size);
     const [whole, less] = [
-      await timeOf(probes, trialOf(given, 2 * secondsEach)),
-      await timeOf(probes, trialOf(kept, 2 * secondsEach)),
+      await probes.time(trialOf(given, 2 * secondsEach)),
+      await probes.time(trialOf(kept, 2 * secondsEach)),
     ];
     if (!whole.ok) return whole;
     if (!less.ok) return less;
@@ -224,7 +223,7 @@ async function measureUpdates(probes: Probes, setting: Setting): Promise<Result<
   const { secondsEach } = setting;
   const updates: Timed[] = [];
   for (const work of updateSegments(largestBytes(setting))) {
-    const taken = await timeOf(probes, trialOf(work, 2 * secondsEach));
+    const taken = await probes.time({ ...trialOf(work, 2 * secondsEach), cold: true });
     if (!taken.ok) return taken;
     updates.push(...timedUpdate(work.segment, taken.value));
   }
@@ -299,7 +298,7 @@ async function measureSegment(
   seconds: number,
 ): Promise<Result<Inside>> {
   const trial = trialOf(work, seconds, keeping);
-  const whole = await timeOf(probes, trial);
+  const whole = await probes.time(trial);
   if (!whole.ok) return whole;
   const kernels = await probes.kernels(trial);
   if (!kernels.ok) return kernels;

@@ -108,7 +108,8 @@ export const linearSegments = (): Work[] =>
     return workOf([made('linear', ['x', 'weight'], {}, inputs)], ['x', 'weight'], inputs, samples);
   });
 
-/** Of the update of one parameter, as devices work through all of them one after another: elements. */
+/** Parameters that are updated one after another, as devices work through them: how many, and the elements of each. */
+const parametersEach = 8;
 const parameterSizes = Array.from({ length: 11 }, (_, i) => 2 ** (4 + 2 * i));
 
 const optimizers: readonly Optimizer[] = [
@@ -116,19 +117,22 @@ const optimizers: readonly Optimizer[] = [
   { kind: 'sgd', momentum: 0.9, nesterov: false, decay: 0 },
 ];
 
-/** Updates of a parameter each, from few elements to as many as fit into so many bytes. */
+/** Updates of parameters that are alike, from few elements to as many as fit into so many bytes. */
 export const updateSegments = (mostBytes: number): Work[] =>
   optimizers.flatMap((optimizer) =>
     parameterSizes
-      .filter((size) => 4 * size <= mostBytes)
+      .filter((size) => 4 * size * parametersEach <= mostBytes)
       .map((size) => {
-        const parameter = { name: 'weight', dims: [size] };
-        const { graph } = updateGraph(optimizer, [parameter], (name) => `${name}~grad`, []);
+        const parameters = Array.from({ length: parametersEach }, (_, i) => ({
+          name: `weight${i}`,
+          dims: [size],
+        }));
+        const { graph } = updateGraph(optimizer, parameters, (name) => `${name}~grad`, []);
         return emitted(graph, 1);
       }),
   );
 
-/** Of an update's seconds each op has its share by bytes: they stay in the cache, and all are alike. */
+/** Of an update's seconds each op has its share by bytes: all are alike. */
 export function timedUpdate({ graph, samples }: Segment, seconds: number): Timed[] {
   const works = operandsOf(graph).map(({ op, inputs }) => workIn(op, inputs, samples));
   const total = works.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,4 +1,5 @@
 /** The description of a machine from what was measured on it. */
+
 import {
   type Device,
   type Efficiencies,
@@ -11,6 +12,7 @@ import {
   ownWorks,
   type Provenance,
 } from '../../ir/machine.ts';
+import { median } from '../../ir/median.ts';
 import { noLink } from '../../ir/text/machine-assembly.ts';
 import { fitShares, type Peaks, peaksOf, type Shares, type Timed, type Wanted } from './fit.ts';
 
@@ -159,9 +161,14 @@ const sharesOfMoved = (moved: Measured['moved'], peaks: Peaks): Named[] =>
 const smallMessage = 32_768;
 
 /** Latency of the small ones; of the large ones what is left, as shares of the best rate. */
-export function linkFrom(trades: Measured['trades']): Link {
+export function linkFrom(measured: Measured['trades']): Link {
+  const trades = measured.map(({ bytes }, i) => ({
+    bytes,
+    // No message is slower than a larger one.
+    seconds: Math.max(...measured.slice(0, i + 1).map(({ seconds }) => seconds)),
+  }));
   const small = trades.filter(({ bytes }) => bytes < smallMessage).map(({ seconds }) => seconds);
-  const latency = rounded(Math.min(...small));
+  const latency = rounded(median(small));
   const rates = trades
     .filter(({ bytes }) => bytes >= smallMessage)
     .map(({ bytes, seconds }) => ({ size: bytes, rate: bytes / Math.max(seconds - latency, seconds / 10) }));

@@ -3,18 +3,26 @@ import type { Segment } from '../../ir/plan.ts';
 import type { MovingWork } from './own-work.ts';
 
 /** A segment to be run as a device does. */
-export type Trial = {
+export type Running = {
   readonly segment: Segment;
   /** Its ONNX file. */
   readonly file: Uint8Array;
   /** Whether its memory may be kept from run to run. */
   readonly keeping: boolean;
+};
+
+export type Trial = Running & {
   /** Seconds after which no further run begins. */
   readonly seconds: number;
+  /** Whether caches hold other numbers before each run, as they do after the passes of a step. */
+  readonly cold?: boolean;
 };
 
 /** In which devices meet: they exchange messages, or sum numbers. */
 export type MeetingKind = 'trade' | 'sum';
+
+/** Runs before the first meeting. */
+export const runsAlone = 10;
 
 /** Answered with numbers: seconds, or bytes. */
 export type ProbeOrder =
@@ -26,7 +34,7 @@ export type ProbeOrder =
       threads: number;
     }
   | { readonly do: 'connect' }
-  /** Seconds of one instruction that runs the segment, the median of some. */
+  /** Seconds of instructions that run the segment, one after another. */
   | { readonly do: 'time'; readonly trial: Trial }
   /** Seconds of each op of the segment inside a run, and how many nodes it is. */
   | { readonly do: 'kernels'; readonly trial: Trial }
@@ -40,8 +48,8 @@ export type ProbeOrder =
       readonly seconds: number;
     }
   /**
-   * The members, and no others, meet over so many bytes after each run of a segment, some rounds: when each round of
-   * meeting began and ended here, in seconds of a clock that all processes share.
+   * The members, and no others, meet over so many bytes after each run of a segment, some rounds. First the seconds of
+   * `runsAlone` runs without meetings, then when each round ended here, in seconds of a clock that all processes share.
    */
   | {
       readonly do: 'meet';
@@ -49,7 +57,7 @@ export type ProbeOrder =
       readonly members: readonly number[];
       readonly bytes: number;
       readonly rounds: number;
-      readonly between: Trial;
+      readonly between: Running;
     }
   /** Bytes of the process before it has any work. */
   | { readonly do: 'resident' };

@@ -5,6 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { typesOf } from '../../ir/graph.ts';
+import { median } from '../../ir/median.ts';
 import { dimsOf, product } from '../../ir/type.ts';
 import { allReduceBuffers } from './all-reduce.ts';
 import { type Board, idle, openBoard } from './board.ts';
@@ -14,7 +15,7 @@ import { type Doors, listen, type Mesh } from './mesh.ts';
 import { nodeTimes, opOf } from './node-times.ts';
 import { ownWork } from './own-work.ts';
 import type { Patience } from './patience.ts';
-import type { ProbeOrder, ProbeReport, Trial } from './probe-protocol.ts';
+import { type ProbeOrder, type ProbeReport, type Running, runsAlone, type Trial } from './probe-protocol.ts';
 import { type Operand, openSessions } from './sessions.ts';
 
 type OrderOf<K extends ProbeOrder['do']> = Extract<ProbeOrder, { do: K }>;
@@ -52,12 +53,13 @@ function handlers(): Handlers {
       probe().mesh = await probe().doors.connect(patience);
       return [];
     },
-    time: async ({ trial }) => [await time(probe(), trial)],
+    time: ({ trial }) => time(probe(), trial),
     kernels: ({ trial }) => kernels(probe(), trial),
     copy: async ({ bytes }) => [await copy(bytes)],
     async own({ work, bytes, seconds }) {
       const { run, charged } = ownWork(work, bytes);
-      return [await repeated({ runs: 50, seconds, clock: processorSeconds }, async () => run()), charged];
+      const repetition = { runs: 50, seconds, clock: processorSeconds, cold: true };
+      return [median(await repeated(repetition, async () => run())), charged];
     },
     async meet(order) {
       const { mesh } = probe();
@@ -91,27 +93,33 @@ type Repetition = {
   /** After which no further run begins. */
   readonly seconds: number;
   readonly clock: (body: () => Promise<void>) => Promise<number>;
+  /** Whether what `body` reads is no longer in a cache when it begins. */
+  readonly cold?: boolean;
 };
 
-/** Runs `body` until the time is up; the median of its times. */
-async function repeated({ runs, seconds, clock }: Repetition, body: () => Promise<void>): Promise<number> {
+/** More than caches hold. */
+const cacheBytes = 2 ** 26;
+
+/** Runs `body` until the time is up: its times. */
+async function repeated(
+  { runs, seconds, clock, cold = false }: Repetition,
+  body: () => Promise<void>,
+): Promise<number[]> {
   for (let i = 0; i < warming; i++) await body();
+  const others = new Float32Array(cold ? cacheBytes / 4 : 0);
   const times: number[] = [];
   const end = now() + seconds;
-  while (times.length < fewest || (times.length < runs && now() < end)) times.push(await clock(body));
-  return median(times);
-}
-
-/** Of an even number the lower one of the two: other programs of the machine disturb only upwards. */
-function median(times: readonly number[]): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  while (times.length < fewest || (times.length < runs && now() < end)) {
+    others.fill(times.length);
+    times.push(await clock(body));
+  }
+  return times;
 }
 
 /** Carries out an instruction that runs a segment, as `interpreter.ts` does; `end` closes the session. */
 type Runner = { run(): Promise<void>; end(): Promise<void> };
 
-function runnerOf(probe: Probe, { segment, file, keeping }: Trial, profileTo?: string): Runner {
+function runnerOf(probe: Probe, { segment, file, keeping }: Running, profileTo?: string): Runner {
   const { name, graph, samples } = segment;
   const path = join(probe.folder, `probe-${probe.rank}.onnx`);
   writeFileSync(path, file);
@@ -161,13 +169,14 @@ function filled<T extends Float32Array | Uint8Array>(values: T, draw: (index: nu
   return values;
 }
 
-async function time(probe: Probe, trial: Trial): Promise<number> {
+async function time(probe: Probe, trial: Trial): Promise<number[]> {
   const runner = runnerOf(probe, trial);
   // With one thread a program that has the processor meanwhile does not count: it is no part of the kernel.
   const clock = probe.threads === 1 ? processorSeconds : wallSeconds;
-  const taken = await repeated({ runs: most, seconds: trial.seconds, clock }, runner.run);
+  const repetition = { runs: most, seconds: trial.seconds, clock, cold: trial.cold ?? false };
+  const times = await repeated(repetition, runner.run);
   await runner.end();
-  return taken;
+  return times;
 }
 
 /** First the seconds of each op, then the nodes of each. */
@@ -224,21 +233,25 @@ async function meet(
     },
   };
   const clock = () => (performance.timeOrigin + performance.now()) / 1000;
-  const times: number[] = [];
+  await runner.run();
+  const alone: number[] = [];
+  for (let run = 0; run < runsAlone; run++) alone.push(await wallSeconds(runner.run));
+  const ends: number[] = [];
   for (let round = 0; round < rounds; round++) {
     await runner.run();
-    const begun = clock();
     const going = await meetings[kind](tag + 2 * round);
-    times.push(begun, clock());
+    ends.push(clock());
     await Promise.all(going);
   }
   await runner.end();
-  return times;
+  return [...alone, ...ends];
 }
 
-function copy(bytes: number): Promise<number> {
+async function copy(bytes: number): Promise<number> {
   const [from, to] = [new Float32Array(bytes / 4).fill(1), new Float32Array(bytes / 4)];
-  return repeated({ runs: 20, seconds: 0.5, clock: processorSeconds }, async () => to.set(from));
+  return median(
+    await repeated({ runs: 20, seconds: 0.5, clock: processorSeconds }, async () => to.set(from)),
+  );
 }
 
 const send = (report: ProbeReport): Promise<void> =>

@@ -10,22 +10,36 @@ import {
   type Result,
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
+import { median } from '../../ir/median.ts';
 import { deviceArguments, deviceEnvironment } from './device-environment.ts';
 import { makePrivateFolder } from './folder.ts';
 import type { MovingWork } from './own-work.ts';
-import type { MeetingKind, ProbeOrder, ProbeReport, Trial } from './probe-protocol.ts';
+import {
+  type MeetingKind,
+  type ProbeOrder,
+  type ProbeReport,
+  type Running,
+  runsAlone,
+  type Trial,
+} from './probe-protocol.ts';
 
 export type Probes = {
-  /** Seconds of one run in each probe while the others run the same. */
-  time(trial: Trial): Promise<Result<number[]>>;
+  /**
+   * Seconds of one run while all probes run the same: the median over the runs of the slower of the probes, since the
+   * devices of a plan wait for each other.
+   */
+  time(trial: Trial): Promise<Result<number>>;
   /** Of each probe the seconds of each op inside a run, and the nodes of each. */
   kernels(trial: Trial): Promise<Result<Kernels[]>>;
   /** Bytes a second, read and written, of copies in memory, all probes at once. */
   copyRate(bytes: number): Promise<Result<number>>;
   /** Seconds in which devices move numbers themselves, all at once, and the bytes that plans are charged for. */
   own(work: MovingWork, bytes: number, seconds: number): Promise<Result<Moved>>;
-  /** Seconds in which two give each other so many bytes, or all sum them, from when the last has come. */
-  meet(kind: MeetingKind, bytes: number, rounds: number, between: Trial): Promise<Result<number>>;
+  /**
+   * By how many seconds rounds grow in which all run a segment if two give each other so many bytes after each, or all sum
+   * them: waiting for the slower one, and waking up, are in it.
+   */
+  meet(kind: MeetingKind, bytes: number, rounds: number, between: Running): Promise<Result<number>>;
   /** Bytes of a process that has loaded its libraries and has no work. */
   resident(): Promise<Result<number>>;
   close(): Promise<void>;
@@ -64,7 +78,10 @@ export async function startProbes(size: number, threads: number): Promise<Result
     return answers.ok ? success(answers.value.map(([first = 0]) => first)) : answers;
   };
   return success({
-    time: (trial) => each({ do: 'time', trial }),
+    async time(trial) {
+      const answers = await all(() => ({ do: 'time', trial }));
+      return answers.ok ? success(slowestSeconds(answers.value)) : answers;
+    },
     async kernels(trial) {
       const answers = await all(() => ({ do: 'kernels', trial }));
       const { length } = trial.segment.graph.ops;
@@ -88,7 +105,10 @@ export async function startProbes(size: number, threads: number): Promise<Result
       const members = kind === 'trade' ? [0, 1] : [...probes.keys()];
       const order: ProbeOrder = { do: 'meet', kind, members, bytes, rounds, between };
       const times = await all(() => order, members.values());
-      return times.ok ? success(meetingSeconds(times.value)) : times;
+      if (!times.ok) return times;
+      const alone = slowestSeconds(times.value.map((own) => own.slice(0, runsAlone)));
+      const together = roundSeconds(times.value.map((own) => own.slice(runsAlone)));
+      return success(Math.max(leastMeeting, together - alone));
     },
     async resident() {
       const bytes = await each({ do: 'resident' });
@@ -98,15 +118,20 @@ export async function startProbes(size: number, threads: number): Promise<Result
   });
 }
 
-/** The median of all rounds but the first, each from when the last member came to when it is over, for all a mean. */
-function meetingSeconds(times: readonly (readonly number[])[]): number {
-  const rounds = (times[0]?.length ?? 0) / 2;
-  const taken = Array.from({ length: rounds }, (_, round) => {
-    const begun = Math.max(...times.map((own) => own[2 * round] ?? 0));
-    return mean(times.map((own) => (own[2 * round + 1] ?? 0) - begun));
-  });
-  const sorted = taken.slice(1).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+/** Of the runs that all probes have made: in each the slowest probe counts. */
+function slowestSeconds(times: readonly (readonly number[])[]): number {
+  const runs = Math.min(...times.map(({ length }) => length));
+  return median(Array.from({ length: runs }, (_, run) => Math.max(...times.map((own) => own[run] ?? 0))));
+}
+
+/** No meeting is shorter, whatever clocks say. */
+const leastMeeting = 1e-6;
+
+/** From the end of a round to the end of the next one: the mean of the members, the median of the rounds. */
+function roundSeconds(ends: readonly (readonly number[])[]): number {
+  const rounds = Math.min(...ends.map(({ length }) => length));
+  const ended = Array.from({ length: rounds }, (_, round) => mean(ends.map((own) => own[round] ?? 0)));
+  return median(ended.slice(1).map((end, i) => end - (ended[i] ?? 0)));
 }
 
 const mean = (values: readonly number[]): number =>
