@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { root } from '../tests/support/command-line.ts';
+import { program, root } from '../tests/support/command-line.ts';
 import { coloursOf, isTerminal } from './terminal.ts';
 
 const painted = (isTTY: boolean, env: Readonly<Record<string, string>>): boolean =>
@@ -30,7 +30,7 @@ test('tables and diagnostics in a pipe are plain text, whatever the environment 
     'explain',
     'frobnicate',
   ]) {
-    const args = ['--import', 'tsx', 'cli/unetc.ts', ...words.split(' ')];
+    const args = [...program, ...words.split(' ')];
     const { output } = spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
     assert.not.ok(output.join('').includes('\x1b'), words);
   }

@@ -20,7 +20,7 @@ import { crc32 } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dataDirectory, type Picture } from '../runtime/tests/test-data.ts';
-import { root, succeeding, unetc } from './support/command-line.ts';
+import { program, root, succeeding, unetc } from './support/command-line.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'unetc-test-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -173,7 +173,7 @@ function pngHeader(width: number, height: number, interlaced: boolean): Buffer {
 const rssOf = async (words: string): Promise<{ status: number | null; stderr: string; peak: number }> => {
   const report = join(folder, 'peak.mjs');
   writeFileSync(report, "process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS));");
-  const args = ['--import', 'tsx', '--import', report, 'cli/unetc.ts', ...words.split(' ')];
+  const args = ['--import', report, ...program, ...words.split(' ')];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
   return { status, stderr, peak: Number(/peak (\d+)/.exec(stderr)?.[1]) / 1024 };
 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { root } from './support/command-line.ts';
+import { program } from './support/command-line.ts';
 
 // A blank in a path must not matter.
 const folder = mkdtempSync(join(tmpdir(), 'unetc test '));
@@ -14,8 +14,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const inFolder = (name: string): string => join(folder, name);
 
 function unetc(args: readonly string[], stdout: number | 'pipe' = 'pipe') {
-  const all = ['--import', import.meta.resolve('tsx'), join(root, 'cli/unetc.ts'), ...args];
-  return spawnSync(process.execPath, all, {
+  return spawnSync(process.execPath, [...program, ...args], {
     cwd: folder,
     encoding: 'utf8',
     stdio: ['ignore', stdout, 'pipe'],

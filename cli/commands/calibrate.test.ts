@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kernelClasses } from '../../ir/machine.ts';
+import { program, root } from '../../tests/support/command-line.ts';
 import { readMachine } from '../inputs-machine.ts';
 
-const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'unetc-calibrate-'));
 const unetc = (...args: string[]) =>
-  spawnSync(process.execPath, ['--import', 'tsx', join(root, 'cli/unetc.ts'), 'calibrate', ...args], {
+  spawnSync(process.execPath, [...program, 'calibrate', ...args], {
     encoding: 'utf8',
     cwd: root,
     env: { ...process.env, TMPDIR: folder },

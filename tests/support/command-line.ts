@@ -6,6 +6,14 @@ import type { Readable } from 'node:stream';
 
 export const root = join(import.meta.dirname, '../..');
 
+/**
+ * How Node.js runs the command line: as it was built if the tests were started by `npm test`, which has just done so (it
+ * begins in half the time), and from its sources if a test file is run by itself.
+ */
+export const program: readonly string[] = process.env.UNETC_BUILT
+  ? [join(root, 'dist/cli/unetc.js')]
+  : ['--import', import.meta.resolve('tsx'), join(root, 'cli/unetc.ts')];
+
 export type Ended = {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -37,7 +45,7 @@ export function start(
 ): Running {
   const limit = largestFile === undefined ? [] : [`ulimit -f ${largestFile}`];
   const command = [...limit, `exec "$0" "$@"${target === undefined ? '' : ` > ${target}`}`].join('; ');
-  const args = ['--import', 'tsx', 'cli/unetc.ts', ...words.split(' ')];
+  const args = [...program, ...words.split(' ')];
   const env = { ...process.env, NO_COLOR: '1', ...environment };
   const child = spawn('bash', ['-c', command, process.execPath, ...args], {
     cwd: root,
