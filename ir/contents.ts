@@ -10,7 +10,7 @@ import { meaningsOf } from './verify/names.ts';
  * noted of them;
  * `cotangents`: their shares on the way back; `messages`: what an exchange, a gather or another stage brings,
  * and copies of it that are under way; `workspace`: what the backend takes while a segment runs; `reserve`: places in
- * the arena of a device process that hold nothing at the moment.
+ * the arena of a device process that hold nothing at the moment; `process`: what such a process takes for itself.
  */
 export const contentKinds = [
   'weights',
@@ -22,6 +22,7 @@ export const contentKinds = [
   'messages',
   'workspace',
   'reserve',
+  'process',
 ] as const;
 
 export type ContentKind = (typeof contentKinds)[number];
@@ -90,7 +91,7 @@ const known = new WeakMap<Plan, readonly Footprint[]>();
 /** All that is alive at an instruction, the largest first. */
 export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsOf(plan, role)): Content[] {
   const instruction = role.instructions[index];
-  const { reserve, messages, workspace } = footprintIn(plan, role);
+  const { reserve, messages, workspace, process } = footprintIn(plan, role);
   const alive = role.buffers
     .filter(({ birth, death }) => birth <= index && index <= death)
     .map(({ name, bytes }): Content => ({ name, bytes, kind: kinds.get(name) ?? 'activations' }));
@@ -99,6 +100,7 @@ export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsO
     { name: segment, kind: 'workspace', bytes: at(workspace, index) },
     { name: 'copies under way', kind: 'messages', bytes: at(messages, index) },
     { name: 'places of the arena', kind: 'reserve', bytes: at(reserve, index) },
+    { name: 'the process itself', kind: 'process', bytes: at(process, index) },
   ];
   return [...alive, ...others.filter(({ bytes }) => bytes > 0)].sort((a, b) => b.bytes - a.bytes);
 }

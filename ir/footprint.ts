@@ -17,7 +17,16 @@ export type Footprint = {
   /** Copies of what an instruction sends and gets, and messages that may have come early. */
   readonly messages: readonly number[];
   readonly workspace: readonly number[];
+  /** Of a device process itself, the same all the time. */
+  readonly process: readonly number[];
 };
+
+/**
+ * What a device process takes beside all that its plan tells it to hold, whatever the plan: pages of ONNX Runtime and of
+ * Node.js that are read when kernels and instructions run for the first time (1.5 MiB), the interpreter's heap and
+ * compiled code (1 to 2 MiB), and the end of a huge page.
+ */
+export const processBytes = 4 << 20;
 
 /** The footprint of each role, in their order. */
 export function footprintsOf(plan: Plan): Footprint[] {
@@ -26,8 +35,9 @@ export function footprintsOf(plan: Plan): Footprint[] {
   return plan.roles.map((role) => footprintOf(plan, workspaces, role, early?.get(role) ?? []));
 }
 
-export function totalOf({ buffers, reserve, messages, workspace }: Footprint): number[] {
-  return buffers.map((bytes, i) => bytes + at(reserve, i) + at(messages, i) + at(workspace, i));
+export function totalOf({ buffers, ...others }: Footprint): number[] {
+  const all = Object.values(others);
+  return buffers.map((bytes, i) => all.reduce((sum, one) => sum + at(one, i), bytes));
 }
 
 function footprintOf(
@@ -45,6 +55,7 @@ function footprintOf(
     reserve: alive.map((bytes) => (keeps ? Math.max(0, arenaBytes - bytes) : 0)),
     messages: instructions.map((one, i) => (keeps ? copiedBytes(one, named) + (early[i] ?? 0) : 0)),
     workspace: instructions.map((one) => (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0)),
+    process: instructions.map(() => (keeps ? processBytes : 0)),
   };
 }
 

@@ -25,8 +25,8 @@ export type NodeFacts = {
   readonly overwrites?: readonly number[];
   /** The result is the first operand by another name. */
   readonly renames?: true;
-  /** Bytes that the kernel takes while it runs. */
-  readonly scratch?: (site: NodeSite) => number;
+  /** Bytes of the blocks that the kernel takes while it runs. */
+  readonly scratch?: (site: NodeSite) => readonly number[];
 };
 
 const elementBytes: { readonly [E in TensorElement]: number } = { f32: 4, u8: 1, i64: 8, bool: 1 };
@@ -208,9 +208,9 @@ const batchAndChannels = (site: NodeSite): readonly number[] => first(site).dims
 const pooledDims = (site: NodeSite): number[] => [...batchAndChannels(site), ...windowCounts(site)];
 
 /** One sample and group as columns: a row for each cell of the kernel and channel of the result. */
-function transposedConvScratch(site: NodeSite): number {
+function transposedConvScratch(site: NodeSite): number[] {
   const { kernel, cells } = windowsOf(site);
-  return 4 * at(at(site.inputs, 1).dims, 1) * product(kernel) * product(cells);
+  return [4 * at(at(site.inputs, 1).dims, 1) * product(kernel) * product(cells)];
 }
 
 function productDims(site: NodeSite): number[] {
@@ -284,7 +284,10 @@ export const nodeFacts = table({
   Greater: pointwise({ element: 'bool' }),
   Less: pointwise({ element: 'bool' }),
   /** Each of the two choices is spread over the result before they are merged. */
-  Where: { results: (site) => [chosen(site)], scratch: (site) => 2 * knownBytes(chosen(site)) },
+  Where: {
+    results: (site) => [chosen(site)],
+    scratch: (site) => [chosen(site), chosen(site)].map(knownBytes),
+  },
   Cast: {
     results: (site) => [{ element: castElements[numberOf(site, 'to', 1)] ?? 'f32', dims: first(site).dims }],
   },
@@ -316,7 +319,7 @@ export const nodeFacts = table({
     ],
   },
   /** Over another axis than the last it works on a transposed copy. */
-  Softmax: { ...unary, scratch: (site) => knownBytes(first(site)) },
+  Softmax: { ...unary, scratch: (site) => [knownBytes(first(site))] },
   Transpose: sized((site) => listOf(site, 'perm', []).map((axis) => at(first(site).dims, axis))),
   Slice: sized(slicedDims),
   Pad: sized(paddedDims),
@@ -335,7 +338,7 @@ export const nodeFacts = table({
     },
   },
   /** It keeps a list of the positions, each checked. */
-  ScatterElements: { ...activation, scratch: ({ inputs }) => knownBytes(at(inputs, 1)) },
+  ScatterElements: { ...activation, scratch: ({ inputs }) => [knownBytes(at(inputs, 1))] },
   ConstantOfShape: { results: (site) => [{ element: 'f32', dims: numbersAt(site, 0) }] },
   Resize: sized((site) => {
     const scales = numbersAt(site, 2);

@@ -23,10 +23,18 @@ import type { Body, MemoryWay, Node, Tensor } from './proto.ts';
  * when the run is over: where there is little to compute, these copies are the most that is taken.
  */
 export function segmentWorkspace(whole: Graph, samples: number): number {
-  const graph = onePiece(whole);
-  const { copies, use } = needsOf(graph, samples);
-  return Math.max(copies, mostBytes(use));
+  const { copies, use } = needsOf(onePiece(whole), samples);
+  const blocks = most(use);
+  const run = waysOf(whole, { copies, use }).includes('one block') ? atOnce(use, blocks) : blocks;
+  return Math.max(run.mapped, copies.mapped) + Math.max(run.heap, copies.heap);
 }
+
+/** A run in which everything has its place in one block, after a first one that took block by block. */
+const atOnce = (use: Use, first: Bytes): Bytes => {
+  const scratch = Math.max(0, ...use.scratch.map(({ mapped }) => mapped));
+  const { mapped, heap } = bytesOfBlock(packedBytes(use.blocks));
+  return { mapped: mapped + scratch, heap: Math.max(heap, first.heap) };
+};
 
 /**
  * How much more each may take than blocks that come and go, as told here. The last is told the least exactly: of `attention`,
@@ -38,22 +46,50 @@ const mostGaps: Readonly<Record<MemoryWay, number>> = { arena: 0.05, 'one block'
  * How the memory of a run may be taken, of what takes hardly more than a run needs: from an arena that is kept from run to
  * run, with the copies of outputs beside it; at once, each thing at a place of its own from its birth to its death.
  */
-export function memoryWays(graph: Graph, samples: number): MemoryWay[] {
+export const memoryWays = (graph: Graph, samples: number): MemoryWay[] =>
+  waysOf(graph, needsOf(onePiece(graph), samples));
+
+function waysOf(graph: Graph, { copies, use }: Needs): MemoryWay[] {
   if (strandsOf(graph) !== undefined) return [];
-  const { copies, use } = needsOf(graph, samples);
+  const [copied, scratch] = [sum(copies), use.scratch.map(sum)];
   const taken: Readonly<Record<MemoryWay, number>> = {
-    arena: arenaBytes(use.blocks, use.scratch) + copies,
-    'one block': Math.max(copies, packedBytes(use.blocks) + Math.max(0, ...use.scratch)),
+    arena: arenaBytes(use.blocks, scratch) + copied,
+    'one block': Math.max(copied, packedBytes(use.blocks) + Math.max(0, ...scratch)),
   };
-  const needed = Math.max(copies, mostBytes(use));
+  const needed = Math.max(copied, mostAtOnce(use));
   return (['arena', 'one block'] as const).filter((way) => taken[way] <= (1 + mostGaps[way]) * needed);
 }
 
-function needsOf(graph: Graph, samples: number) {
+type Needs = { readonly copies: Bytes; readonly use: Use };
+
+function needsOf(graph: Graph, samples: number): Needs {
   const { nodes, before, types } = emitted(graph, samples);
-  const copies = graph.outputs.reduce((sum, name) => sum + bytesOf(typeNamed(types, name), samples), 0);
-  return { copies, use: useOf(executionOrder(stepsOf(nodes, before).steps), new Set(graph.outputs)) };
+  const copies = graph.outputs.map((name) => bytesOfBlock(bytesOf(typeNamed(types, name), samples)));
+  return {
+    copies: together(copies),
+    use: useOf(executionOrder(stepsOf(nodes, before).steps), new Set(graph.outputs)),
+  };
 }
+
+/**
+ * Bytes by where they come from (`runtime/local/device-environment.ts`): large blocks are mappings of their own, which go back
+ * to the system one by one; all others come from the heap, which keeps the most that it ever held. The most of the two need not
+ * be at the same time.
+ */
+type Bytes = { readonly mapped: number; readonly heap: number };
+
+/** glibc's `mmap_threshold` for device processes. */
+const mappedFrom = 2 << 20;
+
+const bytesOfBlock = (bytes: number): Bytes =>
+  bytes >= mappedFrom ? { mapped: bytes, heap: 0 } : { mapped: 0, heap: bytes };
+
+const together = (all: readonly Bytes[]): Bytes => ({
+  mapped: all.reduce((sum, { mapped }) => sum + mapped, 0),
+  heap: all.reduce((sum, { heap }) => sum + heap, 0),
+});
+
+const sum = ({ mapped, heap }: Bytes): number => mapped + heap;
 
 /** What is worked on at once of a graph of strands: a piece of the longest of each form. */
 function onePiece(graph: Graph): Graph {
@@ -117,7 +153,7 @@ type Step = {
   readonly node: Node;
   readonly results: readonly Known[];
   /** Bytes that it takes while it runs, those of a loop's graph included. */
-  readonly scratch: number;
+  readonly scratch: Bytes;
 };
 
 /** What the nodes do, in the order of the file, and what is known after them. */
@@ -132,9 +168,9 @@ function stepsOf(nodes: readonly Node[], before: ReadonlyMap<string, Known>) {
   return { steps, known };
 }
 
-/** The most bytes that these steps need at once. `outside`: results that have their place. */
-const memoryOf = (steps: readonly Step[], outside: ReadonlySet<string>): number =>
-  mostBytes(useOf(executionOrder(steps), outside));
+/** The most bytes that these steps need. `outside`: results that have their place. */
+const memoryOf = (steps: readonly Step[], outside: ReadonlySet<string>): Bytes =>
+  most(useOf(executionOrder(steps), outside));
 
 const empty: Known = { element: 'f32', dims: [0] };
 
@@ -143,7 +179,11 @@ function stepOf(node: Node, known: ReadonlyMap<string, Known>): Step {
   if (node.type === 'Loop') return loopStep(node, inputs, known);
   const site = { inputs, attributes: node.attributes };
   const facts = nodeFacts[node.type];
-  return { node, results: facts.results(site), scratch: facts.scratch?.(site) ?? 0 };
+  return {
+    node,
+    results: facts.results(site),
+    scratch: together((facts.scratch?.(site) ?? []).map(bytesOfBlock)),
+  };
 }
 
 function knownNamed(known: ReadonlyMap<string, Known>, name: string): Known {
@@ -168,8 +208,8 @@ function loopStep(node: Node, inputs: readonly Known[], known: ReadonlyMap<strin
   for (const [i, { name }] of carried.entries()) within.set(name, at(results, i));
   const own = memoryOf(stepsOf(nodes, within).steps, new Set(outputs.map(({ name }) => name)));
   // What a round is given and what it makes are there at once; one of them is the result.
-  const totals = results.reduce((sum, total) => sum + knownBytes(total), 0);
-  return { node, results, scratch: own + totals };
+  const totals = results.map((total) => bytesOfBlock(knownBytes(total)));
+  return { node, results, scratch: together([own, ...totals]) };
 }
 
 function bodyOf({ attributes }: Node): Body {
@@ -211,7 +251,7 @@ function executionOrder(steps: readonly Step[]): Step[] {
 }
 
 /** What a run needs: blocks in the order of their birth, and what each step takes beside them. */
-type Use = { readonly blocks: readonly Interval[]; readonly scratch: readonly number[] };
+type Use = { readonly blocks: readonly Interval[]; readonly scratch: readonly Bytes[] };
 
 type Block = {
   readonly birth: number;
@@ -266,9 +306,19 @@ function useOf(steps: readonly Step[], outside: ReadonlySet<string>): Use {
   return { blocks: all, scratch: steps.map(({ scratch }) => scratch) };
 }
 
-function mostBytes({ blocks, scratch }: Use): number {
+function most({ blocks, scratch }: Use): Bytes {
+  const mostOf = (from: keyof Bytes): number => {
+    const own = blocks.map((block) => ({ ...block, bytes: bytesOfBlock(block.bytes)[from] }));
+    return mostAtOnce({ blocks: own, scratch: scratch.map((bytes) => ({ ...none, [from]: bytes[from] })) });
+  };
+  return { mapped: mostOf('mapped'), heap: mostOf('heap') };
+}
+
+const none: Bytes = { mapped: 0, heap: 0 };
+
+function mostAtOnce({ blocks, scratch }: Use): number {
   const alive = aliveBytes(blocks, scratch.length);
-  return Math.max(0, ...scratch.map((bytes, moment) => at(alive, moment) + bytes));
+  return Math.max(0, ...scratch.map((bytes, moment) => at(alive, moment) + sum(bytes)));
 }
 
 /** An operand of the graph, or a constant, by another name. */

@@ -1,7 +1,7 @@
 /** Places in the arena: aligned, inside it, and never shared by two buffers that are alive together. */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { footprintsOf } from '../footprint.ts';
+import { footprintsOf, processBytes } from '../footprint.ts';
 import type { Buffer, Role } from '../plan.ts';
 import type { RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
@@ -19,7 +19,7 @@ export const verifyArena: RoleCheck = ({ plan, segments }) => {
       ...peakFaults(role, (index, alive) => {
         const one = at(role.instructions, index);
         const extra = one.do === 'run' ? (segments.get(one.segment)?.workspace ?? 0) : 0;
-        const own = plan.executor === 'processes' ? Math.max(alive, role.arenaBytes) : alive;
+        const own = plan.executor === 'processes' ? Math.max(alive, role.arenaBytes) + processBytes : alive;
         return own + extra + (beside[index] ?? 0);
       }),
     ];
