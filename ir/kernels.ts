@@ -141,15 +141,9 @@ export const isCotangent = ({ kernel, pixels }: Kernel): boolean => pixels > 0 &
 
 /** Seconds of one kernel that does nothing but read and write so many bytes. */
 export function bytesSeconds(device: Device, kernel: KernelClass, bytes: number, kind?: KernelName): number {
-  const name = kind === undefined ? { kernel } : { kernel, kind };
-  return kernelSeconds(
-    device,
-    { ...name, flops: none, bytes: { ...none, fixed: bytes }, pixels: 0, channels: 0 },
-    0,
-  );
+  const name = kind !== undefined && isGiven(device, kind) ? kind : kernel;
+  return bytes / (device.bandwidth * shareAt(device.traffic[name], bytes)) + device.launch;
 }
-
-const none: Amount = { fixed: 0, perCell: 0 };
 
 /** What bounds a kernel beside its launch. */
 export type KernelLimit = 'arithmetic' | 'traffic';

@@ -179,18 +179,23 @@ function beside(one: Option, other: Option, crop: Crop): Option {
  * Of two ways the one that is no worse whatever is held for others of the earlier value: it costs no more even if what it
  * reads must be cut out of that, or no more with the same margin.
  */
-function isNoWorse(a: Option, b: Option, crop: Crop): boolean {
+function isNoWorse({ option: a, whole }: Kept, b: Option): boolean {
   if (!isWithin(a.margin, b.margin)) return false;
   if (!b.paid.every((key) => a.paid.includes(key))) return false;
   if (isSame(a.margin, b.margin) && a.seconds <= b.seconds && (b.cut || !a.cut)) return true;
-  return a.seconds + (a.cut ? crop(a.margin) : 0) <= b.seconds;
+  return whole <= b.seconds;
 }
 
+/** A way, and its seconds if what it reads must be cut out. */
+type Kept = { readonly option: Option; readonly whole: number };
+
 function undominated(options: readonly Option[], crop: Crop): Option[] {
-  const kept: Option[] = [];
+  if (options.length < 2) return [...options];
+  const kept: Kept[] = [];
   for (const one of [...options].sort((a, b) => a.seconds - b.seconds || a.margin[0] - b.margin[0]))
-    if (!kept.some((other) => isNoWorse(other, one, crop))) kept.push(one);
-  return kept;
+    if (!kept.some((other) => isNoWorse(other, one)))
+      kept.push({ option: one, whole: one.seconds + (one.cut ? crop(one.margin) : 0) });
+  return kept.map(({ option }) => option);
 }
 
 /** Composes links until one from the start to the end is left. */
