@@ -55,6 +55,15 @@ export function livesOf(tape: Tape): Lives {
   return { ...lives, walk: walker(tape, lives) };
 }
 
+/** Lists of values, one after another: those of list `i` begin at `starts[i]` and end before `starts[i + 1]`. */
+type Lists = { readonly starts: Int32Array; readonly values: Int32Array };
+
+function listsOf(lists: readonly (readonly number[])[]): Lists {
+  const starts = new Int32Array(lists.length + 1);
+  for (const [i, list] of lists.entries()) starts[i + 1] = (starts[i] as number) + list.length;
+  return { starts, values: Int32Array.from(lists.flat()) };
+}
+
 /** The tape as arrays. */
 function arraysOf({ values, steps, forward }: Tape) {
   // What has no bytes need not be followed.
@@ -64,7 +73,7 @@ function arraysOf({ values, steps, forward }: Tape) {
     maker[makes] = step;
   });
   return {
-    reads: steps.map((step) => Int32Array.from(step.reads.filter((value) => isFollowed[value] === true))),
+    reads: listsOf(steps.map((step) => step.reads.filter((value) => isFollowed[value] === true))),
     makes: Int32Array.from(steps, ({ makes }) => makes),
     sessions: Int32Array.from(steps, ({ session = 0 }) => session),
     gradients: Float64Array.from(steps, ({ makes }) => values[makes]?.gradientBytes ?? 0),
@@ -74,57 +83,47 @@ function arraysOf({ values, steps, forward }: Tape) {
       step < forward && values[makes]?.follows === true ? [step] : [],
     ),
     late: Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0)),
-    lean: steps.map(({ lean }) => (lean === undefined ? undefined : Int32Array.from(lean.reads))),
+    lean: listsOf(steps.map(({ lean }) => lean?.reads ?? [])),
     leanBy: Int32Array.from(steps, ({ lean }) => lean?.bytes ?? -1),
     bytes: values.flatMap(({ noting }, value) => (noting === undefined ? [] : [value])),
     noting: Float64Array.from(values, ({ noting = 0 }) => noting),
   };
 }
 
+/** Thousands of walks are made: plain loops over arrays, and the moment handed on from call to call. */
 function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
   const { reads, makes, sessions, gradients, price, maker, followers, late, ...others } = arraysOf(tape);
   const { lean, leanBy, bytes, noting } = others;
+  const { starts, values } = reads;
+  const count = tape.steps.length;
   const wanted = new Uint8Array(tape.values.length);
   // 1 for bytes, and for those of them that are noted.
   const isBytes = new Uint8Array(tape.values.length);
   for (const value of bytes) isBytes[value] = 1;
   const isNoted = new Uint8Array(tape.values.length);
   const { birth, last, birthAgain, lastAgain, ahead, back, dropped } = lives;
-  let now = 0;
-  let forward = 0;
   let seconds = 0;
 
-  const read = (value: number): void => {
+  /** Reads a value in the backward pass. */
+  const read = (value: number, now: number): void => {
     if (dropped[value] === 1 && (birthAgain[value] as number) >= 0) lastAgain[value] = now;
     else last[value] = now;
-    if (now < forward) ahead[value] = now;
-    else if ((back[value] as number) < 0) back[value] = now;
+    if ((back[value] as number) < 0) back[value] = now;
   };
-  const make = (step: number, session: number): void => {
-    lives.gradients[now] = gradients[step] as number;
-    lives.session[now++] = session;
-  };
-  const readsOf = (step: number): Int32Array => {
-    const by = leanBy[step] as number;
-    return (by >= 0 && isNoted[by] === 1 ? lean[step] : reads[step]) as Int32Array;
-  };
-  const run = (step: number): void => {
-    const needed = readsOf(step);
-    for (let i = 0; i < needed.length; i++) read(needed[i] as number);
-    const made = makes[step] as number;
-    birth[made] = last[made] = ahead[made] = now;
-    make(step, sessions[step] as number);
-  };
-  /** Makes again what a value needs, each after what it is made of. */
-  const redo = (value: number): void => {
-    if (dropped[value] === 0 || (birthAgain[value] as number) >= 0) return;
+  /** Makes again what a value needs, each after what it is made of; gives the moment after that. */
+  const redo = (value: number, moment: number): number => {
+    if (dropped[value] === 0 || (birthAgain[value] as number) >= 0) return moment;
     const step = maker[value] as number;
-    for (const input of reads[step] as Int32Array) redo(input);
-    for (const input of reads[step] as Int32Array) read(input);
+    const [first, end] = [starts[step] as number, starts[step + 1] as number];
+    let now = moment;
+    for (let i = first; i < end; i++) now = redo(values[i] as number, now);
+    for (let i = first; i < end; i++) read(values[i] as number, now);
     birthAgain[value] = lastAgain[value] = now;
     // What the forward pass has no use for is made once, here.
     if ((birth[value] as number) >= 0) seconds += price[value] as number;
-    make(step, again);
+    lives.gradients[now] = gradients[step] as number;
+    lives.session[now] = again;
+    return now + 1;
   };
   /** What the forward pass makes: what is kept, and what that and the results are made of. */
   const want = (): void => {
@@ -134,7 +133,8 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
       if (dropped[made] === 1 && wanted[made] === 0) continue;
       if (isBytes[made] === 1 && isNoted[made] === 0) continue;
       wanted[made] = 1;
-      for (const value of reads[step] as Int32Array) wanted[value] = 1;
+      const end = starts[step + 1] as number;
+      for (let i = starts[step] as number; i < end; i++) wanted[values[i] as number] = 1;
     }
   };
   const begin = (drops: Drops): void => {
@@ -145,26 +145,51 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
       isNoted[value] = drops[value] as number;
       if (isNoted[value] === 1) seconds += noting[value] as number;
     }
-    for (const step of followers)
-      for (const input of reads[step] as Int32Array)
-        if (dropped[input] === 1) dropped[makes[step] as number] = 1;
+    for (const step of followers) {
+      const end = starts[step + 1] as number;
+      for (let i = starts[step] as number; i < end; i++)
+        if (dropped[values[i] as number] === 1) dropped[makes[step] as number] = 1;
+    }
     want();
     for (const moments of [birth, last, birthAgain, lastAgain, ahead, back]) moments.fill(-1);
-    now = 0;
-    forward = lives.most;
+  };
+  const make = (step: number, now: number): void => {
+    const made = makes[step] as number;
+    birth[made] = last[made] = ahead[made] = now;
+    lives.gradients[now] = gradients[step] as number;
+    lives.session[now] = sessions[step] as number;
+  };
+  const goForward = (): number => {
+    let now = 0;
+    for (let step = 0; step < tape.forward; step++) {
+      if (wanted[makes[step] as number] === 0) continue;
+      const end = starts[step + 1] as number;
+      for (let i = starts[step] as number; i < end; i++) {
+        const value = values[i] as number;
+        last[value] = ahead[value] = now;
+      }
+      make(step, now++);
+    }
+    return now;
+  };
+  const goBack = (forward: number): number => {
+    let now = forward;
+    for (let step = tape.forward; step < count; step++) {
+      const by = leanBy[step] as number;
+      const needed = by >= 0 && isNoted[by] === 1 ? lean : reads;
+      const [first, end] = [needed.starts[step] as number, needed.starts[step + 1] as number];
+      for (let i = first; i < end; i++) {
+        const value = needed.values[i] as number;
+        if (dropped[value] === 1) now = redo(value, now);
+      }
+      for (let i = first; i < end; i++) read(needed.values[i] as number, now);
+      make(step, now++);
+    }
+    return now;
   };
   return (drops) => {
     begin(drops);
-    for (let step = 0; step < tape.forward; step++) if (wanted[makes[step] as number] === 1) run(step);
-    forward = now;
-    for (let step = tape.forward; step < tape.steps.length; step++) {
-      const needed = readsOf(step);
-      for (let i = 0; i < needed.length; i++) {
-        const value = needed[i] as number;
-        if (dropped[value] === 1) redo(value);
-      }
-      run(step);
-    }
-    return { moments: now, forward, seconds };
+    const forward = goForward();
+    return { moments: goBack(forward), forward, seconds };
   };
 }

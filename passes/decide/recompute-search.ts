@@ -112,11 +112,12 @@ function toolsFor(tape: Tape, most: number, units: readonly Unit[]): Tools {
     units,
     cost,
     note(drops) {
-      const one = { ...cost(drops), drops: drops.slice() };
-      if (!found.some((other) => isNoWorse(other, one))) {
-        found = found.filter((other) => !isNoWorse(one, other));
-        found.push(one);
-      }
+      const { peak, seconds } = cost(drops);
+      const paid = { peak, seconds, drops };
+      if (found.some((other) => isNoWorse(other, paid))) return paid;
+      const one = { peak, seconds, drops: drops.slice() };
+      found = found.filter((other) => !isNoWorse(one, other));
+      found.push(one);
       return one;
     },
     front: () => thinned(found),
