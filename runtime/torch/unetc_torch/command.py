@@ -74,8 +74,9 @@ def connect(plan, here, where, timeout):
         return LocalCommunicator(plan, seat_of(plan, 0), 0, LocalPost(timeout)), LocalControl()
     seat = seat_of(plan, here.rank)
     try:
-        join(here, where, timeout)
-        return DistributedCommunicator(plan, seat, timeout, torch.device(where)), DistributedControl(timeout)
+        store = join(here, where, timeout)
+        communicator = DistributedCommunicator(plan, seat, timeout, torch.device(where))
+        return communicator, DistributedControl(timeout, store, _fail)
     except RuntimeError as error:
         raise RunFailed(f"rank {here.rank}, before the first step, joining the others: {error}") from error
 
@@ -165,12 +166,16 @@ def main(bundle=None):
     try:
         train(arguments(bundle))
     except (Refusal, RunFailed) as error:
-        if not isinstance(error, EndedElsewhere):
-            print(f"unetc_torch: {error}", file=sys.stderr)
-        _leave(error.exit)
+        _fail(error)
     except Exception:
         traceback.print_exc()
         _leave(70)
+
+
+def _fail(error):
+    if not isinstance(error, EndedElsewhere):
+        print(f"unetc_torch: {error}", file=sys.stderr)
+    _leave(error.exit)
 
 
 def _leave(code):

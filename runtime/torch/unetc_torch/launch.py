@@ -119,7 +119,7 @@ def _store(host, port, world, wait, is_head):
 
 
 def join(here, where, timeout):
-    """Joins the others: with Gloo between CPUs, NCCL between GPUs."""
+    """Joins the others: with Gloo between CPUs, NCCL between GPUs. Gives the store by which they met."""
     import torch.distributed as dist
 
     wait = datetime.timedelta(seconds=timeout)
@@ -134,3 +134,4 @@ def join(here, where, timeout):
         store = dist.PrefixStore(f"unetc/{restarts()}", store)
     backend = "gloo" if where == "cpu" else "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, store=store, rank=here.rank, world_size=here.world, timeout=wait)
+    return store
