@@ -40,6 +40,26 @@ test('what a pass leaves unsound stops the run, with its name, the faults and th
   );
 });
 
+/** Leaves all as it is, or breaks. */
+const following = (run: Pass<'scheduled', 'scheduled'>['run']): Pass<'scheduled', 'scheduled'> => ({
+  ...{ name: 'following', doc: 'comes after', from: 'scheduled', to: 'scheduled' },
+  run,
+});
+
+for (const [what, run] of [
+  ['leaves it so', (module: ModuleAt<'scheduled'>) => module],
+  [
+    'breaks on it',
+    (): never => {
+      throw new Error('an op is missing');
+    },
+  ],
+] as const)
+  test(`a pass that leaves something unsound is named, if another on the same stage ${what}`, () => {
+    const passes = [firstFit, careless, following(run)] as unknown as readonly Pass[];
+    assert.throws(() => runPasses(passes, moduleOf()), /after careless:/);
+  });
+
 test('a pass that is given another stage than its own is a bug', () => {
   assert.throws(() => runPasses([careless] as unknown as readonly Pass[], moduleOf()), /careless works on/);
 });

@@ -19,10 +19,15 @@ export class PassError extends Error {}
 /** Device processes of this machine, which run segments as ONNX files. */
 export const processes: Backend = { executor: 'processes', workspaceOf: segmentWorkspace };
 
+/** What a pass left, and its name. */
+type Left = { readonly module: Module; readonly after: string };
+
 /**
  * Runs passes one after another; they are told of these processes, or of who else will run the plan. Passes do not
  * verify: the manager does, before the first and after each, and where one left something unsound it stops with the
- * module printed. `known`: what the first passes are known to give, which is verified like anything else.
+ * module printed. Of passes on one stage only what the last of them leaves is verified, as long as that is sound: it
+ * is held to all that the earlier ones are held to. `known`: what the first passes are known to give, which is verified
+ * like anything else.
  */
 export function runPasses(
   passes: readonly Pass[],
@@ -31,19 +36,39 @@ export function runPasses(
   known: readonly Module[] = [],
 ): Result<Module> {
   let current = module;
-  expectSound(current, 'what was given');
+  let unseen: Left[] = [{ module, after: 'what was given' }];
   for (const [index, pass] of passes.entries()) {
     if (current.stage !== pass.from)
       throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
-    const next = known[index] ?? pass.run(current as never, backend);
+    if (current.stage !== pass.to) unseen = seen(unseen);
+    const next = known[index] ?? ran(pass, current, backend, unseen);
     if (isFault(next)) return failure(diagnose(next));
-    expectSound(next, pass.name);
+    unseen.push({ module: next, after: pass.name });
     current = next;
   }
+  seen(unseen);
   return success(current);
 }
 
-function expectSound(module: Module, after: string): void {
+/** A pass may break on what an earlier one left unsound: then that is the bug. */
+function ran(pass: Pass, module: Module, backend: Backend, unseen: readonly Left[]) {
+  try {
+    return pass.run(module as never, backend);
+  } catch (error) {
+    for (const left of unseen) expectSound(left);
+    throw error;
+  }
+}
+
+/** Nothing is left to be seen if the last of them is sound; else the first that is not is at fault. */
+function seen(unseen: readonly Left[]): Left[] {
+  const last = unseen.at(-1);
+  if (last !== undefined && verifyModule(last.module).length > 0)
+    for (const left of unseen) expectSound(left);
+  return [];
+}
+
+function expectSound({ module, after }: Left): void {
   const faults = verifyModule(module);
   if (faults.length === 0) return;
   throw new PassError(`after ${after}:\n${faults.map(showFault).join('\n')}\n\n${printModule(module)}`);

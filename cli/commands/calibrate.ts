@@ -1,8 +1,11 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { Command } from 'commander';
-import { machineFrom } from '../../compiler/calibration/machine.ts';
+import { simulate } from '../../backends/simulator/simulate.ts';
+import { calibrationPlans } from '../../compiler/calibration/kernels.ts';
+import { machineFrom, slowed, slownessOf } from '../../compiler/calibration/machine.ts';
+import { at } from '../../ir/box.ts';
 import { type Result, success } from '../../ir/diagnostics/diagnostic.ts';
-import type { Device } from '../../ir/machine.ts';
+import type { Device, Machine } from '../../ir/machine.ts';
 import { printMachine } from '../../ir/text/machine.ts';
 import { showCount } from '../../ir/units.ts';
 import { writeSafely } from '../../runtime/files/write-safely.ts';
@@ -10,7 +13,14 @@ import { startProbes } from '../../runtime/local/probes.ts';
 import { complain, type ExitCode, guarded, note, print } from '../command.ts';
 import { memoryOfThisMachine, readMemory, threadsEach, wholeNumber } from '../inputs.ts';
 import { mayWrite } from '../may-write.ts';
-import { type MeasuredStep, measureMachine, type Setting, smallestSide } from '../measure-machine.ts';
+import {
+  type Found,
+  type MeasuredStep,
+  measureMachine,
+  type Setting,
+  smallestSide,
+} from '../measure-machine.ts';
+import { measureSteps } from '../measure-steps.ts';
 import { version } from '../version.ts';
 
 type Options = {
@@ -27,7 +37,7 @@ export function registerCalibrate(program: Command): void {
     .command('calibrate')
     .summary('measure this machine: kernels, memory, messages between devices')
     .description(
-      'Measures this machine as a plan would use it, in about two minutes, and writes its description: what kernels of each kind attain at each size, the bandwidth of the memory, what messages between device processes cost. All devices measure at the same time. Nothing else should run meanwhile.',
+      'Measures this machine as a plan would use it, in two to three minutes, and writes its description: what kernels of each kind attain at each size, the bandwidth of the memory, what messages between device processes cost. All devices measure at the same time. Nothing else should run meanwhile.',
     )
     .option('-o, --output <file>', 'the description (`--machine` takes it); default: standard output')
     .option('--devices <n>', 'device processes (default: one for each core)')
@@ -64,20 +74,43 @@ async function runCalibrate(options: Options): Promise<ExitCode> {
   const free = mayWrite(options.output);
   if (!free.ok) return complain(free.diagnostics);
   const begun = performance.now();
-  const probes = await startProbes(setting.value.devices, setting.value.threads);
-  if (!probes.ok) return complain(probes.diagnostics, new Map(), 3);
+  const found = await measuredByProbes(setting.value);
+  if (!found.ok) return complain(found.diagnostics, new Map(), 3);
+  const { measured, steps } = found.value;
+  const machine = machineFrom(measured);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(0);
+  note(`${measured.kernels.length} kernels in ${seconds} s: ${inWords(machine.device)}`);
+  note(ratiosInWords(machine.device, steps));
+  const held = await heldAgainst(machine, setting.value);
+  if (!held.ok) return complain(held.diagnostics, new Map(), 3);
+  return write(options.output, `${heading(setting.value)}${printMachine(held.value)}`);
+}
+
+async function measuredByProbes(setting: Setting): Promise<Result<Found>> {
+  const probes = await startProbes(setting.devices, setting.threads);
+  if (!probes.ok) return probes;
   try {
-    const found = await measureMachine(probes.value, setting.value);
-    if (!found.ok) return complain(found.diagnostics, new Map(), 3);
-    const { measured, steps } = found.value;
-    const machine = machineFrom(measured);
-    const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-    note(`${measured.kernels.length} kernels in ${seconds} s: ${inWords(machine.device)}`);
-    note(ratiosInWords(machine.device, steps));
-    return write(options.output, `${heading(setting.value)}${printMachine(machine)}`);
+    return await measureMachine(probes.value, setting);
   } finally {
     await probes.value.close();
   }
+}
+
+/** The machine as devices have it that carry out whole plans. */
+async function heldAgainst(
+  machine: Machine,
+  { devices, threads, largest }: Setting,
+): Promise<Result<Machine>> {
+  const plans = calibrationPlans(largest, devices);
+  const seconds = await measureSteps(plans, threads);
+  if (!seconds.ok || plans.length === 0) return seconds.ok ? success(machine) : seconds;
+  const slower = slownessOf(machine, (held) =>
+    plans.map((plan, index) => at(seconds.value, index) / simulate(plan, held).stepSeconds),
+  );
+  note(
+    `${plans.length} plans carried out: all takes ${slower.toFixed(2)} times what kernels take by themselves`,
+  );
+  return success(slowed(machine, slower));
 }
 
 const inWords = ({ peak, bandwidth }: Device): string =>

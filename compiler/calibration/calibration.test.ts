@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allReduceSeconds } from '../../ir/collectives.ts';
-import { type Device, messageSeconds } from '../../ir/machine.ts';
+import { type Device, type Machine, messageSeconds } from '../../ir/machine.ts';
 import { printMachine, readMachine } from '../../ir/text/machine.ts';
 import { fitShares, secondsWith, type Timed } from './fit.ts';
 import { calibrationSteps, timedKernels, timedUpdate, updateSegments } from './kernels.ts';
-import { linkFrom, type Measured, machineFrom } from './machine.ts';
+import { linkFrom, type Measured, machineFrom, slowed, slownessOf } from './machine.ts';
 
 const peaks = { flops: 1e11, bytes: 1e10 };
 
@@ -50,6 +50,15 @@ test('a class of kernels that only move bytes has no arithmetic', () => {
   const { arithmetic, traffic } = fitShares(timed, peaks, { arithmetic: false, intensity: false });
   assert.is(arithmetic, undefined);
   for (const { share } of traffic) assert.ok(Math.abs(share / 0.25 - 1) < 0.02, `${share}`);
+});
+
+test('steps that take longer than their kernels slow a machine down, but not its messages', () => {
+  const machine = machineFrom(measured);
+  const secondsOn = ({ device, inSocket }: Machine) => 1e12 / device.peak + messageSeconds(inSocket, 2 ** 22);
+  const wanted = secondsOn(slowed(machine, 1.25));
+  const times = slownessOf(machine, (held) => [wanted / secondsOn(held)]);
+  assert.ok(Math.abs(times / 1.25 - 1) < 0.01, `${times}`);
+  assert.equal(slowed(machine, times).inSocket, machine.inSocket);
 });
 
 test('messages: latency of the small, the rate of the large', () => {

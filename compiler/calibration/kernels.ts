@@ -87,12 +87,23 @@ function workIn(op: Op, inputs: readonly ValueType[], samples: number) {
   };
 }
 
-function planOf({ source, name, side, width }: CalibrationNetwork): Plan {
-  const sets = { side: String(side), width: String(width) };
-  const compiled = compile({ source, file: name, sets, purpose: 'train', pins: { devices: 1 } });
+/** On so many devices each has the step of one. */
+function planOf({ source, name, side, width, images }: CalibrationNetwork, devices = 1): Plan {
+  const sets = { side: String(side), width: String(width), images: String(images * devices) };
+  const pins = { devices, replicas: devices, microBatches: 1 };
+  const compiled = compile({ source, file: name, sets, purpose: 'train', pins });
   if (!compiled.ok) throw new Error(compiled.diagnostics.map(({ message }) => message).join('; '));
   return compiled.value.plan;
 }
+
+/** Smaller images make steps of which much is not kernels. */
+const smallestWholeSide = 64;
+
+/** Whole plans, updates and sums included, of the networks on so many devices. */
+export const calibrationPlans = (largestSide: number, devices: number): Plan[] =>
+  calibrationNetworks(largestSide)
+    .filter(({ side }) => side >= smallestWholeSide)
+    .map((network) => planOf(network, devices));
 
 /** Layers of vectors, which the networks have none of: samples, inputs, outputs. */
 const linearLayers = [

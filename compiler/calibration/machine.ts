@@ -67,6 +67,35 @@ export function machineFrom(measured: Measured): Machine {
   return { ...machine, provenance: provenanceOf(machine) };
 }
 
+/**
+ * How many times as long devices take in whole steps as their kernels by themselves: in a step they wait for memory that
+ * is cleared, for garbage that is collected, and for the slower of them. `missesOf` has by how many times a machine
+ * falls short of each of some steps that were measured; messages are no slower, so it is found in some rounds.
+ */
+export function slownessOf(machine: Machine, missesOf: (machine: Machine) => readonly number[]): number {
+  let times = 1;
+  for (let round = 0; round < rounds; round++) {
+    const misses = missesOf(slowed(machine, times));
+    times *= Math.exp(misses.reduce((sum, miss) => sum + Math.log(miss), 0) / misses.length);
+  }
+  return times;
+}
+
+/** A machine whose devices take so many times as long for everything that they do themselves. */
+export function slowed(machine: Machine, times: number): Machine {
+  const { device } = machine;
+  return {
+    ...machine,
+    device: {
+      ...device,
+      peak: rounded(device.peak / times),
+      bandwidth: rounded(device.bandwidth / times),
+      launch: rounded(device.launch * times),
+      ...(device.dispatch === undefined ? {} : { dispatch: rounded(device.dispatch * times) }),
+    },
+  };
+}
+
 /** Three digits: no measurement of time is better. */
 const rounded = (amount: number): number => Number(amount.toPrecision(3));
 

@@ -8,12 +8,15 @@ export type CalibrationNetwork = {
   readonly source: string;
   readonly side: number;
   readonly width: number;
+  /** Of a step. */
+  readonly images: number;
 };
 
 /** Convolutions with biases and ReLU, max pooling and transposed convolutions: the classic U-Net, padded. */
 const plain = `model plain
-let side  = 64
-let width = 16
+let side   = 64
+let width  = 16
+let images = 1
 input  image : f32[3, side, side] scaled by 1/255
 target truth : class[side, side] of 4
 block double_conv(x, c) = x |> conv(c, 3) |> relu |> conv(c, 3) |> relu
@@ -25,13 +28,14 @@ let logits = image
      }
   |> conv(4, 1)
 loss  cross_entropy(logits, truth)
-train adam(constant(1e-3)), batch = 1, steps = 1
+train adam(constant(1e-3)), batch = images, steps = 1
 `;
 
 /** Convolutions with norms and leaky ReLU, and enlarging by repetition. */
 const normed = `model normed
-let side  = 64
-let width = 16
+let side   = 64
+let width  = 16
+let images = 1
 input  image  : f32[3, side, side] scaled by 1/255
 target wanted : f32[1, side, side]
 block cell(x, c) = x |> conv(c, 3, bias = false) |> instance_norm |> leaky_relu(0.01)
@@ -43,13 +47,14 @@ let result = image
      }
   |> conv(1, 1)
 loss  mse(result, wanted)
-train sgd(constant(0.1), momentum = 0.9), batch = 1, steps = 1
+train sgd(constant(0.1), momentum = 0.9), batch = images, steps = 1
 `;
 
 /** Residual blocks with batch norms; convolutions of stride 2, and of one cell, go down. */
 const residual = `model residual
-let side  = 64
-let width = 16
+let side   = 64
+let width  = 16
+let images = 2
 input  image : f32[3, side, side] scaled by 1/255
 target truth : class[side, side] of 2
 block norm_conv(x, c, k, stride) = x |> conv(c, k, stride = stride, bias = false) |> batch_norm(group = 2)
@@ -65,28 +70,19 @@ let logits = image
      }
   |> conv(2, 1)
 loss  cross_entropy(logits, truth)
-train sgd(constant(0.1)), batch = 2, steps = 1
+train sgd(constant(0.1)), batch = images, steps = 1
 `;
 
-type Size = {
-  readonly kind: string;
-  readonly source: string;
-  readonly side: number;
-  readonly width: number;
-};
+type Size = Omit<CalibrationNetwork, 'name'> & { readonly kind: string };
 
 const size =
-  (kind: string, source: string) =>
-  (side: number, width: number): Size => ({
-    kind,
-    source,
-    side,
-    width,
-  });
+  (kind: string, source: string, images: number) =>
+  (side: number, width: number): Size => ({ kind, source, side, width, images });
 const [ofPlain, ofNormed, ofResidual] = [
-  size('plain', plain),
-  size('normed', normed),
-  size('residual', residual),
+  size('plain', plain, 1),
+  size('normed', normed, 1),
+  // Of its norms two samples make a group.
+  size('residual', residual, 2),
 ];
 
 const sizes: readonly Size[] = [
