@@ -220,7 +220,8 @@ test('a prediction that fits no device is refused before anything starts', async
   const whole = inFolder('whole.unet');
   writeFileSync(whole, text);
   const bundle = inFolder('whole.plan');
-  await succeeding(`compile ${whole} --set side=16 --set poolings=1 --devices 1 --memory 1MiB -o ${bundle}`);
+  const sets = '--set side=16 --set poolings=1';
+  await succeeding(`compile ${whole} ${sets} --devices 1 --memory 5MiB -o ${bundle}`);
   const launch = `run ${bundle} --data ${raw} --launcher torchrun --python no-such-python`;
   const { status, stderr } = await unetc(`${launch} --validation val`);
   assert.is(status, 1);
