@@ -2,18 +2,16 @@
  * Margins: what is fetched is wanted, comes from the device that owns it, is sent there by a mirrored instruction,
  * and its shares go home the same way.
  */
-import { at, type Box, intersect, isEmpty, shiftBox, volume } from '../box.ts';
+import { at, type Box, intersect, isEmpty, volume } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { isSpatial, modelTypes } from '../intervals.ts';
 import type { Piece } from '../ops/attributes.ts';
 import type { Buffer, Instruction, Plan } from '../plan.ts';
-import { neighbour, roleIndexIn, type Seat, tileAt } from '../ranks.ts';
 import { outOfSweep } from '../sweeps.ts';
-import { type Ownership, ownership } from '../tiling.ts';
 import type { ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
-import { seatsOfRole } from './seats.ts';
+import { type Neighbour, type Surrounding, type Surroundings, surroundingsIn } from './surroundings.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
 type Site = {
@@ -69,33 +67,25 @@ function exchangingOf(one: IndexedRole): Exchanging {
 type Context = {
   readonly plan: Plan;
   readonly types: ReadonlyMap<string, ValueType>;
-  readonly owners: Ownership;
   /** In the order of the roles. */
   readonly all: readonly Exchanging[];
-  readonly roleAt: (seat: Seat) => number;
+  readonly surroundings: Surroundings;
 };
 
 export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
   const all = roles.map(exchangingOf);
   if (all.every(({ sites }) => sites.length === 0)) return [];
-  const context = {
-    plan,
-    all,
-    types: modelTypes(plan.model),
-    owners: ownership(plan.model, plan.schedule.cuts),
-    roleAt: roleIndexIn(plan),
-  };
-  return all.flatMap((here) => {
-    const seats = seatsOfRole(plan, here.one.role);
-    return [
-      ...here.sites.flatMap((site) => {
-        // Of what is no map of so many axes the cells cannot be compared.
-        if (!hasCells(context, site)) return [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
-        return [...boxFaults(site), ...seats.flatMap((seat) => peerFaults(context, site, seat))];
-      }),
-      ...returnFaults(here),
-    ];
-  });
+  const types = modelTypes(plan.model);
+  const context = { plan, all, types, surroundings: surroundingsIn(plan) };
+  return all.flatMap((here) => [
+    ...here.sites.flatMap((site) =>
+      // Of what is no map of so many axes the cells cannot be compared.
+      hasCells(context, site)
+        ? [...boxFaults(site), ...peersFaults(context, site)]
+        : [wrong(site, `\`${site.it.value}\` is no map with such cells`)],
+    ),
+    ...returnFaults(here),
+  ]);
 }
 
 /** Whether the value is a map of the model, and all that is said of its cells is of as many axes. */
@@ -145,41 +135,37 @@ function boxFaults(site: Site): Diagnostic[] {
   return faults;
 }
 
+/** At every seat of its role. Seats that are surrounded alike have the same faults: these are told once. */
+function peersFaults(context: Context, site: Site): Diagnostic[] {
+  const { sends, receives, value } = site.it;
+  const offsets = [...new Map([...sends, ...receives].map(({ offset }) => [offset.join(), offset])).values()];
+  const { kinds, seats } = context.surroundings(site.one.role, value, offsets);
+  const faults = kinds.map((around) => peerFaults(context, site, around));
+  return faults.every(({ length }) => length === 0) ? [] : seats.flatMap((kind) => at(faults, kind));
+}
+
 /** Each piece has its other end: the same cells, in the exchange of that name of the neighbour, who owns what it gives. */
-function peerFaults(context: Context, site: Site, seat: Seat): Diagnostic[] {
-  const { plan, owners, all, roleAt } = context;
+function peerFaults({ all }: Context, site: Site, around: Surrounding): Diagnostic[] {
   const { it } = site;
-  const originsOf = ({ place }: Seat): number[] =>
-    tileAt(plan, place).map((index, axis) => owners.origin(it.value, axis, index));
-  const here = originsOf(seat);
-  const peers = new Map<string, Peer | undefined>();
-  const peerOf = ({ offset }: Piece): Peer | undefined => {
-    const key = offset.join();
-    if (peers.has(key)) return peers.get(key);
-    const found = neighbour(plan, seat, offset);
-    const role = found && all[roleAt(found)];
-    const peer = found && role && { seat: found, role, origins: originsOf(found) };
-    peers.set(key, peer);
-    return peer;
-  };
   const check = (piece: Piece, own: Direction, other: Direction): Diagnostic[] => {
-    const peer = peerOf(piece);
-    if (peer === undefined) return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
-    const twins = peer.role.named.get(nameOf(it)) ?? [];
+    const key = piece.offset.join();
+    const peer = around.get(key);
+    const role = peer && all[peer.role];
+    if (peer === undefined || role === undefined)
+      return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
+    const twins = role.named.get(nameOf(it)) ?? [];
     const back = piece.offset.map((steps) => 0 - steps).join();
     const theirs = twins.flatMap((twin) => twin[other].get(back) ?? []);
-    const ends = theirs.filter(({ box }) => isAt(box, peer.origins, piece.box, here));
-    const mine = site[own].get(piece.offset.join()) ?? [];
+    const ends = theirs.filter(({ box }) => isAt(box, peer, piece.box));
+    const mine = site[own].get(key) ?? [];
     return twins.length === 1 && ends.length === 1 && theirs.length === mine.length
       ? []
-      : [wrong(site, `${peer.role.one.role.name} has no other end for the cells ${show(piece.box)}`)];
+      : [wrong(site, `${role.one.role.name} has no other end for the cells ${show(piece.box)}`)];
   };
   const owned = it.receives.flatMap((piece) => {
     if (it.back) return [];
-    const peer = neighbour(plan, seat, piece.offset);
-    const tile = peer && tileAt(plan, peer.place);
-    const home = tile?.map((index, axis) => owners.owned(it.value, axis, index));
-    return home !== undefined && inside(shiftBox(piece.box, here), home)
+    const home = around.get(piece.offset.join())?.owned;
+    return home !== undefined && inside(piece.box, home)
       ? []
       : [wrong(site, `cells ${show(piece.box)} are fetched from a device that does not own them`)];
   });
@@ -192,15 +178,12 @@ function peerFaults(context: Context, site: Site, seat: Seat): Diagnostic[] {
 
 type Direction = 'sends' | 'receives';
 
-type Peer = { readonly seat: Seat; readonly role: Exchanging; readonly origins: readonly number[] };
-
-/** Whether a box is another, each counted from an origin of its own. */
-const isAt = (a: Box, from: readonly number[], b: Box, start: readonly number[]): boolean =>
-  a.length === b.length &&
-  a.every((range, axis) => {
-    const other = at(b, axis);
-    const shift = at(from, axis) - at(start, axis);
-    return range.from + shift === other.from && range.to + shift === other.to;
+/** Whether a box of a neighbour, counted from where that begins, is another. */
+const isAt = (theirs: Box, { owned }: Neighbour, mine: Box): boolean =>
+  theirs.length === mine.length &&
+  theirs.every(({ from, to }, axis) => {
+    const [other, shift] = [at(mine, axis), at(owned, axis).from];
+    return from + shift === other.from && to + shift === other.to;
   });
 
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
