@@ -16,19 +16,39 @@ export const allocate: Pass<'plan', 'plan'> = {
   doc: 'places of the buffers in the arena, and the predicted peak',
   from: 'plan',
   to: 'plan',
-  run: ({ plan }) => ({
-    stage: 'plan',
-    allocated: true,
-    plan: withPeaks({ ...plan, roles: plan.roles.map(allocateRole) }),
-  }),
+  run: ({ plan }) => ({ stage: 'plan', allocated: true, plan: withPeaks(withOffsets(plan)) }),
 };
 
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-function allocateRole(role: Role): Role {
-  const offsets = offsetsOf(role.buffers);
-  const buffers = role.buffers.map((buffer) => ({ ...buffer, offset: offsets.get(buffer.name) ?? 0 }));
-  const arenaBytes = Math.max(0, ...buffers.map(({ offset, bytes }) => offset + aligned(bytes)));
+/** Roles whose buffers are as large and live as long, as those of mirrored tiles, have them at the same places. */
+function withOffsets(plan: Plan): Plan {
+  const known: { readonly buffers: readonly Buffer[]; readonly offsets: readonly number[] }[] = [];
+  const offsetsFor = (buffers: readonly Buffer[]): readonly number[] => {
+    const alike = known.find((one) => liveAlike(one.buffers, buffers));
+    if (alike !== undefined) return alike.offsets;
+    const offsets = offsetsOf(buffers);
+    known.push({ buffers, offsets });
+    return offsets;
+  };
+  const roles = plan.roles.map((role) => withOffsetsAt(role, offsetsFor(role.buffers)));
+  return { ...plan, roles };
+}
+
+const liveAlike = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+  some.length === others.length &&
+  some.every(({ bytes, birth, death }, i) => {
+    const other = at(others, i);
+    return bytes === other.bytes && birth === other.birth && death === other.death;
+  });
+
+function withOffsetsAt(role: Role, offsets: readonly number[]): Role {
+  let arenaBytes = 0;
+  const buffers = role.buffers.map((buffer, i) => {
+    const offset = at(offsets, i);
+    arenaBytes = Math.max(arenaBytes, offset + aligned(buffer.bytes));
+    return { ...buffer, offset };
+  });
   return { ...role, buffers, arenaBytes };
 }
 
@@ -42,24 +62,27 @@ function withPeaks(plan: Plan): Plan {
   return { ...plan, roles };
 }
 
-/** The place of each buffer, by name. */
-function offsetsOf(buffers: readonly Buffer[]): Map<string, number> {
-  const order = [...buffers].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
+/** The place of each buffer. */
+function offsetsOf(buffers: readonly Buffer[]): number[] {
+  const order = [...buffers.keys()].sort((a, b) => largestFirst(at(buffers, a), at(buffers, b)));
   const last = buffers.reduce((most, { death }) => Math.max(most, death), 0);
   const whole = new Taken(buffers.length);
   // Most buffers live shortly: they are held against those of their part of the step alone.
   const count = Math.ceil(buffers.length / buffersOfPart);
   const parts = Array.from({ length: count }, () => new Taken(2 * buffersOfPart));
   const partAt = (instruction: number): number => Math.floor((Math.max(0, instruction) * count) / (last + 1));
-  return new Map(
-    order.map((buffer) => {
-      const [from, to] = [partAt(buffer.birth), partAt(buffer.death)];
-      const offset = (from === to ? at(parts, from) : whole).lowestGap(buffer);
-      for (const one of [whole, ...parts.slice(from, to + 1)]) one.take(buffer, offset);
-      return [buffer.name, offset];
-    }),
-  );
+  const offsets = buffers.map(() => 0);
+  for (const index of order) {
+    const buffer = at(buffers, index);
+    const [from, to] = [partAt(buffer.birth), partAt(buffer.death)];
+    const offset = (from === to ? at(parts, from) : whole).lowestGap(buffer);
+    for (const one of [whole, ...parts.slice(from, to + 1)]) one.take(buffer, offset);
+    offsets[index] = offset;
+  }
+  return offsets;
 }
+
+const largestFirst = (a: Buffer, b: Buffer): number => b.bytes - a.bytes || a.birth - b.birth;
 
 /** About as many buffers a part of the step are told apart. */
 const buffersOfPart = 128;
