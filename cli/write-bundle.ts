@@ -1,6 +1,6 @@
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bundleFiles, type Origin } from '../compiler/bundle.ts';
+import { bundleFiles, type FileBytes, type Origin } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
@@ -20,9 +20,9 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
   const fresh = join(folder, '.new');
   try {
     rmSync(fresh, { recursive: true, force: true });
-    for (const [path, bytes] of files) {
+    for (const [path, pieces] of files) {
       makeFolder(dirname(join(fresh, path)));
-      writeFileSync(join(fresh, path), bytes);
+      writeFile(join(fresh, path), pieces);
     }
     // Folders as a whole: what an earlier plan left in them would lie beside the manifest without being in it.
     for (const name of readdirSync(fresh)) {
@@ -35,6 +35,15 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
     removeQuietly(fresh);
   }
   return success([...files.keys()].map((path) => join(folder, path)));
+}
+
+function writeFile(path: string, pieces: FileBytes): void {
+  const file = openSync(path, 'w');
+  try {
+    for (const piece of pieces) writeFileSync(file, piece);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function removeQuietly(folder: string): void {

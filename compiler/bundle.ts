@@ -6,7 +6,7 @@ import type { Machine } from '../ir/machine.ts';
 import type { Plan } from '../ir/plan.ts';
 import { printMachine } from '../ir/text/machine.ts';
 import { printModel } from '../ir/text/model.ts';
-import { printPlan } from '../ir/text/plan.ts';
+import { printPlanParts } from '../ir/text/plan.ts';
 import { printSchedule } from '../ir/text/schedule.ts';
 import { originTable } from '../ir/tiling.ts';
 
@@ -26,10 +26,54 @@ export type Origin = {
   readonly torch?: ReadonlyMap<string, Uint8Array>;
 };
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+/** What a file holds, one piece after another. */
+export type FileBytes = readonly Uint8Array[];
+
+function sha256(pieces: FileBytes): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
+}
 
 /** SHA-256 of a model's text: what a checkpoint belongs to, whatever the plan. */
-const modelHash = (plan: Plan): string => sha256(new TextEncoder().encode(printModel(plan.model)));
+const modelHash = (plan: Plan): string => sha256(encoded([printModel(plan.model)]));
+
+/** Plans of many roles have texts of a hundred megabytes: they are made, hashed and written in pieces of this many characters. */
+const pieceLength = 2 ** 20;
+
+function encoded(texts: Iterable<string>): FileBytes {
+  const pieces: Uint8Array[] = [];
+  let text = '';
+  for (const one of texts) {
+    text += one;
+    if (text.length < pieceLength) continue;
+    pieces.push(Buffer.from(text));
+    text = '';
+  }
+  return [...pieces, Buffer.from(text)];
+}
+
+/** What `JSON.stringify` gives of a plan. */
+function* planAsJson(plan: Plan): Generator<string> {
+  let before = '{';
+  for (const [key, value] of Object.entries(plan)) {
+    yield `${before}${JSON.stringify(key)}:`;
+    if (Array.isArray(value)) yield* listAsJson(value);
+    else yield JSON.stringify(value);
+    before = ',';
+  }
+  yield '}';
+}
+
+function* listAsJson(list: readonly unknown[]): Generator<string> {
+  yield '[';
+  for (const [index, item] of list.entries()) yield `${index === 0 ? '' : ','}${JSON.stringify(item)}`;
+  yield ']';
+}
+
+function* planAsText(plan: Plan): Generator<string> {
+  for (const lines of printPlanParts(plan)) if (lines.length > 0) yield `${lines.join('\n')}\n`;
+}
 
 /** A machine that a launcher starts elsewhere has no use for the sessions of this one. */
 const executorsOf = ({ machine, torch }: Origin): readonly Executor[] => [
@@ -47,23 +91,20 @@ const executorFiles: {
 };
 
 /** All files of a bundle by their path. The same plan and origin give the same bytes. */
-export function bundleFiles(plan: Plan, origin: Origin): Map<string, Uint8Array> {
-  const text = (content: string) => new TextEncoder().encode(content);
+export function bundleFiles(plan: Plan, origin: Origin): Map<string, FileBytes> {
+  const text = (content: string) => encoded([content]);
   const executors = executorsOf(origin);
-  const files = new Map<string, Uint8Array>([
-    [bundlePaths.plan, text(JSON.stringify(plan))],
+  const files = new Map<string, FileBytes>([
+    [bundlePaths.plan, encoded(planAsJson(plan))],
     [bundlePaths.origins, text(JSON.stringify(originTable(plan.model, plan.schedule.cuts)))],
-    [bundlePaths.planText, text(printPlan(plan))],
+    [bundlePaths.planText, encoded(planAsText(plan))],
     [bundlePaths.schedule, text(printSchedule(plan.schedule))],
     [bundlePaths.model, text(origin.source)],
-    ...(origin.machine === undefined
-      ? []
-      : [[bundlePaths.machine, text(printMachine(origin.machine))] as [string, Uint8Array]]),
-    ...(origin.decision === undefined
-      ? []
-      : [[bundlePaths.decision, text(JSON.stringify(origin.decision))] as [string, Uint8Array]]),
-    ...executors.flatMap((one) => executorFiles[one](plan, origin)),
   ]);
+  if (origin.machine !== undefined) files.set(bundlePaths.machine, text(printMachine(origin.machine)));
+  if (origin.decision !== undefined) files.set(bundlePaths.decision, text(JSON.stringify(origin.decision)));
+  for (const one of executors)
+    for (const [path, bytes] of executorFiles[one](plan, origin)) files.set(path, [bytes]);
   const manifest: Manifest = {
     format: bundleFormat,
     compiler: origin.version,

@@ -324,20 +324,17 @@ function readState(cursor: Cursor): State {
   return { buffer, slot, parameter: after(cursor, 'of') };
 }
 
-export const printPlanLines = (plan: Plan): string[] => [
-  `plan ${printName(plan.name)} ${plan.purpose} on ${plan.executor} samples ${plan.samples} {`,
-  ...indent([
-    ...printModelLines(plan.model),
-    ...printScheduleLines(plan.schedule),
-    ...plan.axes.map(printAxis),
-    ...plan.segments.flatMap(printSegment),
-    ...plan.roles.flatMap(printRole),
-    ...plan.states.map(printState),
-  ]),
-  '}',
-];
+/** In lines, part after part: plans are large, and who writes one into a file needs no more than a part at a time. */
+export function* printPlanParts(plan: Plan): Generator<readonly string[]> {
+  yield [`plan ${printName(plan.name)} ${plan.purpose} on ${plan.executor} samples ${plan.samples} {`];
+  yield indent(printModelLines(plan.model));
+  yield indent([...printScheduleLines(plan.schedule), ...plan.axes.map(printAxis)]);
+  for (const segment of plan.segments) yield indent(printSegment(segment));
+  for (const role of plan.roles) yield indent(printRole(role));
+  yield [...indent(plan.states.map(printState)), '}'];
+}
 
-export const printPlan = (plan: Plan): string => `${printPlanLines(plan).join('\n')}\n`;
+export const printPlanLines = (plan: Plan): string[] => [...printPlanParts(plan)].flat();
 
 /** Statements of one kind, as long as they follow one another. */
 export function readAll<T>(cursor: Cursor, word: string, read: (cursor: Cursor) => T): T[] {
