@@ -79,14 +79,7 @@ function gradientsOf({ instructions, buffers }: Role): ReadonlySet<string> {
 /** Bytes of a device at each instruction of a role. */
 export const memoryOf = (plan: Plan, role: Role): number[] => totalOf(footprintIn(plan, role));
 
-function footprintIn(plan: Plan, role: Role): Footprint {
-  const all = known.get(plan) ?? footprintsOf(plan);
-  known.set(plan, all);
-  return at(all, plan.roles.indexOf(role));
-}
-
-/** Asked for role by role. */
-const known = new WeakMap<Plan, readonly Footprint[]>();
+const footprintIn = (plan: Plan, role: Role): Footprint => at(footprintsOf(plan), plan.roles.indexOf(role));
 
 /** All that is alive at an instruction, the largest first. */
 export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsOf(plan, role)): Content[] {

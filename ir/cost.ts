@@ -36,11 +36,13 @@ export function parameterCount(model: Model): number {
 
 /** Floating-point operations of one device in one step, or for one tile. */
 export const roleFlops = (plan: Plan): ((role: Role) => number) =>
-  sumOfSegments(plan, ({ graph, samples }) => graphFlops(graph, samples));
+  sumOfSegments(plan, knownFlops, ({ graph, samples }) => graphFlops(graph, samples));
+
+const knownFlops = new WeakMap<Segment, number>();
 
 /** Bytes that one device reads and writes in one step, or for one tile, if no op is fused with another. */
 export const roleBytesMoved = (plan: Plan): ((role: Role) => number) =>
-  sumOfSegments(plan, ({ graph, samples }) => {
+  sumOfSegments(plan, knownBytes, ({ graph, samples }) => {
     const types = typesOf(graph);
     return graph.ops.reduce((sum, op) => {
       const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
@@ -48,9 +50,21 @@ export const roleBytesMoved = (plan: Plan): ((role: Role) => number) =>
     }, 0);
   });
 
-/** For roles: each segment as often as the role runs it. Segments are counted once for all of them. */
-function sumOfSegments({ segments }: Plan, cost: (segment: Segment) => number): (role: Role) => number {
-  const costs = new Map(segments.map((segment) => [segment.name, cost(segment)]));
+const knownBytes = new WeakMap<Segment, number>();
+
+/** For roles: each segment as often as the role runs it. Segments are counted once for all of them, and for all who ask. */
+function sumOfSegments(
+  { segments }: Plan,
+  known: WeakMap<Segment, number>,
+  cost: (segment: Segment) => number,
+): (role: Role) => number {
+  const costs = new Map(
+    segments.map((segment) => {
+      const found = known.get(segment) ?? cost(segment);
+      known.set(segment, found);
+      return [segment.name, found];
+    }),
+  );
   return ({ instructions }) =>
     instructions.reduce((sum, one) => sum + (one.do === 'run' ? (costs.get(one.segment) ?? 0) : 0), 0);
 }
@@ -59,6 +73,7 @@ function sumOfSegments({ segments }: Plan, cost: (segment: Segment) => number): 
 export const reducedBytes = (role: Role): number =>
   role.instructions.reduce((sum, instruction) => {
     if (instruction.do !== 'all_reduce') return sum;
-    const chosen = role.buffers.filter(({ name }) => instruction.buffers.includes(name));
+    const summed = new Set(instruction.buffers);
+    const chosen = role.buffers.filter(({ name }) => summed.has(name));
     return sum + chosen.reduce((bytes, buffer) => bytes + buffer.bytes, 0);
   }, 0);

@@ -29,7 +29,16 @@ export type Footprint = {
 export const processBytes = 4 << 20;
 
 /** The footprint of each role, in their order. */
-export function footprintsOf(plan: Plan): Footprint[] {
+export function footprintsOf(plan: Plan): readonly Footprint[] {
+  const known = knownFootprints.get(plan) ?? footprintsIn(plan);
+  knownFootprints.set(plan, known);
+  return known;
+}
+
+/** Asked for by checks and figures, some of them role by role. */
+const knownFootprints = new WeakMap<Plan, readonly Footprint[]>();
+
+function footprintsIn(plan: Plan): Footprint[] {
   const early = plan.executor === 'processes' ? earlyBytes(plan) : undefined;
   const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
   return plan.roles.map((role) => footprintOf(plan, workspaces, role, early?.get(role) ?? []));

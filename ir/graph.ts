@@ -31,8 +31,15 @@ export type Graph = {
 };
 
 /** The type of each value of a graph by its name. */
-export const typesOf = (graph: Pick<Graph, 'inputs' | 'ops'>): Map<string, ValueType> =>
-  new Map([
-    ...graph.inputs.map((value): [string, ValueType] => [value.name, value.type]),
-    ...graph.ops.map((op): [string, ValueType] => [op.output, op.type]),
-  ]);
+export function typesOf(graph: Pick<Graph, 'inputs' | 'ops'>): ReadonlyMap<string, ValueType> {
+  const known = knownTypes.get(graph);
+  if (known !== undefined) return known;
+  const types = new Map<string, ValueType>();
+  for (const { name, type } of graph.inputs) types.set(name, type);
+  for (const { output, type } of graph.ops) types.set(output, type);
+  knownTypes.set(graph, types);
+  return types;
+}
+
+/** Whoever checks, prices or counts a segment asks for its types. */
+const knownTypes = new WeakMap<object, ReadonlyMap<string, ValueType>>();

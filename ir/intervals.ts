@@ -13,8 +13,10 @@ import type { ValueType } from './type.ts';
 export type Ranges = ReadonlyMap<string, Range>;
 
 /** The global types of all values of a model. */
-export const modelTypes = (model: Model): Map<string, ValueType> =>
-  new Map([
+export function modelTypes(model: Model): ReadonlyMap<string, ValueType> {
+  const known = knownTypes.get(model);
+  if (known !== undefined) return known;
+  const types = new Map([
     ...model.inputs.map(({ name, type }): [string, ValueType] => [name, type]),
     ...model.parameters.map(({ name, dims }): [string, ValueType] => [
       name,
@@ -22,6 +24,12 @@ export const modelTypes = (model: Model): Map<string, ValueType> =>
     ]),
     ...model.ops.map((op): [string, ValueType] => [op.output, op.type]),
   ]);
+  knownTypes.set(model, types);
+  return types;
+}
+
+/** Nearly everything asks for the types of its model. */
+const knownTypes = new WeakMap<Model, ReadonlyMap<string, ValueType>>();
 
 /** True for maps that cover space: what has a box that tiles can share out. */
 export const isSpatial = (type: ValueType | undefined): boolean =>

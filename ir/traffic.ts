@@ -20,56 +20,68 @@ export const trafficKinds = ['exchange', 'gather', 'send', 'skip', 'all_reduce',
 
 export type TrafficKind = (typeof trafficKinds)[number];
 
-const nothing: Traffic = { messages: 0, bytes: 0 };
+type Sum = { messages: number; bytes: number };
 
-const both = (a: Traffic, b: Traffic): Traffic => ({
-  messages: a.messages + b.messages,
-  bytes: a.bytes + b.bytes,
+const noTraffic = (): Record<TrafficKind, Sum> => ({
+  exchange: { messages: 0, bytes: 0 },
+  gather: { messages: 0, bytes: 0 },
+  send: { messages: 0, bytes: 0 },
+  skip: { messages: 0, bytes: 0 },
+  all_reduce: { messages: 0, bytes: 0 },
+  clip: { messages: 0, bytes: 0 },
 });
 
-const times = ({ messages, bytes }: Traffic, count: number): Traffic => ({
-  messages: messages * count,
-  bytes: bytes * count,
-});
+function add(sum: Sum, { messages, bytes }: Traffic, times: number): void {
+  sum.messages += times * messages;
+  sum.bytes += times * bytes;
+}
 
 /** The tiles of a prediction do not meet. */
 export function trafficOf(plan: Plan): Readonly<Record<TrafficKind, Traffic>> {
   const roles = plan.purpose === 'predict' ? [] : plan.roles;
   const readers = stagesReading(plan);
   const meaningOf = meaningsOf(plan);
-  const senders = roles.map((role) => senderOf(plan, role, readers, meaningOf(role)));
-  const of = (kind: TrafficKind): Traffic =>
-    senders.reduce((sum, sender) => {
-      const devices = plan.schedule.replicas * placesWith(plan, sender.role);
-      const each = sender.role.instructions.map((one) => sentBy(sender, one, kind)).reduce(both, nothing);
-      return both(sum, times(each, devices));
-    }, nothing);
-  return {
-    exchange: of('exchange'),
-    gather: of('gather'),
-    send: of('send'),
-    skip: of('skip'),
-    all_reduce: of('all_reduce'),
-    clip: of('clip'),
-  };
+  const others = othersIn(plan);
+  const all = noTraffic();
+  for (const role of roles) {
+    const sender = senderOf(plan, role, others, readers, meaningOf(role));
+    const own = noTraffic();
+    for (const one of role.instructions) addSent(own, sender, one);
+    const devices = plan.schedule.replicas * placesWith(plan, role);
+    for (const kind of trafficKinds) add(all[kind], own[kind], devices);
+  }
+  return all;
 }
+
+/** How many others a device of a group meets. */
+const othersIn = (plan: Plan): Readonly<Record<Group, number>> => ({
+  grid: groupSize(plan, 'grid') - 1,
+  stage: groupSize(plan, 'stage') - 1,
+  all: groupSize(plan, 'all') - 1,
+});
 
 const placesWith = ({ axes }: Plan, { classes }: Role): number =>
   product(axes.map((axis, i) => axis.classes.filter((kind) => kind === classes[i]).length));
 
-/** A role, and what its instructions are counted by. */
+/** What the instructions of a role are counted by. */
 type Sender = {
-  readonly plan: Plan;
-  readonly role: Role;
+  readonly stages: number;
+  readonly others: Readonly<Record<Group, number>>;
   readonly buffers: ReadonlyMap<string, Buffer>;
   /** Whether the stage that gets a value of that name has none of the op that reads it first. */
   readonly isSkip: (name: string, stage: number) => boolean;
 };
 
-function senderOf(plan: Plan, role: Role, readers: ReadonlyMap<string, number>, meaning: Meaning): Sender {
+function senderOf(
+  plan: Plan,
+  role: Role,
+  others: Sender['others'],
+  readers: ReadonlyMap<string, number>,
+  meaning: Meaning,
+): Sender {
   return {
-    plan,
-    role,
+    stages: stagesOf(plan.schedule),
+    others,
     buffers: new Map(role.buffers.map((buffer) => [buffer.name, buffer])),
     isSkip(name, stage) {
       const first = readers.get(meaning(name) ?? '');
@@ -78,33 +90,40 @@ function senderOf(plan: Plan, role: Role, readers: ReadonlyMap<string, number>, 
   };
 }
 
-/** What one device sends in one instruction, as far as it is of that kind. */
-function sentBy({ plan, buffers, isSkip }: Sender, one: Instruction, kind: TrafficKind): Traffic {
-  const bytes = (...names: readonly string[]): number =>
-    names.reduce((sum, name) => sum + (buffers.get(name)?.bytes ?? 0), 0);
-  const others = (over: Group) => groupSize(plan, over) - 1;
-  const toEach = (count: number, size: number): Traffic => ({ messages: count, bytes: count * size });
+/** Adds what one device sends in one instruction. */
+function addSent(
+  sums: Record<TrafficKind, Sum>,
+  { stages, others, buffers, isSkip }: Sender,
+  one: Instruction,
+): void {
+  const bytes = (name: string): number => buffers.get(name)?.bytes ?? 0;
+  const toEach = (kind: TrafficKind, count: number, size: number): void =>
+    add(sums[kind], { messages: count, bytes: count * size }, 1);
   switch (one.do) {
     case 'exchange':
-      return kind === 'exchange' ? exchanged(buffers, one) : nothing;
+      add(sums.exchange, exchanged(buffers, one), 1);
+      break;
     case 'all_gather':
-      return kind === 'gather' ? toEach(others(one.over), bytes(one.from)) : nothing;
+      toEach('gather', others[one.over], bytes(one.from));
+      break;
     case 'reduce_scatter':
-      return kind === 'gather' ? toEach(others(one.over), bytes(one.into)) : nothing;
+      toEach('gather', others[one.over], bytes(one.into));
+      break;
     case 'send':
-      return kind === 'send' || (kind === 'skip' && isSkip(one.name, one.stage))
-        ? toEach(1, bytes(one.from))
-        : nothing;
+      toEach('send', 1, bytes(one.from));
+      if (isSkip(one.name, one.stage)) toEach('skip', 1, bytes(one.from));
+      break;
     case 'all_reduce': {
       // Each adds up its part of what all have, and gives all of them the sum.
-      const count = others(one.over);
-      const part = Math.round(bytes(...one.buffers) / (count + 1));
-      return kind === 'all_reduce' ? toEach(2 * count, part) : nothing;
+      const count = others[one.over];
+      const summed = one.buffers.reduce((sum, name) => sum + bytes(name), 0);
+      toEach('all_reduce', 2 * count, Math.round(summed / (count + 1)));
+      break;
     }
     case 'clip':
-      return kind === 'clip' ? toEach(stagesOf(plan.schedule) - 1, 8) : nothing;
+      toEach('clip', stages - 1, 8);
+      break;
     default:
-      return nothing;
   }
 }
 

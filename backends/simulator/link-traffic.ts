@@ -2,7 +2,7 @@
 import { at, volume } from '../../ir/box.ts';
 import { type Link, linkBetween, type Machine, nodeOf } from '../../ir/machine.ts';
 import type { Group } from '../../ir/ops/attributes.ts';
-import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import type { Buffer, Instruction, Plan, Role } from '../../ir/plan.ts';
 import { groupOf, neighbour, rankCount, rankOf, type Seat, seatOf } from '../../ir/ranks.ts';
 import type { Traffic } from '../../ir/traffic.ts';
 
@@ -121,7 +121,7 @@ function giftsOf(role: Role): Gift[] {
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
   const bytes = (name: string) => buffers.get(name)?.bytes ?? 0;
   const gifts = role.instructions.flatMap((one): Gift[] => {
-    if (one.do === 'exchange') return exchanged(role, one);
+    if (one.do === 'exchange') return exchanged(buffers, one);
     if (one.do === 'all_gather')
       return [{ kind: 'gather', to: { over: one.over }, messages: 1, bytes: bytes(one.from) }];
     if (one.do === 'reduce_scatter')
@@ -134,8 +134,11 @@ function giftsOf(role: Role): Gift[] {
 }
 
 /** The pieces for one neighbour are one message. */
-function exchanged(role: Role, { from, sends }: Extract<Instruction, { do: 'exchange' }>): Gift[] {
-  const [samples = 0, channels = 0] = role.buffers.find(({ name }) => name === from)?.dims ?? [];
+function exchanged(
+  buffers: ReadonlyMap<string, Buffer>,
+  { from = '', sends }: Extract<Instruction, { do: 'exchange' }>,
+): Gift[] {
+  const [samples = 0, channels = 0] = buffers.get(from)?.dims ?? [];
   const pieces = sends.map(
     ({ offset, box }): Gift => ({
       kind: 'exchange',
@@ -147,17 +150,18 @@ function exchanged(role: Role, { from, sends }: Extract<Instruction, { do: 'exch
   return merged(pieces).map((gift) => ({ ...gift, messages: 1 }));
 }
 
+function receiversInWords(to: Receivers): string {
+  if ('over' in to) return `over ${to.over}`;
+  return 'stage' in to ? `stage ${to.stage}` : `offset ${to.offset.join()}`;
+}
+
 /** Those of one kind for the same receivers together. */
 function merged(gifts: readonly Gift[]): Gift[] {
   const sums = new Map<string, Gift>();
   for (const gift of gifts) {
-    const key = JSON.stringify([gift.kind, gift.to]);
-    const known = sums.get(key);
-    sums.set(key, {
-      ...gift,
-      messages: gift.messages + (known?.messages ?? 0),
-      bytes: gift.bytes + (known?.bytes ?? 0),
-    });
+    const key = `${gift.kind} ${receiversInWords(gift.to)}`;
+    const { messages, bytes } = sums.get(key) ?? { messages: 0, bytes: 0 };
+    sums.set(key, { ...gift, messages: messages + gift.messages, bytes: bytes + gift.bytes });
   }
   return [...sums.values()];
 }

@@ -21,15 +21,24 @@ export type Meeting = {
 };
 
 export type Setting = {
-  readonly plan: Plan;
   readonly role: Role;
   /** Of each buffer. */
   readonly bytes: ReadonlyMap<string, number>;
   readonly boxes: ReadonlyMap<string, Box | undefined>;
   peers(role: Role, offset: readonly number[]): readonly number[];
+  /** The role of the same place at another stage. */
+  atStage(role: Role, stage: number): number;
   /** Roles that meet in a group that the role is in. */
   members(role: Role, over: Group): readonly number[];
   readonly transfers: Transfers;
+  /** What exchanges of the role are by what they send: micro-batches give each other the same. */
+  readonly exchanges: Map<readonly Piece[], Exchanged>;
+};
+
+/** All that does not depend on the micro-batch, and what it was worked out from. */
+type Exchanged = Pick<Meeting, 'others' | 'seconds' | 'messages' | 'bytes'> & {
+  readonly receives: readonly Piece[];
+  readonly cellBytes: number;
 };
 
 type MeetingKind = 'exchange' | 'send' | 'receive' | 'all_gather' | 'reduce_scatter' | 'all_reduce' | 'clip';
@@ -53,26 +62,43 @@ export function groupsIn({ roles }: Plan): Setting['members'] {
 }
 
 /** Bytes of one cell of what an exchange moves: the cells of its value for all samples and channels. */
-function bytesOfPiece(setting: Setting, { from, into }: InstructionOf<'exchange'>) {
+function bytesOfCell(setting: Setting, { from, into }: InstructionOf<'exchange'>): number {
   const name = into ?? from ?? '';
   const box = setting.boxes.get(name);
-  const cell = box === undefined ? 0 : (setting.bytes.get(name) ?? 0) / Math.max(1, volume(box));
-  return (piece: Piece): number => cell * volume(piece.box);
+  return box === undefined ? 0 : (setting.bytes.get(name) ?? 0) / Math.max(1, volume(box));
 }
 
 function exchange(one: InstructionOf<'exchange'>, setting: Setting): Meeting {
-  const { role, peers, transfers } = setting;
-  const bytes = bytesOfPiece(setting, one);
-  const others = new Set([...one.sends, ...one.receives].flatMap(({ offset }) => peers(role, offset)));
+  const { others, seconds, messages, bytes } = exchanged(one, setting);
   return {
-    key: `${role.stage} exchange ${one.name} #${one.micro}`,
-    others: [...others],
-    seconds: transfers.exchange(role, bytes, one.sends, one.receives),
+    key: `${setting.role.stage} exchange ${one.name} #${one.micro}`,
+    others,
+    seconds,
     activity: 'exchange',
     waiting: 'exchange',
-    messages: one.sends.length,
-    bytes: one.sends.reduce((sum, piece) => sum + bytes(piece), 0),
+    messages,
+    bytes,
   };
+}
+
+function exchanged(one: InstructionOf<'exchange'>, setting: Setting): Exchanged {
+  const { role, peers, transfers, exchanges } = setting;
+  const { sends, receives } = one;
+  const cellBytes = bytesOfCell(setting, one);
+  const known = exchanges.get(sends);
+  if (known?.receives === receives && known.cellBytes === cellBytes) return known;
+  const bytes = (piece: Piece): number => cellBytes * volume(piece.box);
+  const others = new Set([...sends, ...receives].flatMap(({ offset }) => peers(role, offset)));
+  const made = {
+    receives,
+    cellBytes,
+    others: [...others],
+    seconds: transfers.exchange(role, bytes, sends, receives),
+    messages: sends.length,
+    bytes: sends.reduce((sum, piece) => sum + bytes(piece), 0),
+  };
+  exchanges.set(sends, made);
+  return made;
 }
 
 const message = (
@@ -103,14 +129,11 @@ function send(one: InstructionOf<'send'>, setting: Setting): Meeting {
 
 /** It ends when what was sent is there; while it waits, its device has nothing to do. */
 function receive(one: InstructionOf<'receive'>, setting: Setting): Meeting {
-  const { plan, role, transfers } = setting;
-  const sender = plan.roles.findIndex(
-    ({ stage, classes }) => stage === one.stage && classes.join() === role.classes.join(),
-  );
+  const { role, transfers } = setting;
   const seconds = transfers.message(one.stage, role.stage, bytesIn(setting, [one.into]));
   return {
     ...message(setting, one, one.stage, role.stage),
-    others: [sender],
+    others: [setting.atStage(role, one.stage)],
     seconds,
     waiting: 'idle',
     messages: 0,

@@ -104,26 +104,48 @@ type World = {
   readonly prices: ReturnType<typeof pricesOf>;
   /** For each role and instruction. */
   readonly meetings: readonly (readonly (Meeting | undefined)[])[];
-  /** When each role came to each meeting. */
-  readonly arrivals: Map<string, Map<number, number>>;
+  /** The same for when each role came to the meeting, one map for all who meet. */
+  readonly arrivals: readonly (readonly (Arrivals | undefined)[])[];
 };
+
+/** By the index of the role. */
+type Arrivals = Map<number, number>;
 
 function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World {
   const peers = peersIn(plan);
   const transfers = transfersOf(plan, machine);
   const members = groupsIn(plan);
+  const atStage = stagesIn(plan);
+  const meetings = states.map(({ role, bytes }) => {
+    const boxes = new Map(role.buffers.map(({ name, box }) => [name, box]));
+    const setting = { role, bytes, boxes, peers, atStage, members, transfers, exchanges: new Map() };
+    return role.instructions.map((one) => meetingOf(setting, one));
+  });
   return {
     plan,
     overlaps: machine.launcher !== 'local',
     prices: pricesOf(plan, machine),
-    meetings: states.map(({ role, bytes }) => {
-      const boxes = new Map(role.buffers.map(({ name, box }) => [name, box]));
-      return role.instructions.map((one) =>
-        meetingOf({ plan, role, bytes, boxes, peers, members, transfers }, one),
-      );
-    }),
-    arrivals: new Map(),
+    meetings,
+    arrivals: arrivalsAt(meetings),
   };
+}
+
+function arrivalsAt(meetings: World['meetings']): World['arrivals'] {
+  const byKey = new Map<string, Arrivals>();
+  const arrivalsOf = ({ key }: Meeting): Arrivals => {
+    const known = byKey.get(key) ?? new Map<number, number>();
+    byKey.set(key, known);
+    return known;
+  };
+  return meetings.map((ofRole) => ofRole.map((meeting) => meeting && arrivalsOf(meeting)));
+}
+
+/** The role at the place of a role in a stage; -1 where the plan has none. */
+function stagesIn({ roles }: Plan): (role: Role, stage: number) => number {
+  const keyOf = (stage: number, { classes }: Role) => `${stage} ${classes.join()}`;
+  // Of several the first counts.
+  const known = new Map(roles.map((role, index) => [keyOf(role.stage, role), index] as const).reverse());
+  return (role, stage) => known.get(keyOf(stage, role)) ?? -1;
 }
 
 /** Roles that the devices of a role find at an offset. On each axis nothing depends on the others. */
@@ -158,9 +180,11 @@ const placesOfRole = ({ axes }: Plan, role: Role): number[][] =>
 function perform(world: World, state: State, index: number): boolean {
   const instruction = at(state.role.instructions, state.next);
   const meeting = at(at(world.meetings, index), state.next);
-  if (meeting !== undefined && !world.overlaps && (instruction.do === 'send' || instruction.do === 'receive'))
-    return carry(world, state, index, instruction, meeting);
-  if (meeting !== undefined) return meet(world, state, index, instruction, meeting);
+  const came = at(at(world.arrivals, index), state.next);
+  if (meeting !== undefined && came !== undefined)
+    return !world.overlaps && (instruction.do === 'send' || instruction.do === 'receive')
+      ? carry(world, state, index, instruction, meeting, came)
+      : meet(world, state, index, instruction, meeting, came);
   if (instruction.do === 'load') load(world, state, instruction.into);
   else compute(world, state, instruction);
   return true;
@@ -223,9 +247,8 @@ function meet(
   index: number,
   instruction: Instruction,
   meeting: Meeting,
+  came: Arrivals,
 ): boolean {
-  const came = world.arrivals.get(meeting.key) ?? new Map<number, number>();
-  world.arrivals.set(meeting.key, came);
   const needs = awaited(state, instruction);
   const lane = meeting.activity === 'all_reduce' ? 'sums' : 'messages';
   // Receives are posted ahead on clusters: what is sent comes while the receiver still computes.
@@ -234,8 +257,8 @@ function meet(
     came.get(index) ??
     (posted ? 0 : Math.max(state.compute, needs.time, world.overlaps ? state[lane] : state.messages));
   came.set(index, own);
-  if (meeting.others.some((other) => !came.has(other))) return false;
-  const begins = Math.max(own, ...meeting.others.map((other) => came.get(other) ?? 0));
+  const begins = lastArrival(meeting, came, own);
+  if (begins === undefined) return false;
   const waited = Math.max(0, begins - (world.overlaps ? state[lane] : state.compute));
   const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
   const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.bytes, world.prices);
@@ -273,13 +296,13 @@ function carry(
   state: State,
   index: number,
   instruction: Instruction,
-  { key, activity, waiting, bytes, others, seconds }: Meeting,
+  meeting: Meeting,
+  came: Arrivals,
 ): boolean {
-  const came = world.arrivals.get(key) ?? new Map<number, number>();
-  world.arrivals.set(key, came);
-  if (others.some((other) => !came.has(other))) return false;
+  const { key, activity, waiting, bytes, others, seconds } = meeting;
   const own = state.compute;
-  const begins = Math.max(own, ...others.map((other) => came.get(other) ?? 0));
+  const begins = lastArrival(meeting, came, own);
+  if (begins === undefined) return false;
   const ends = begins + copySeconds(instruction, state.bytes, world.prices);
   if (instruction.do === 'send') state.messages = Math.max(ends, state.messages) + seconds;
   // When it is there, of the sender.
@@ -301,6 +324,17 @@ function carry(
   state.seconds[waiting] += begins - own;
   state.compute = ends;
   return true;
+}
+
+/** When all have come, and not before `own`; undefined as long as one has not. */
+function lastArrival({ others }: Meeting, came: Arrivals, own: number): number | undefined {
+  let last = own;
+  for (const other of others) {
+    const time = came.get(other);
+    if (time === undefined) return undefined;
+    if (time > last) last = time;
+  }
+  return last;
 }
 
 /** Of those who came to a meeting. */
