@@ -3,8 +3,9 @@ import { at, volume } from '../../ir/box.ts';
 import { type Link, linkBetween, type Machine, nodeOf } from '../../ir/machine.ts';
 import type { Group } from '../../ir/ops/attributes.ts';
 import type { Buffer, Instruction, Plan, Role } from '../../ir/plan.ts';
-import { groupOf, neighbour, rankCount, rankOf, type Seat, seatOf } from '../../ir/ranks.ts';
+import { groupOf, placesOf, rankCount, type Seat, seatOf } from '../../ir/ranks.ts';
 import type { Traffic } from '../../ir/traffic.ts';
+import { product } from '../../ir/type.ts';
 
 /** Sums of gradients are not among them: how they are carried out is the library's choice. */
 export const linkKinds = ['exchange', 'gather', 'send'] as const;
@@ -83,25 +84,36 @@ export function topologyOf(plan: Plan, machine: Machine): Topology {
 /** What each rank gives the others. */
 function messagesOf(plan: Plan, machine: Machine): (from: number) => Sent[] {
   const gifts = new Map(plan.roles.map((role) => [`${role.stage} ${role.classes.join()}`, giftsOf(role)]));
+  const counts = placesOf(plan);
+  const places = product(counts);
+  const isInside = (place: readonly number[], offset: readonly number[]): boolean =>
+    place.every((index, axis) => {
+      const other = index + (offset[axis] ?? 0);
+      return other >= 0 && other < at(counts, axis);
+    });
+  /** How far apart ranks are whose places are `offset` apart. */
+  const steps = (offset: readonly number[]): number =>
+    counts.reduce((all, count, axis) => all * count + (offset[axis] ?? 0), 0);
+  const delivered = (from: number, seat: Seat, { to, kind, messages, bytes }: Gift): Sent[] => {
+    if ('over' in to)
+      return othersOf(plan, machine, from, seat, to.over).map(({ rank, count }) => ({
+        kind,
+        from,
+        to: rank,
+        messages: messages * count,
+        bytes: bytes * count,
+      }));
+    if ('stage' in to) return [{ kind, from, to: from + (to.stage - seat.stage) * places, messages, bytes }];
+    return isInside(seat.place, to.offset)
+      ? [{ kind, from, to: from + steps(to.offset), messages, bytes }]
+      : [];
+  };
   return (from) => {
     const seat = seatOf(plan, from);
     const classes = seat.place.map((index, axis) => at(at(plan.axes, axis).classes, index));
     const own = gifts.get(`${seat.stage} ${classes.join()}`) ?? [];
-    return own.flatMap((gift) => delivered(plan, machine, from, seat, gift));
+    return own.flatMap((gift) => delivered(from, seat, gift));
   };
-}
-
-function delivered(plan: Plan, machine: Machine, from: number, seat: Seat, { to, ...gift }: Gift): Sent[] {
-  if ('over' in to)
-    return othersOf(plan, machine, from, seat, to.over).map(({ rank, count }) => ({
-      kind: gift.kind,
-      from,
-      to: rank,
-      messages: gift.messages * count,
-      bytes: gift.bytes * count,
-    }));
-  const other = 'stage' in to ? { ...seat, stage: to.stage } : neighbour(plan, seat, to.offset);
-  return other === undefined ? [] : [{ ...gift, from, to: rankOf(plan, other) }];
 }
 
 /** The others of a group, counted by the link that leads to them; one rank stands for all of a link. */
