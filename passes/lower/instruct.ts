@@ -20,13 +20,14 @@ import { chunkOfOps, scoredOutputs, stageOfChunks } from '../../ir/stages.ts';
 import { opsOfSweep, sweptSums } from '../../ir/sweeps.ts';
 import { tileIndices } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
+import { type Twins, twinsOf, type Written } from './alike.ts';
 import { type Bucket, bucketsOfStages, partOfOps } from './buckets.ts';
 import type { Share } from './making.ts';
 import { slotsOf, stateName } from './optimizer.ts';
 import { ordered } from './order.ts';
 import { predictionRole } from './prediction.ts';
 import { Segments } from './segments.ts';
-import { trainingRole } from './step.ts';
+import { trainingRole, trainingRoleLike } from './step.ts';
 import { type Cutting, type Split, splitProgram } from './tasks.ts';
 
 export const instruct: Pass<'differentiated', 'plan'> = {
@@ -95,12 +96,38 @@ function trainingRoles(
     orders: ordered(schedule.order, stages, schedule.microBatches, schedule.pace),
     bucketsOf,
     swept,
-  };
-  return Array.from({ length: stagesOf(schedule) }, (_, stage) => stage).flatMap((stage) =>
-    combinations(module).map((classes) =>
-      trainingRole({ ...shared, stage, classes, shares: sharesOf(module, splits, classes) }),
+    names: Array.from(
+      { length: schedule.microBatches * product(schedule.stream) },
+      () => new Map<string, string>(),
     ),
-  );
+  };
+  const twins = twinsAmong();
+  return Array.from({ length: stagesOf(schedule) }, (_, stage) => stage).flatMap((stage) => {
+    const written: Written[] = [];
+    return combinations(module).map((classes) => {
+      const shares = sharesOf(module, splits, classes);
+      const making = { ...shared, stage, classes, shares };
+      for (const like of written) {
+        const found = shares.map(({ split }, i) => twins(at(like.splits, i), split));
+        const all = found.filter((one) => one !== undefined);
+        if (all.length === found.length) return trainingRoleLike(making, like, all);
+      }
+      const made = trainingRole(making);
+      written.push(made);
+      return made.role;
+    });
+  });
+}
+
+/** The twins of two programs, which all stages ask for. */
+function twinsAmong(): (one: Split, other: Split) => Twins | undefined {
+  const known = new Map<Split, Map<Split, Twins | undefined>>();
+  return (one, other) => {
+    const ofOne = known.get(one) ?? new Map<Split, Twins | undefined>();
+    known.set(one, ofOne);
+    if (!ofOne.has(other)) ofOne.set(other, twinsOf(one, other));
+    return ofOne.get(other);
+  };
 }
 
 function cuttingOf(

@@ -28,6 +28,8 @@ export type Making = Pick<ModuleAt<'differentiated'>, 'model' | 'schedule' | 'gr
   readonly bucketsOf: readonly (readonly Bucket[])[];
   /** Sums that are made of all parts in a sweep ahead of all else. */
   readonly swept: ReadonlyMap<string, Sharers>;
+  /** By part and value the name of its buffer: made once for all roles, since every instruction has some. */
+  readonly names: readonly Map<string, string>[];
   readonly stage: number;
   readonly classes: readonly number[];
   readonly shares: readonly Share[];
@@ -43,8 +45,6 @@ export type Step = Making & {
   /** What is summed over the devices together, in the order in which it is complete; and how many of these are. */
   readonly buckets: readonly (readonly string[])[];
   readonly reduced: { count: number };
-  /** By part and value the name of its buffer: made once, since every instruction has some. */
-  readonly names: readonly Map<string, string>[];
   /** Parameters, counts, sums of all or the only part: values that have one buffer for all parts. */
   readonly once: ReadonlySet<string>;
   /** Where the inputs of the model come from. */
@@ -96,10 +96,11 @@ export function bufferOf(
   type = typeNamed(scene.split.types, name),
 ): string {
   const { script, once, swept } = step;
-  if (once.has(name)) return script.buffer(name, name, type);
-  if (swept.has(name)) return script.buffer(sumOfMicro(name, scene.micro), name, type);
-  const part = type.kind === 'map' ? partOf(step, scene.share) : undefined;
-  return script.buffer(nameIn(step, scene, name), name, type, part);
+  const { micro, share } = scene;
+  if (once.has(name)) return script.buffer(name, name, type, share);
+  if (swept.has(name)) return script.buffer(sumOfMicro(name, micro), name, type, share);
+  const part = type.kind === 'map' ? partOf(step, share) : undefined;
+  return script.buffer(nameIn(step, scene, name), name, type, share, part);
 }
 
 /** A sum over the tiles of one micro-batch. */

@@ -1,9 +1,10 @@
 /** The work of a part of a step, task by task: what it needs comes, segments run, devices meet. */
-import { at, volume } from '../../ir/box.ts';
+import { at } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
 import type { Instruction } from '../../ir/plan.ts';
 import { gridOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
+import { isNothing } from './alike.ts';
 import { bufferOf, nameIn, ofPart, type Scene, type Step } from './making.ts';
 import type { Task, Work } from './tasks.ts';
 
@@ -43,13 +44,14 @@ export function perform(step: Step, scene: Scene, task: Task): void {
   const { micro } = scene;
   for (const name of task.writes) scene.written.add(name);
   if (task.kind === 'meet') {
-    script.do(meeting(step, scene, task.op));
+    script.do(meeting(step, scene, task.op), { share: scene.share, task });
     return;
   }
   const segment = segments.named(task.why, task.graph);
   const reads = task.reads.map((name) => bufferOf(step, scene, name));
   const writes = task.writes.map((name) => bufferOf(step, scene, name));
-  script.do({ do: 'run', segment: segment.name, why: task.why, micro, reads, writes });
+  const run = { do: 'run', segment: segment.name, why: task.why, micro, reads, writes } as const;
+  script.do(run, { share: scene.share, task });
 }
 
 function meeting(step: Step, scene: Scene, op: Op): Instruction {
@@ -67,7 +69,7 @@ function meeting(step: Step, scene: Scene, op: Op): Instruction {
         back,
         micro,
         ...(op.inputs.length === 0 ? {} : { from: from() }),
-        ...(op.type.kind === 'map' && volume(op.type.box) === 0 ? {} : { into: into() }),
+        ...(isNothing(op) ? {} : { into: into() }),
         ...(keeps.length === 0 ? {} : { keeps }),
         sends,
         receives,

@@ -1,27 +1,30 @@
 import { at } from '../../ir/box.ts';
-import type { Buffer, Instruction } from '../../ir/plan.ts';
+import type { Buffer, Instruction, Role } from '../../ir/plan.ts';
 import { bytesOf, dimsOf, type ValueType } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
+import type { Site, Written } from './alike.ts';
 
 /** Collects the instructions of a role. When buffers are born and freed follows from who uses them. */
 export class Script {
   private readonly instructions: Instruction[] = [];
+  private readonly sites: (Site | undefined)[] = [];
   private readonly buffers = new Map<string, Declared>();
-  /** Micro-batches have values of the same types. */
-  private readonly layouts = new Map<ValueType, Layout>();
   private readonly written = new Set<string>();
   /** The first and the last instruction that uses a buffer. */
   private readonly uses = new Map<string, { readonly first: number; last: number }>();
   private readonly persistent = new Set<string>();
-  private readonly samples: number;
+  private readonly layoutOf: (type: ValueType) => Layout;
 
   constructor(samples: number) {
-    this.samples = samples;
+    this.layoutOf = layoutsOf(samples);
   }
 
-  /** Declares a buffer; `part` says which of the tiles of a device its cells belong to. */
-  buffer(name: string, value: string, type: ValueType, part?: readonly number[]): string {
-    if (!this.buffers.has(name)) this.buffers.set(name, { value, type, part });
+  /**
+   * Declares a buffer; `part` says which of the tiles of a device its cells belong to, `share` in the program of which
+   * tile its value is of that type.
+   */
+  buffer(name: string, value: string, type: ValueType, share?: number, part?: readonly number[]): string {
+    if (!this.buffers.has(name)) this.buffers.set(name, { value, type, share, part });
     return name;
   }
 
@@ -30,12 +33,14 @@ export class Script {
     this.persistent.add(this.buffer(name, value, type));
   }
 
-  do(instruction: Instruction): void {
+  /** `site`: the task that the instruction carries out. */
+  do(instruction: Instruction, site?: Site): void {
     const { reads, writes } = usesOf(instruction);
     for (const name of reads) this.use(name);
     for (const name of writes) this.use(name);
     for (const name of writes) this.written.add(name);
     this.instructions.push(instruction);
+    this.sites.push(site);
   }
 
   private use(name: string): void {
@@ -51,16 +56,30 @@ export class Script {
   }
 
   /** The instructions, with each buffer freed after its last use, and the life of each buffer. */
-  finished(): { readonly buffers: Buffer[]; readonly instructions: Instruction[] } {
+  finished(): Pick<Role, 'buffers' | 'instructions'> {
+    const { buffers, instructions } = this.withSites();
+    return { instructions, buffers };
+  }
+
+  /** The same, with the task of each instruction, and the tile that each buffer has its type of. */
+  withSites(): Pick<Role, 'buffers' | 'instructions'> & Pick<Written, 'sites' | 'typedBy'> {
     const ends = this.ends();
     const instructions: Instruction[] = [];
+    const sites: (Site | undefined)[] = [];
     const places = this.instructions.map((instruction, index) => {
       const buffers = ends.get(index);
       const place = instructions.push(instruction) - 1;
+      sites[place] = this.sites[index];
       if (buffers !== undefined) instructions.push({ do: 'free', buffers });
       return place;
     });
-    return { instructions, buffers: this.withLives(places, instructions.length) };
+    const buffers = this.withLives(places, instructions.length);
+    return {
+      instructions,
+      sites,
+      buffers,
+      typedBy: buffers.map(({ name }) => this.buffers.get(name)?.share),
+    };
   }
 
   /** By instruction so far, the buffers that it is the last to use. */
@@ -91,26 +110,29 @@ export class Script {
     const cells = { ...(box === undefined ? {} : { box }), ...(part === undefined ? {} : { part }) };
     return { name, value, element, dims, ...cells, bytes, offset: 0, birth, death };
   }
+}
 
-  private layoutOf(type: ValueType): Layout {
-    const known = this.layouts.get(type);
-    if (known !== undefined) return known;
-    const layout = {
+/** How values lie in memory: told once for each type, since those of all micro-batches are alike. */
+export function layoutsOf(samples: number): (type: ValueType) => Layout {
+  const known = new Map<ValueType, Layout>();
+  return (type) => {
+    const found = known.get(type) ?? {
       element: type.element,
-      dims: dimsOf(type, this.samples),
+      dims: dimsOf(type, samples),
       box: type.kind === 'map' && type.box.length > 0 ? type.box : undefined,
-      bytes: bytesOf(type, this.samples),
+      bytes: bytesOf(type, samples),
     };
-    this.layouts.set(type, layout);
-    return layout;
-  }
+    known.set(type, found);
+    return found;
+  };
 }
 
 /** What an instruction said of a buffer when it named it first. */
 type Declared = {
   readonly value: string;
   readonly type: ValueType;
+  readonly share: number | undefined;
   readonly part: readonly number[] | undefined;
 };
 
-type Layout = Pick<Buffer, 'element' | 'dims' | 'bytes'> & { readonly box: Buffer['box'] | undefined };
+export type Layout = Pick<Buffer, 'element' | 'dims' | 'bytes'> & { readonly box: Buffer['box'] | undefined };

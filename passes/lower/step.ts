@@ -5,6 +5,7 @@ import type { Role } from '../../ir/plan.ts';
 import { stagesOf } from '../../ir/schedule.ts';
 import { belongings } from '../../ir/stages.ts';
 import { array } from '../../ir/type.ts';
+import { rewritten, type Twins, type Written } from './alike.ts';
 import type { Bucket } from './buckets.ts';
 import {
   bufferOf,
@@ -23,8 +24,8 @@ import { Script } from './script.ts';
 import { sweepAhead } from './sweep.ts';
 import type { Work } from './tasks.ts';
 
-export function trainingRole(making: Making): Role {
-  const { schedule, model, training, shares, stage, classes } = making;
+export function trainingRole(making: Making): Written {
+  const { model, schedule, training, shares, stage } = making;
   const has = belongings(model, schedule, stage);
   const gradients = making.gradients.filter(({ parameter }) => has.parameters.has(parameter));
   const sums = [
@@ -32,7 +33,7 @@ export function trainingRole(making: Making): Role {
     ...has.statistics.map(({ value }) => value),
     ...(has.loss ? [model.loss as string] : []),
   ];
-  const parts = schedule.microBatches * shares.length;
+  const parts = making.names.length;
   const step: Step = {
     ...making,
     gradients,
@@ -41,7 +42,6 @@ export function trainingRole(making: Making): Role {
     summed: new Set(sums),
     buckets: sumsInBuckets(at(making.bucketsOf, stage), gradients, sums),
     reduced: { count: 0 },
-    names: Array.from({ length: parts }, () => new Map<string, string>()),
     sources: new Map(model.inputs.map(({ name, source }) => [name, source.from])),
     once: new Set([
       ...has.parameters,
@@ -57,9 +57,30 @@ export function trainingRole(making: Making): Role {
   for (const item of at(making.orders, stage)) workOn(step, item);
   reduceBefore(step, step.buckets.length);
   update(step, training);
+  const { buffers, instructions, sites, typedBy } = step.script.withSites();
+  return {
+    role: roleOf(making, { buffers, instructions }),
+    splits: shares.map(({ split }) => split),
+    sites,
+    typedBy,
+  };
+}
+
+/** A role that is there already, for tiles of other programs that differ from its own in cells alone. */
+export const trainingRoleLike = (making: Making, like: Written, twins: readonly Twins[]): Role => {
+  const { shares, segments, samples } = making;
+  const splits = shares.map(({ split }) => split);
+  return roleOf(making, rewritten(like, splits, twins, segments, samples));
+};
+
+/** Its places in memory follow. */
+function roleOf(
+  { schedule, stage, classes }: Making,
+  { buffers, instructions }: Pick<Role, 'buffers' | 'instructions'>,
+): Role {
   const place = classes.join('_');
   const name = stagesOf(schedule) === 1 ? `role_${place}` : `stage_${stage}_role_${place}`;
-  return { name, stage, classes, ...step.script.finished(), arenaBytes: 0, peakBytes: 0 };
+  return { name, stage, classes, instructions, buffers, arenaBytes: 0, peakBytes: 0 };
 }
 
 /** The loss and the running statistics, which are complete before the first gradient is, go with the first bucket. */
@@ -104,6 +125,7 @@ function countDenominators(step: Step): void {
           ofPart(step, name, micro, share),
           name,
           inputType(step, share, name),
+          share,
           partOf(step, share),
         );
         script.do({ do: 'load', source: name, micro, into });
@@ -157,7 +179,7 @@ function addUp(step: Step, { micro, share, split, written }: Scene): void {
       script.do({
         do: 'accumulate',
         from: ofPart(step, name, micro, share),
-        into: script.buffer(name, name, typeNamed(split.types, name)),
+        into: script.buffer(name, name, typeNamed(split.types, name), share),
         first: micro === 0 && share === 0,
       });
   written.clear();
