@@ -6,7 +6,9 @@ import type { Segment } from '../../ir/plan.ts';
 export class Segments {
   /** Micro-batches and stages run the same graph again and again: its content need not be told anew. */
   private readonly byGraph = new Map<Graph, Segment>();
-  private readonly byContent = new Map<string, Segment>();
+  private readonly segments: Segment[] = [];
+  /** By the names in its graph: who has others has another graph. */
+  private readonly byNames = new Map<string, Segment[]>();
   private readonly counts = new Map<string, number>();
   private readonly samples: number;
 
@@ -24,8 +26,9 @@ export class Segments {
   }
 
   private byItsContent(stem: string, graph: Graph): Segment {
-    const content = JSON.stringify(graph);
-    const known = this.byContent.get(content);
+    const names = `${graph.ops.length} ${graph.ops[0]?.output} ${graph.outputs.join()}`;
+    const alike = this.byNames.get(names) ?? [];
+    const known = alike.find((segment) => isSame(segment.graph, graph));
     if (known !== undefined) return known;
     const count = this.counts.get(stem) ?? 0;
     this.counts.set(stem, count + 1);
@@ -35,11 +38,26 @@ export class Segments {
       graph,
       workspace: this.workspaceOf(graph, this.samples),
     };
-    this.byContent.set(content, segment);
+    this.byNames.set(names, [...alike, segment]);
+    this.segments.push(segment);
     return segment;
   }
 
   all(): Segment[] {
-    return [...this.byContent.values()];
+    return [...this.segments];
   }
+}
+
+/** Whether two are the same data, whatever objects they are. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one))
+    return (
+      Array.isArray(other) && one.length === other.length && one.every((item, i) => isSame(item, other[i]))
+    );
+  const [mine, theirs] = [one, other] as readonly Readonly<Record<string, unknown>>[];
+  if (mine === undefined || theirs === undefined) return false;
+  const keys = Object.keys(mine);
+  return keys.length === Object.keys(theirs).length && keys.every((key) => isSame(mine[key], theirs[key]));
 }
