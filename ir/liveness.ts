@@ -6,6 +6,14 @@ import { bytesOf } from './type.ts';
 /** Each use of memory: alive from instruction `birth` to instruction `death`, both included. */
 export type Interval = { readonly birth: number; readonly death: number; readonly bytes: number };
 
+/** Whether intervals are as many, as large and as long, one by one. */
+export const sameIntervals = (some: readonly Interval[], others: readonly Interval[]): boolean =>
+  some.length === others.length &&
+  some.every(({ birth, death, bytes }, i) => {
+    const other = at(others, i);
+    return bytes === other.bytes && birth === other.birth && death === other.death;
+  });
+
 /** Bytes alive at each of `length` moments. */
 export function aliveBytes(intervals: readonly Interval[], length: number): number[] {
   const change = new Array<number>(length + 1).fill(0);

@@ -2,6 +2,7 @@
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { footprintsOf, processBytes } from '../footprint.ts';
+import { sameIntervals } from '../liveness.ts';
 import type { Buffer, Role } from '../plan.ts';
 import type { RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
@@ -10,11 +11,12 @@ const alignment = 64;
 
 export const verifyArena: RoleCheck = ({ plan, segments }) => {
   const footprints = footprintsOf(plan);
+  const apart: (readonly Buffer[])[] = [];
   return ({ role }) => {
     const footprint = footprints[plan.roles.indexOf(role)];
     const beside = footprint === undefined ? [] : footprint.messages;
     return [
-      ...overlapFaults(role),
+      ...overlapFaults(role, apart),
       ...outsideFaults(role),
       ...peakFaults(role, (index, alive) => {
         const one = at(role.instructions, index);
@@ -26,9 +28,11 @@ export const verifyArena: RoleCheck = ({ plan, segments }) => {
   };
 };
 
-function overlapFaults(role: Role): Diagnostic[] {
+/** `apart`: buffers of other roles that do not overlap, and here those of this one go if they do not. */
+function overlapFaults(role: Role, apart: (readonly Buffer[])[]): Diagnostic[] {
+  if (apart.some((buffers) => samePlaces(buffers, role.buffers))) return [];
   const byOffset = [...role.buffers].sort((a, b) => a.offset - b.offset);
-  return byOffset.flatMap((a, i) => {
+  const faults = byOffset.flatMap((a, i) => {
     const faults: Diagnostic[] = [];
     for (let j = i + 1; j < byOffset.length; j++) {
       const b = at(byOffset, j);
@@ -42,7 +46,12 @@ function overlapFaults(role: Role): Diagnostic[] {
     }
     return faults;
   });
+  if (faults.length === 0) apart.push(role.buffers);
+  return faults;
 }
+
+const samePlaces = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+  sameIntervals(some, others) && some.every(({ offset }, i) => offset === at(others, i).offset);
 
 const outsideFaults = (role: Role): Diagnostic[] =>
   role.buffers

@@ -18,6 +18,8 @@ type Site = {
   readonly one: IndexedRole;
   readonly index: number;
   readonly it: Exchange;
+  /** That, and its micro-batch. */
+  readonly name: string;
   /** Its pieces by their offset. */
   readonly sends: ReadonlyMap<string, readonly Piece[]>;
   readonly receives: ReadonlyMap<string, readonly Piece[]>;
@@ -37,12 +39,20 @@ function byOffset(pieces: readonly Piece[]): Map<string, readonly Piece[]> {
 const wrong = ({ one, index }: Site, why: string): Diagnostic =>
   diagnose(fault('wrong-exchange', { place: placeOf(one.role, index), why }));
 
-const sitesOf = (one: IndexedRole): Site[] =>
-  one.role.instructions.flatMap((it, index) =>
-    it.do === 'exchange'
-      ? [{ one, index, it, sends: byOffset(it.sends), receives: byOffset(it.receives) }]
-      : [],
-  );
+/** Micro-batches exchange the same pieces: those that were told apart are `known`. */
+function sitesOf(one: IndexedRole): Site[] {
+  const known = new Map<readonly Piece[], Site['sends']>();
+  const apart = (pieces: readonly Piece[]): Site['sends'] => {
+    const found = known.get(pieces) ?? byOffset(pieces);
+    known.set(pieces, found);
+    return found;
+  };
+  const sites: Site[] = [];
+  for (const [index, it] of one.role.instructions.entries())
+    if (it.do === 'exchange')
+      sites.push({ one, index, it, name: nameOf(it), sends: apart(it.sends), receives: apart(it.receives) });
+  return sites;
+}
 
 /** The exchanges of a role, all and by name and micro-batch. */
 type Exchanging = {
@@ -57,8 +67,8 @@ function exchangingOf(one: IndexedRole): Exchanging {
   const sites = sitesOf(one);
   const named = new Map<string, Site[]>();
   for (const site of sites) {
-    const known = named.get(nameOf(site.it));
-    if (known === undefined) named.set(nameOf(site.it), [site]);
+    const known = named.get(site.name);
+    if (known === undefined) named.set(site.name, [site]);
     else known.push(site);
   }
   return { one, sites, named };
@@ -137,9 +147,10 @@ function boxFaults(site: Site): Diagnostic[] {
 
 /** At every seat of its role. Seats that are surrounded alike have the same faults: these are told once. */
 function peersFaults(context: Context, site: Site): Diagnostic[] {
-  const { sends, receives, value } = site.it;
-  const offsets = [...new Map([...sends, ...receives].map(({ offset }) => [offset.join(), offset])).values()];
-  const { kinds, seats } = context.surroundings(site.one.role, value, offsets);
+  const offsets = new Map<string, readonly number[]>();
+  for (const pieces of [site.sends, site.receives])
+    for (const [key, [first]] of pieces) if (first !== undefined) offsets.set(key, first.offset);
+  const { kinds, seats } = context.surroundings(site.one.role, site.it.value, offsets);
   const faults = kinds.map((around) => peerFaults(context, site, around));
   return faults.every(({ length }) => length === 0) ? [] : seats.flatMap((kind) => at(faults, kind));
 }
@@ -147,33 +158,27 @@ function peersFaults(context: Context, site: Site): Diagnostic[] {
 /** Each piece has its other end: the same cells, in the exchange of that name of the neighbour, who owns what it gives. */
 function peerFaults({ all }: Context, site: Site, around: Surrounding): Diagnostic[] {
   const { it } = site;
-  const check = (piece: Piece, own: Direction, other: Direction): Diagnostic[] => {
-    const key = piece.offset.join();
-    const peer = around.get(key);
-    const role = peer && all[peer.role];
-    if (peer === undefined || role === undefined)
-      return [wrong(site, `there is no device at ${piece.offset.join(', ')}`)];
-    const twins = role.named.get(nameOf(it)) ?? [];
-    const back = piece.offset.map((steps) => 0 - steps).join();
-    const theirs = twins.flatMap((twin) => twin[other].get(back) ?? []);
-    const ends = theirs.filter(({ box }) => isAt(box, peer, piece.box));
-    const mine = site[own].get(key) ?? [];
-    return twins.length === 1 && ends.length === 1 && theirs.length === mine.length
-      ? []
-      : [wrong(site, `${role.one.role.name} has no other end for the cells ${show(piece.box)}`)];
-  };
-  const owned = it.receives.flatMap((piece) => {
-    if (it.back) return [];
-    const home = around.get(piece.offset.join())?.owned;
-    return home !== undefined && inside(piece.box, home)
-      ? []
-      : [wrong(site, `cells ${show(piece.box)} are fetched from a device that does not own them`)];
+  const check = (own: Direction, other: Direction): Diagnostic[] =>
+    [...site[own]].flatMap(([key, mine]) => {
+      const peer = around.get(key);
+      const role = peer && all[peer.role];
+      if (peer === undefined || role === undefined)
+        return mine.map(({ offset }) => wrong(site, `there is no device at ${offset.join(', ')}`));
+      const twins = role.named.get(site.name) ?? [];
+      const back = at(mine, 0).offset.map((steps) => 0 - steps);
+      const theirs = twins.flatMap((twin) => twin[other].get(back.join()) ?? []);
+      const paired = twins.length === 1 && theirs.length === mine.length;
+      return mine
+        .filter(({ box }) => !paired || theirs.filter((end) => isAt(end.box, peer, box)).length !== 1)
+        .map(({ box }) => wrong(site, `${role.one.role.name} has no other end for the cells ${show(box)}`));
+    });
+  const owned = (it.back ? [] : [...site.receives]).flatMap(([key, pieces]) => {
+    const home = around.get(key)?.owned;
+    return pieces
+      .filter(({ box }) => home === undefined || !inside(box, home))
+      .map(({ box }) => wrong(site, `cells ${show(box)} are fetched from a device that does not own them`));
   });
-  return [
-    ...it.sends.flatMap((piece) => check(piece, 'sends', 'receives')),
-    ...it.receives.flatMap((piece) => check(piece, 'receives', 'sends')),
-    ...owned,
-  ];
+  return [...check('sends', 'receives'), ...check('receives', 'sends'), ...owned];
 }
 
 type Direction = 'sends' | 'receives';
@@ -200,8 +205,9 @@ function returnFaults({ one: role, sites, named }: Exchanging): Diagnostic[] {
       const forth = out.find(
         ({ it: one, index }) =>
           index < site.index &&
-          JSON.stringify([one.sends, one.receives, one.keeps]) ===
-            JSON.stringify([it.receives, it.sends, it.keeps]),
+          isSame(one.sends, it.receives) &&
+          isSame(one.receives, it.sends) &&
+          isSame(one.keeps, it.keeps),
       );
       return out.length === 1 && forth !== undefined && mirrors(role, forth.it, it)
         ? []
@@ -209,20 +215,23 @@ function returnFaults({ one: role, sites, named }: Exchanging): Diagnostic[] {
     });
 }
 
+const isSame = (some: object | undefined, others: object | undefined): boolean =>
+  some === others || JSON.stringify(some) === JSON.stringify(others);
+
 /** What stands before each `~` of a name. */
 const stemsOf = (name: string): string[] => [...name.matchAll(/~/g)].map(({ index }) => name.slice(0, index));
 
 /** The way back is of the same value, from the cells that were made to those that were read. */
 function mirrors({ buffers }: IndexedRole, forth: Exchange, back: Exchange): boolean {
-  const held = (name: string | undefined) => {
-    const { box, dims } = buffers.get(name ?? '') ?? {};
-    return JSON.stringify([box, dims]);
+  const alike = (some: string | undefined, others: string | undefined): boolean => {
+    const [one, other] = [buffers.get(some ?? ''), buffers.get(others ?? '')];
+    return isSame(one?.box, other?.box) && isSame(one?.dims, other?.dims);
   };
   return (
     forth.value === back.value &&
-    held(forth.into) === held(back.from) &&
+    alike(forth.into, back.from) &&
     // Who had no cells gets no shares, whatever it makes of that.
-    (forth.from === undefined || held(forth.from) === held(back.into))
+    (forth.from === undefined || alike(forth.from, back.into))
   );
 }
 

@@ -18,7 +18,12 @@ export type Surrounding = ReadonlyMap<string, Neighbour>;
 /** The ways in which the seats of a role are surrounded, and for each seat to check the index of its own. */
 export type Kinds = { readonly kinds: readonly Surrounding[]; readonly seats: readonly number[] };
 
-export type Surroundings = (role: Role, value: string, offsets: readonly (readonly number[])[]) => Kinds;
+/** `offsets`: by what they are joined. */
+export type Surroundings = (
+  role: Role,
+  value: string,
+  offsets: ReadonlyMap<string, readonly number[]>,
+) => Kinds;
 
 /** Told once for all values that are cut alike. */
 export function surroundingsIn(plan: Plan): Surroundings {
@@ -29,23 +34,23 @@ export function surroundingsIn(plan: Plan): Surroundings {
     const { table, key: cut } = bounds(value);
     const ofRole = known.get(role) ?? new Map<string, Kinds>();
     known.set(role, ofRole);
-    const key = `${cut} ${offsets.join(' ')}`;
+    const key = `${cut} ${[...offsets.keys()].join(' ')}`;
     const found = ofRole.get(key) ?? kindsOf(seatsOfRole(plan, role), (seat) => around(seat, offsets, table));
     ofRole.set(key, found);
     return found;
   };
 
-  function around(seat: Seat, offsets: readonly (readonly number[])[], table: Bounds): Surrounding {
+  function around(seat: Seat, offsets: ReadonlyMap<string, readonly number[]>, table: Bounds): Surrounding {
     const here = tileAt(plan, seat.place).map((tile, axis) => at(at(table, axis), tile));
     return new Map(
-      offsets.flatMap((offset) => {
+      [...offsets].flatMap(([key, offset]) => {
         const found = neighbour(plan, seat, offset);
         if (found === undefined) return [];
         const owned = tileAt(plan, found.place).map((tile, axis) => {
           const [marks, from] = [at(table, axis), at(here, axis)];
           return range(at(marks, tile) - from, at(marks, tile + 1) - from);
         });
-        return [[offset.join(), { role: roleAt(found), owned }] as const];
+        return [[key, { role: roleAt(found), owned }] as const];
       }),
     );
   }

@@ -5,6 +5,7 @@
  */
 import { at } from '../../ir/box.ts';
 import { footprintsOf, totalOf } from '../../ir/footprint.ts';
+import { sameIntervals } from '../../ir/liveness.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Buffer, Plan, Role } from '../../ir/plan.ts';
 
@@ -25,7 +26,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignm
 function withOffsets(plan: Plan): Plan {
   const known: { readonly buffers: readonly Buffer[]; readonly offsets: readonly number[] }[] = [];
   const offsetsFor = (buffers: readonly Buffer[]): readonly number[] => {
-    const alike = known.find((one) => liveAlike(one.buffers, buffers));
+    const alike = known.find((one) => sameIntervals(one.buffers, buffers));
     if (alike !== undefined) return alike.offsets;
     const offsets = offsetsOf(buffers);
     known.push({ buffers, offsets });
@@ -34,13 +35,6 @@ function withOffsets(plan: Plan): Plan {
   const roles = plan.roles.map((role) => withOffsetsAt(role, offsetsFor(role.buffers)));
   return { ...plan, roles };
 }
-
-const liveAlike = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
-  some.length === others.length &&
-  some.every(({ bytes, birth, death }, i) => {
-    const other = at(others, i);
-    return bytes === other.bytes && birth === other.birth && death === other.death;
-  });
 
 function withOffsetsAt(role: Role, offsets: readonly number[]): Role {
   let arenaBytes = 0;
