@@ -156,6 +156,11 @@ export type Instruction =
   | { readonly do: 'report'; readonly from: string }
   | { readonly do: 'free'; readonly buffers: readonly string[] };
 
+/** An instruction, whatever cells it is about. */
+export type NamedInstruction =
+  | Exclude<Instruction, { do: 'exchange' }>
+  | Omit<Extract<Instruction, { do: 'exchange' }>, 'keeps' | 'sends' | 'receives'>;
+
 export type Role = {
   readonly name: string;
   readonly stage: number;

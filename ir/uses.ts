@@ -1,5 +1,5 @@
 /** What each instruction reads, writes and frees, of buffers of its device. */
-import type { Instruction } from './plan.ts';
+import type { Instruction, NamedInstruction } from './plan.ts';
 
 export type Uses = {
   readonly reads: readonly string[];
@@ -7,7 +7,7 @@ export type Uses = {
   readonly frees: readonly string[];
 };
 
-type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
+type InstructionOf<D extends Instruction['do']> = Extract<NamedInstruction, { do: D }>;
 
 const uses = (reads: readonly string[], writes: readonly string[], frees: readonly string[] = []): Uses => ({
   reads,

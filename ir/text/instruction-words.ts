@@ -1,7 +1,7 @@
 /** Instructions in one short line, for people; `printInstruction` gives the whole. */
-import type { Instruction } from '../plan.ts';
+import type { Instruction, NamedInstruction } from '../plan.ts';
 
-type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
+type InstructionOf<K extends Instruction['do']> = Extract<NamedInstruction, { do: K }>;
 
 const list = (names: readonly string[]): string =>
   names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(', ');

@@ -7,6 +7,7 @@ import type { Buffer, Plan, Role, Segment } from '../plan.ts';
 import { type Belongings, belongings } from '../stages.ts';
 import { bytesOf, dimsOf, type Element, type ValueType } from '../type.ts';
 import { type Uses, usesOf } from '../uses.ts';
+import { firstsAlike } from './alike.ts';
 import { type Meaning, meaningsOf } from './names.ts';
 
 /** What a buffer must be that is bound to an input or a result of a segment. */
@@ -32,6 +33,8 @@ export type IndexedRole = {
   readonly uses: readonly Uses[];
   /** By instruction the tile of the device that it works on; empty where a device has one tile alone. */
   readonly parts: readonly (readonly number[] | undefined)[];
+  /** Index of the first role that does the same and differs in cells alone, or its own. */
+  readonly alike: number;
   /** What the stage has of the model. */
   readonly has: Belongings;
   readonly meaning: Meaning;
@@ -53,20 +56,28 @@ export type RoleCheck = (index: IndexedPlan) => (role: IndexedRole) => Diagnosti
 export function indexed(plan: Plan): IndexedPlan {
   const meaningOf = meaningsOf(plan);
   const stages = [...new Set(plan.roles.map(({ stage }) => stage))];
+  const firsts = firstsAlike(plan);
+  const usesOfAlike = new Map<number, readonly Uses[]>();
+  const usesOfRole = (first: number): readonly Uses[] => {
+    const uses = usesOfAlike.get(first) ?? at(plan.roles, first).instructions.map((one) => usesOf(one));
+    usesOfAlike.set(first, uses);
+    return uses;
+  };
   const belonging = stages.map((stage) => belongings(plan.model, plan.schedule, stage));
   return {
     plan,
     segments: new Map(plan.segments.map((segment) => [segment.name, indexedSegment(segment)])),
     states: new Set(plan.states.map(({ buffer }) => buffer)),
     trained: new Set(trainedParameters(plan.model)),
-    roles: plan.roles.map((role) => {
+    roles: plan.roles.map((role, index) => {
       const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-      const uses = role.instructions.map((one) => usesOf(one));
+      const uses = usesOfRole(at(firsts, index));
       return {
         role,
         buffers,
         uses,
         parts: partsOf(role, buffers, uses),
+        alike: at(firsts, index),
         has: at(belonging, stages.indexOf(role.stage)),
         meaning: meaningOf(role),
       };

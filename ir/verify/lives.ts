@@ -4,17 +4,18 @@
  */
 import { at, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Buffer, Instruction, Role } from '../plan.ts';
+import type { Buffer, Instruction, NamedInstruction, Role } from '../plan.ts';
 import { instructionInWords } from '../text/instruction-words.ts';
 import { product, sameDims } from '../type.ts';
 import { usesOf } from '../uses.ts';
-import type { IndexedPlan, IndexedRole, Operand, RoleCheck } from './indexed.ts';
+import type { NamedBuffer, NamedCheck, NamedPlan, NamedProgram, NamedRole } from './alike.ts';
+import type { IndexedPlan, Operand, RoleCheck } from './indexed.ts';
 
-export const placeOf = (role: Role, index: number): string =>
+export const placeOf = (role: Pick<NamedProgram, 'name' | 'instructions'>, index: number): string =>
   `${role.name}: instruction ${index} (${instructionInWords(at(role.instructions, index))})`;
 
 /** The first instruction that uses a buffer; the role where none does. */
-export function placeOfBuffer(role: Role, buffer: string): string {
+export function placeOfBuffer(role: Pick<NamedProgram, 'name' | 'instructions'>, buffer: string): string {
   const index = role.instructions.findIndex((one) => {
     const { reads, writes, frees } = usesOf(one);
     return [reads, writes, frees].some((names) => names.includes(buffer));
@@ -23,21 +24,21 @@ export function placeOfBuffer(role: Role, buffer: string): string {
 }
 
 /** The last instruction that `chosen` holds for, or the last of all: what is missing has no place of its own. */
-export function placeOfLast(role: Role, chosen: (one: Instruction) => boolean): string {
+export function placeOfLast(
+  role: Pick<NamedProgram, 'name' | 'instructions'>,
+  chosen: (one: NamedInstruction) => boolean,
+): string {
   const index = role.instructions.findLastIndex(chosen);
   const last = index < 0 ? role.instructions.length - 1 : index;
   return last < 0 ? role.name : placeOf(role, last);
 }
 
-export const verifyLives: RoleCheck = (index) => {
-  const parameters = new Set(index.plan.model.parameters.map(({ name }) => name));
-  return (role) => lifeFaults({ ...index, parameters }, role);
-};
+export const verifyLives: NamedCheck =
+  ({ plan }) =>
+  (role) =>
+    lifeFaults(plan, role);
 
-type Known = IndexedPlan & { readonly parameters: ReadonlySet<string> };
-
-function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Diagnostic[] {
-  const { plan } = known;
+function lifeFaults(plan: NamedPlan, { role, buffers, uses, has }: NamedRole): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const persistent = new Set(
     plan.states.filter(({ parameter }) => has.parameters.has(parameter)).map(({ buffer }) => buffer),
@@ -52,7 +53,7 @@ function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Di
       faults.push(wrongBuffer(placeOfBuffer(role, state), state, `the value ${value}`, parameter));
     if (value === undefined) faults.push(notAlive(role.name, state, 'the plan keeps and the role lacks'));
   }
-  role.instructions.forEach((instruction, index) => {
+  role.instructions.forEach((_, index) => {
     const place = () => placeOf(role, index);
     const { reads, writes, frees } = at(uses, index);
     for (const names of [reads, frees])
@@ -71,7 +72,6 @@ function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Di
       alive.delete(name);
       if (persistent.has(name)) faults.push(notAlive(place(), name, 'lives from step to step'));
     }
-    faults.push(...segmentFaults(known, instruction, buffers, place));
   });
   for (const name of alive)
     if (!persistent.has(name))
@@ -80,40 +80,55 @@ function lifeFaults(known: Known, { role, buffers, uses, has }: IndexedRole): Di
   return faults;
 }
 
+/** Buffers are as large as they say, and those of a `run` fit its segment. */
+export const verifySizes: RoleCheck = (index) => {
+  const parameters = new Set(index.plan.model.parameters.map(({ name }) => name));
+  const known = { ...index, parameters };
+  return ({ role, buffers }) => {
+    const faults: Diagnostic[] = [];
+    for (const [i, one] of role.instructions.entries())
+      if (one.do === 'run') faults.push(...segmentFaults(known, one, buffers, () => placeOf(role, i)));
+    for (const buffer of role.buffers) faults.push(...sizeFaults(role, buffer));
+    return faults;
+  };
+};
+
+type Known = IndexedPlan & { readonly parameters: ReadonlySet<string> };
+
+function sizeFaults(role: Role, { name, dims, element, bytes }: Buffer): Diagnostic[] {
+  const size = product(dims) * (element === 'f32' ? 4 : 1);
+  return bytes === size ? [] : [wrongBuffer(placeOfBuffer(role, name), name, `${bytes} bytes`, `${size}`)];
+}
+
 const notAlive = (place: string, buffer: string, why: string): Diagnostic =>
   diagnose(fault('not-alive', { place, buffer, why }));
 
 const wrongBuffer = (place: string, buffer: string, found: string, expected: string): Diagnostic =>
   diagnose(fault('wrong-buffer', { place, buffer, found, expected }));
 
-/** What a buffer says of its size and life is what its instructions make of it. */
+/** What a buffer says of its life is what its instructions make of it. */
 function statedFaults(
-  role: Role,
-  { name, dims, element, bytes, birth, death }: Buffer,
+  role: NamedProgram,
+  { name, birth, death }: NamedBuffer,
   persistent: ReadonlySet<string>,
   born: ReadonlyMap<string, number>,
   last: ReadonlyMap<string, number>,
 ): Diagnostic[] {
-  const faults: Diagnostic[] = [];
-  const size = product(dims) * (element === 'f32' ? 4 : 1);
-  const wrong = (found: string, expected: string) =>
-    faults.push(wrongBuffer(placeOfBuffer(role, name), name, found, expected));
-  if (bytes !== size) wrong(`${bytes} bytes`, `${size}`);
   const [from, to] = persistent.has(name)
     ? [-1, role.instructions.length]
     : [born.get(name) ?? birth, last.get(name) ?? death];
-  if (birth !== from || death !== to) wrong(`a life from ${birth} to ${death}`, `from ${from} to ${to}`);
-  return faults;
+  if (birth === from && death === to) return [];
+  const [found, expected] = [`a life from ${birth} to ${death}`, `from ${from} to ${to}`];
+  return [wrongBuffer(placeOfBuffer(role, name), name, found, expected)];
 }
 
 /** A `run` gives each value of its segment's signature a buffer that fits. */
 function segmentFaults(
   { segments, states, parameters }: Known,
-  instruction: Instruction,
+  instruction: Extract<Instruction, { do: 'run' }>,
   buffers: ReadonlyMap<string, Buffer>,
   place: () => string,
 ): Diagnostic[] {
-  if (instruction.do !== 'run') return [];
   const segment = segments.get(instruction.segment);
   if (segment === undefined) return [notAlive(place(), instruction.segment, 'is not a segment of the plan')];
   const { inputs, outputs } = segment.graph;

@@ -1,13 +1,13 @@
 /** Every op of the model is done once for each micro-batch and each tile of a device, on operands that are all of these. */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Instruction, Plan } from '../plan.ts';
+import type { NamedInstruction, Plan } from '../plan.ts';
 import { sharingOf } from '../sharers.ts';
 import { partOfSum, sweptSums } from '../sweeps.ts';
 import { tileIndices } from '../tiling.ts';
 import { product } from '../type.ts';
 import type { Uses } from '../uses.ts';
-import type { IndexedPlan, IndexedRole } from './indexed.ts';
+import type { NamedIndex, NamedRole } from './alike.ts';
 import { placeOf, placeOfLast } from './lives.ts';
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-step', { place, why }));
@@ -22,7 +22,7 @@ export const partName = (micro: number, tile: readonly number[] = []): string =>
   nameOf({ micro, tile: tile.join() });
 
 /** `sums`: the buffers in which the shares of strips are added up. */
-export function microFaults(plan: IndexedPlan, one: IndexedRole, sums: ReadonlySet<string>): Diagnostic[] {
+export function microFaults(plan: NamedIndex, one: NamedRole, sums: ReadonlySet<string>): Diagnostic[] {
   const { role, buffers, uses } = one;
   const parts = new Map<string, Part>();
   const added: ByPart = new Map();
@@ -50,20 +50,20 @@ export function microFaults(plan: IndexedPlan, one: IndexedRole, sums: ReadonlyS
 }
 
 /** The part that an instruction works on; undefined where it works on all of them. */
-function partOf({ role, parts }: IndexedRole, index: number): Part | undefined {
+function partOf({ role, parts }: NamedRole, index: number): Part | undefined {
   const it = at(role.instructions, index);
   if (!('micro' in it) || it.do === 'all_reduce' || isUpdate(it)) return undefined;
   return { micro: it.micro, tile: parts[index]?.join() ?? '' };
 }
 
-const isUpdate = (it: Instruction): boolean => it.do === 'run' && it.why === 'update';
+const isUpdate = (it: NamedInstruction): boolean => it.do === 'run' && it.why === 'update';
 
-const tileOf = ({ parts, buffers }: IndexedRole, name: string): string =>
+const tileOf = ({ parts, buffers }: NamedRole, name: string): string =>
   parts.length === 0 ? '' : (buffers.get(name)?.part?.join() ?? '');
 
 /** What an instruction reads or writes that is of another part than its own, in words. */
 function strangers(
-  one: IndexedRole,
+  one: NamedRole,
   { reads, writes }: Uses,
   { micro, tile }: Part,
   parts: ReadonlyMap<string, Part>,
@@ -96,7 +96,7 @@ function note(all: ByPart, what: string, part: string, index: number): void {
 }
 
 /** By value. A segment does all of its ops whenever it runs; the shares of strips are added up by instructions. */
-function doneIn({ segments }: IndexedPlan, one: IndexedRole, added: ByPart): ByPart {
+function doneIn({ segments }: NamedIndex, one: NamedRole, added: ByPart): ByPart {
   const runs: ByPart = new Map();
   one.role.instructions.forEach((it, index) => {
     const part = it.do === 'run' ? partOf(one, index) : undefined;
@@ -124,7 +124,7 @@ function joined(some: Parts | undefined, more: Parts): Parts {
 }
 
 /** Ops are done at most once; what must come out of a step, for every part. */
-function onceFaults(index: IndexedPlan, { role, has }: IndexedRole, done: ByPart): Diagnostic[] {
+function onceFaults(index: NamedIndex, { role, has }: NamedRole, done: ByPart): Diagnostic[] {
   const repeated = [...done].flatMap(([value, parts]) =>
     [...parts].flatMap(([part, places]) =>
       places
@@ -146,7 +146,7 @@ function onceFaults(index: IndexedPlan, { role, has }: IndexedRole, done: ByPart
 }
 
 /** The values that a stage must give for every part. */
-const wantedOf = ({ plan, trained }: IndexedPlan, has: IndexedRole['has']): string[] => [
+const wantedOf = ({ plan, trained }: NamedIndex, has: NamedRole['has']): string[] => [
   ...[...sweptSums(plan.model, sharingOf(plan.schedule), plan.samples).keys()].map(partOfSum),
   ...(has.loss ? [plan.model.loss as string] : []),
   ...has.scored.map(({ value }) => value),
@@ -156,7 +156,7 @@ const wantedOf = ({ plan, trained }: IndexedPlan, has: IndexedRole['has']): stri
 
 /** The names of all parts of a step on one device, or of those of some micro-batches. */
 export function partsOfStep(
-  { schedule }: Plan,
+  { schedule }: Pick<Plan, 'schedule'>,
   micros = Array.from({ length: schedule.microBatches }, (_, micro) => micro),
 ): string[] {
   const total = product(schedule.stream);

@@ -7,19 +7,20 @@ import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Plan, Role } from '../plan.ts';
 import { stagesOf } from '../schedule.ts';
 import { tiledExtents } from '../tiling.ts';
+import { onceForAlike } from './alike.ts';
 import { verifyArena } from './arena.ts';
 import { verifyExchanges } from './exchanges.ts';
 import { verifyGathers } from './gathers.ts';
 import { verifyGraph } from './graph.ts';
 import { indexed, type RoleCheck } from './indexed.ts';
-import { placeOf, verifyLives } from './lives.ts';
+import { placeOf, verifyLives, verifySizes } from './lives.ts';
 import { verifyMeetings } from './meetings.ts';
 import { verifyModel } from './model.ts';
 import { verifyReductions } from './reductions.ts';
 import { verifyRegions } from './regions.ts';
 import { verifySchedule } from './schedule.ts';
 import { verifyStages } from './stages.ts';
-import { verifySteps } from './steps.ts';
+import { verifySources, verifySteps } from './steps.ts';
 import { verifyStrips } from './strips.ts';
 import { verifySweeps } from './sweeps.ts';
 
@@ -46,13 +47,15 @@ export function verifyPlan(plan: Plan, allocated = true): Diagnostic[] {
 }
 
 const roleChecks: readonly RoleCheck[] = [
-  verifyLives,
-  verifySteps,
-  verifyReductions,
+  onceForAlike(verifyLives),
+  verifySizes,
+  verifySources,
+  onceForAlike(verifySteps),
+  onceForAlike(verifyReductions),
   verifyGathers,
-  verifyStages,
+  onceForAlike(verifyStages),
   verifyStrips,
-  verifySweeps,
+  onceForAlike(verifySweeps),
 ];
 
 /** The first instruction that runs each segment. */

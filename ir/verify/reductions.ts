@@ -5,28 +5,28 @@
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { statisticsOf } from '../model.ts';
-import type { Instruction, Plan } from '../plan.ts';
+import type { NamedInstruction } from '../plan.ts';
 import { placesOf } from '../ranks.ts';
 import { sharingOf } from '../sharers.ts';
 import { inputsFrom } from '../stages.ts';
 import { sweptSums } from '../sweeps.ts';
 import { product } from '../type.ts';
-import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
+import type { NamedCheck, NamedIndex, NamedPlan, NamedRole } from './alike.ts';
 import { placeOf, placeOfLast } from './lives.ts';
 
 const notReduced = (place: string, buffer: string, why: string): Diagnostic =>
   diagnose(fault('not-reduced', { place, buffer, why }));
 
-type Run = Extract<Instruction, { do: 'run' }>;
+type Run = Extract<NamedInstruction, { do: 'run' }>;
 
 /** Instructions that make a share grow. */
-const makesShare = (instruction: Instruction): readonly string[] => {
+const makesShare = (instruction: NamedInstruction): readonly string[] => {
   if (instruction.do === 'run') return instruction.why === 'update' ? [] : instruction.writes;
   return instruction.do === 'count' || instruction.do === 'accumulate' ? [instruction.into] : [];
 };
 
 /** What an instruction needs the whole sum of: denominators, the loss, gradients and shares of statistics. */
-function needsSum({ plan, segments, states }: IndexedPlan): (one: Instruction) => readonly string[] {
+function needsSum({ plan, segments, states }: NamedIndex): (one: NamedInstruction) => readonly string[] {
   const counts = new Set(inputsFrom(plan.model, 'count').map(({ name }) => name));
   return (instruction) => {
     if (instruction.do === 'clip') return instruction.buffers;
@@ -41,12 +41,12 @@ function needsSum({ plan, segments, states }: IndexedPlan): (one: Instruction) =
 }
 
 /** The buffer of the learning rate: the operand of an update that every device computes for itself. */
-function hyperOf(segments: IndexedPlan['segments'], { segment, reads }: Run): string | undefined {
+function hyperOf(segments: NamedIndex['segments'], { segment, reads }: Run): string | undefined {
   const inputs = segments.get(segment)?.graph.inputs ?? [];
   return reads[inputs.findIndex(({ name }) => name === 'hyper')];
 }
 
-export const verifyReductions: RoleCheck = (index) => {
+export const verifyReductions: NamedCheck = (index) => {
   if (index.plan.purpose === 'predict') return () => [];
   const { plan, trained } = index;
   const needed = needsSum(index);
@@ -55,9 +55,9 @@ export const verifyReductions: RoleCheck = (index) => {
 };
 
 function shareFaults(
-  plan: Plan,
-  { role, uses, buffers }: IndexedRole,
-  needed: (instruction: Instruction) => readonly string[],
+  plan: NamedPlan,
+  { role, uses, buffers }: NamedRole,
+  needed: (instruction: NamedInstruction) => readonly string[],
 ): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const swept = sweptSums(plan.model, sharingOf(plan.schedule), plan.samples);
@@ -89,10 +89,14 @@ function shareFaults(
   return faults;
 }
 
-const isUpdate = (one: Instruction): one is Run => one.do === 'run' && one.why === 'update';
+const isUpdate = (one: NamedInstruction): one is Run => one.do === 'run' && one.why === 'update';
 
 /** Every weight that has a gradient, and every running statistic, is written by an update, once. */
-function updateFaults(plan: Plan, { role, has }: IndexedRole, changing: ReadonlySet<string>): Diagnostic[] {
+function updateFaults(
+  plan: NamedPlan,
+  { role, has }: NamedRole,
+  changing: ReadonlySet<string>,
+): Diagnostic[] {
   const updates = new Map<string, number>();
   for (const name of role.instructions.flatMap((one) => (isUpdate(one) ? one.writes : [])))
     updates.set(name, (updates.get(name) ?? 0) + 1);

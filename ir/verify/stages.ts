@@ -1,12 +1,11 @@
 /** Pipeline stages: every op is done, and done again, in the stage that the schedule gives it to. */
 import { at } from '../box.ts';
 import { diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Graph } from '../graph.ts';
 import { chunkOfOps, stageOfChunks } from '../stages.ts';
-import type { RoleCheck } from './indexed.ts';
+import type { NamedCheck, NamedSegment } from './alike.ts';
 import { placeOf } from './lives.ts';
 
-export const verifyStages: RoleCheck = ({ plan: { model, schedule, purpose }, segments }) => {
+export const verifyStages: NamedCheck = ({ plan: { model, schedule, purpose }, segments }) => {
   if (purpose === 'predict' || schedule.chunks.length === 0) return () => [];
   const stages = stageOfChunks(schedule);
   const chunks = chunkOfOps(model, schedule);
@@ -25,7 +24,7 @@ export const verifyStages: RoleCheck = ({ plan: { model, schedule, purpose }, se
 
 /** The results of a graph that are of the model, be it once more or in part, and their stages. */
 const placesOf = (
-  { ops }: Graph,
+  { ops }: NamedSegment['graph'],
   stageOf: ReadonlyMap<string, number>,
 ): { output: string; stage: number }[] =>
   ops.flatMap(({ output }) => {

@@ -5,19 +5,20 @@
 import { at, extents } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { type Model, statisticsOf } from '../model.ts';
-import type { Instruction, Plan } from '../plan.ts';
+import type { NamedInstruction, Plan } from '../plan.ts';
 import { sharingOf } from '../sharers.ts';
 import { sweptSums } from '../sweeps.ts';
 import { product, sameDims } from '../type.ts';
-import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
+import type { NamedCheck, NamedIndex, NamedPlan, NamedRole } from './alike.ts';
+import type { IndexedRole, RoleCheck } from './indexed.ts';
 import { placeOf, placeOfBuffer, placeOfLast } from './lives.ts';
 import { microFaults } from './micro-batches.ts';
 import { stripSums } from './strips.ts';
 
-type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
+type InstructionOf<D extends NamedInstruction['do']> = Extract<NamedInstruction, { do: D }>;
 
-function every<D extends Instruction['do']>(
-  { role }: IndexedRole,
+function every<D extends NamedInstruction['do']>(
+  { role }: Pick<NamedRole, 'role'>,
   kind: D,
 ): { index: number; it: InstructionOf<D> }[] {
   const found: { index: number; it: InstructionOf<D> }[] = [];
@@ -28,29 +29,32 @@ function every<D extends Instruction['do']>(
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-step', { place, why }));
 
-export const verifySteps: RoleCheck = (index) => (one) => {
+export const verifySources: RoleCheck =
+  ({ plan }) =>
+  (one) =>
+    sourceFaults(plan, one);
+
+export const verifySteps: NamedCheck = (index) => {
   const { plan } = index;
-  const sums = stripSums(one);
-  return [
-    ...sourceFaults(plan, one),
-    ...(plan.purpose === 'predict'
-      ? []
-      : [
-          ...microFaults(index, one, sums),
-          ...metricFaults(plan, one),
-          ...sumFaults(plan, one, new Set([...sums, ...sumsOfSweeps(plan, one)])),
-          ...endFaults(index, one),
-        ]),
-  ];
+  if (plan.purpose === 'predict') return () => [];
+  const swept = sweptSums(plan.model, sharingOf(plan.schedule), plan.samples);
+  return (one) => {
+    const sums = stripSums(one);
+    return [
+      ...microFaults(index, one, sums),
+      ...metricFaults(plan, one),
+      ...sumFaults(plan, one, new Set([...sums, ...sumsOfSweeps(swept, one)])),
+      ...endFaults(index, one),
+    ];
+  };
 };
 
 /** Buffers of what a sweep adds up. */
-function sumsOfSweeps({ model, schedule, samples }: Plan, { role }: IndexedRole): string[] {
-  const swept = sweptSums(model, sharingOf(schedule), samples);
+function sumsOfSweeps(swept: ReadonlyMap<string, unknown>, { role }: NamedRole): string[] {
   return swept.size === 0 ? [] : role.buffers.flatMap(({ name, value }) => (swept.has(value) ? [name] : []));
 }
 
-const valueHeld = ({ buffers }: IndexedRole, buffer: string): string | undefined =>
+const valueHeld = ({ buffers }: Pick<NamedRole, 'buffers'>, buffer: string): string | undefined =>
   buffers.get(buffer)?.value;
 
 const sourceKinds = { load: ['image', 'target'], draw: ['mask', 'corners'], count: ['count'] } as const;
@@ -84,17 +88,17 @@ function isFilled({ model, samples }: Plan, { buffers }: IndexedRole, source: st
   return buffer.element === type.element && sameDims(buffer.dims, dims);
 }
 
-function countsItsTarget(model: Model, one: IndexedRole, it: Instruction): boolean {
+function countsItsTarget(model: Model, one: IndexedRole, it: NamedInstruction): boolean {
   if (it.do !== 'count') return true;
   const source = model.inputs.find(({ name }) => name === it.source)?.source;
   return source?.from === 'count' && valueHeld(one, it.from) === source.target;
 }
 
 /** Parts of a step on one device: micro-batches times tiles. */
-const partCount = ({ schedule }: Plan): number => schedule.microBatches * product(schedule.stream);
+const partCount = ({ schedule }: NamedPlan): number => schedule.microBatches * product(schedule.stream);
 
 /** Each prediction of each part is held against the labels of that part, once. */
-function metricFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
+function metricFaults(plan: NamedPlan, one: NamedRole): Diagnostic[] {
   const { model } = plan;
   const { role, has, buffers, uses } = one;
   const madeAt = new Map<string, string>();
@@ -129,7 +133,7 @@ function metricFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
 }
 
 /** Into each sum, but for others, goes each part of the same value once, and the first one clears it. */
-function sumFaults(plan: Plan, one: IndexedRole, others: ReadonlySet<string>): Diagnostic[] {
+function sumFaults(plan: NamedPlan, one: NamedRole, others: ReadonlySet<string>): Diagnostic[] {
   const { role, has } = one;
   const parts = new Map<string, { readonly from: Set<string>; count: number }>();
   const faults: Diagnostic[] = [];
@@ -158,13 +162,14 @@ function sumFaults(plan: Plan, one: IndexedRole, others: ReadonlySet<string>): D
 
 const addsTo =
   (sum: string) =>
-  (one: Instruction): boolean =>
+  (one: NamedInstruction): boolean =>
     (one.do === 'accumulate' || one.do === 'count') && one.into === sum;
 
-const ending = (one: Instruction): boolean => one.do === 'clip' || (one.do === 'run' && one.why === 'update');
+const ending = (one: NamedInstruction): boolean =>
+  one.do === 'clip' || (one.do === 'run' && one.why === 'update');
 
 /** The gradients are clipped as the training says, all of them and nothing else; the loss is reported. */
-function endFaults({ plan, states }: IndexedPlan, one: IndexedRole): Diagnostic[] {
+function endFaults({ plan, states }: NamedIndex, one: NamedRole): Diagnostic[] {
   const { model } = plan;
   const { role, has } = one;
   const updates = every(one, 'run').filter(({ it }) => it.why === 'update');

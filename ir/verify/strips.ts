@@ -8,9 +8,10 @@ import { at, type Box, isEmpty, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Graph } from '../graph.ts';
 import type { Model } from '../model.ts';
-import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import type { Buffer, Instruction, NamedInstruction, Plan, Role } from '../plan.ts';
 import { ownOf, readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
 import type { Value } from '../type.ts';
+import type { NamedRole } from './alike.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment, RoleCheck } from './indexed.ts';
 import { placeOf } from './lives.ts';
 import type { Meaning } from './names.ts';
@@ -19,10 +20,10 @@ type Adding = Extract<Instruction, { do: 'paste' | 'accumulate' }>;
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-strips', { place, why }));
 
-const isAdding = (it: Instruction): it is Adding => it.do === 'paste' || it.do === 'accumulate';
+const isAdding = (it: NamedInstruction): it is Adding => it.do === 'paste' || it.do === 'accumulate';
 
 /** Buffers in which what strips give is added up. */
-export function stripSums({ role, buffers }: IndexedRole): ReadonlySet<string> {
+export function stripSums({ role, buffers }: Pick<NamedRole, 'role' | 'buffers'>): ReadonlySet<string> {
   const isShare = (name: string) => isGiven(readStripName(buffers.get(name)?.value ?? ''));
   return new Set(role.instructions.flatMap((it) => (isAdding(it) && isShare(it.from) ? [it.into] : [])));
 }

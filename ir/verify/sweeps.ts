@@ -4,17 +4,16 @@
  */
 import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import type { Graph } from '../graph.ts';
-import type { Instruction, Plan } from '../plan.ts';
+import type { NamedInstruction } from '../plan.ts';
 import { groupSize } from '../ranks.ts';
 import { type Sharers, sharingOf } from '../sharers.ts';
 import { isInSweep, partOfSum, sweptSums } from '../sweeps.ts';
 import type { Uses } from '../uses.ts';
-import type { IndexedRole, RoleCheck } from './indexed.ts';
+import type { NamedCheck, NamedPlan, NamedRole, NamedSegment } from './alike.ts';
 import { placeOf } from './lives.ts';
 import { partName, partsOfStep } from './micro-batches.ts';
 
-export const verifySweeps: RoleCheck = ({ plan, segments }) => {
+export const verifySweeps: NamedCheck = ({ plan, segments }) => {
   if (plan.purpose === 'predict') return () => [];
   const swept = sweptSums(plan.model, sharingOf(plan.schedule), plan.samples);
   const sums = new Set(swept.keys());
@@ -27,11 +26,11 @@ export const verifySweeps: RoleCheck = ({ plan, segments }) => {
   ];
 };
 
-const wrong = ({ role }: IndexedRole, index: number, why: string): Diagnostic =>
+const wrong = ({ role }: NamedRole, index: number, why: string): Diagnostic =>
   diagnose(fault('wrong-sweep', { place: placeOf(role, index), why }));
 
 /** Results of a graph that are made of what a sweep computes, and are neither of the sweep nor parts of its sums. */
-function leaksOf({ ops }: Graph, sums: ReadonlySet<string>): string[] {
+function leaksOf({ ops }: NamedSegment['graph'], sums: ReadonlySet<string>): string[] {
   const parts = new Set([...sums].map(partOfSum));
   return ops.flatMap(({ inputs, output }) =>
     inputs.some(isInSweep) && !isInSweep(output) && !parts.has(output) ? [output] : [],
@@ -40,8 +39,8 @@ function leaksOf({ ops }: Graph, sums: ReadonlySet<string>): string[] {
 
 /** What an instruction makes of values of the sweep, in words. */
 function leaksAt(
-  { buffers }: IndexedRole,
-  it: Instruction,
+  { buffers }: NamedRole,
+  it: NamedInstruction,
   { reads, writes }: Uses,
   leaks: ReadonlyMap<string, readonly string[]>,
 ): string[] {
@@ -57,16 +56,16 @@ function leaksAt(
 type Sum = { readonly parts: Set<string>; reduced: boolean };
 
 type Known = {
-  readonly plan: Plan;
+  readonly plan: NamedPlan;
   readonly swept: ReadonlyMap<string, Sharers>;
-  readonly one: IndexedRole;
+  readonly one: NamedRole;
   /** By buffer the part of the step that it is of. */
   readonly made: Map<string, string>;
   /** By buffer. */
   readonly sums: Map<string, Sum>;
 };
 
-function sumFaults(plan: Plan, swept: ReadonlyMap<string, Sharers>, one: IndexedRole): Diagnostic[] {
+function sumFaults(plan: NamedPlan, swept: ReadonlyMap<string, Sharers>, one: NamedRole): Diagnostic[] {
   const known: Known = { plan, swept, one, made: new Map(), sums: new Map() };
   return one.role.instructions.flatMap((it, index) => {
     const faults = faultsAt(known, it, index);
@@ -78,7 +77,7 @@ function sumFaults(plan: Plan, swept: ReadonlyMap<string, Sharers>, one: Indexed
   });
 }
 
-function faultsAt(known: Known, it: Instruction, index: number): string[] {
+function faultsAt(known: Known, it: NamedInstruction, index: number): string[] {
   if (it.do === 'run') return runFaults(known, it, index);
   if (it.do === 'free') return [];
   const { reads, writes } = at(known.one.uses, index);
@@ -93,7 +92,7 @@ const valueIn = ({ one }: Known, buffer: string): string => one.buffers.get(buff
 const sharersOfBuffer = (known: Known, buffer: string): Sharers | undefined =>
   known.swept.get(valueIn(known, buffer));
 
-type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
+type InstructionOf<D extends NamedInstruction['do']> = Extract<NamedInstruction, { do: D }>;
 
 /** A run makes parts of sums, or reads whole ones. */
 function runFaults(known: Known, { micro, reads, writes }: InstructionOf<'run'>, index: number): string[] {

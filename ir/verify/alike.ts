@@ -1,0 +1,139 @@
+/**
+ * Roles of a stage that do the same, by name, and differ in cells alone, as those of the tiles of a grid do. A check that
+ * sees no cells finds the same in all of them: it is told once.
+ */
+import { at } from '../box.ts';
+import type { Buffer, Instruction, NamedInstruction, Plan, Role, Segment } from '../plan.ts';
+import { sameDims } from '../type.ts';
+import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
+
+/** Without its size, its cells and its place in memory. */
+export type NamedBuffer = Pick<Buffer, 'name' | 'value' | 'part' | 'birth' | 'death'>;
+
+/** `name` says where a fault is. */
+export type NamedProgram = Pick<Role, 'name' | 'stage'> & {
+  readonly buffers: readonly NamedBuffer[];
+  readonly instructions: readonly NamedInstruction[];
+};
+
+/** All that a check may look at which is told once for roles that differ in cells alone. */
+export type NamedRole = Pick<IndexedRole, 'uses' | 'parts' | 'has'> & {
+  readonly role: NamedProgram;
+  readonly buffers: ReadonlyMap<string, NamedBuffer>;
+};
+
+type NamedGraph = {
+  readonly inputs: readonly { readonly name: string }[];
+  readonly ops: readonly Pick<Segment['graph']['ops'][number], 'kind' | 'output' | 'inputs'>[];
+  readonly outputs: readonly string[];
+};
+
+export type NamedSegment = { readonly graph: NamedGraph };
+
+/** A plan but for its roles. */
+export type NamedPlan = Omit<Plan, 'roles' | 'segments'>;
+
+export type NamedIndex = Pick<IndexedPlan, 'states' | 'trained'> & {
+  readonly plan: NamedPlan;
+  readonly segments: ReadonlyMap<string, NamedSegment>;
+};
+
+export type NamedCheck = (index: NamedIndex) => (role: NamedRole) => ReturnType<ReturnType<RoleCheck>>;
+
+/** Of roles that are alike the first that is sound speaks for the others. */
+export const onceForAlike =
+  (named: NamedCheck): RoleCheck =>
+  (index) => {
+    const check = named(index);
+    const sound = new Set<number>();
+    return (role) => {
+      if (sound.has(role.alike)) return [];
+      const faults = check(role);
+      if (faults.length === 0) sound.add(role.alike);
+      return faults;
+    };
+  };
+
+/** For each role the index of the first that is alike. */
+export function firstsAlike({ roles, segments }: Pick<Plan, 'roles' | 'segments'>): number[] {
+  const alike = segmentsAlike(segments);
+  const firsts: number[] = [];
+  return roles.map((role, index) => {
+    const first = firsts.find((one) => rolesAlike(at(roles, one), role, alike));
+    if (first === undefined) firsts.push(index);
+    return first ?? index;
+  });
+}
+
+/** Whether two segments, by name, do the same, by name. */
+function segmentsAlike(segments: readonly Segment[]): (one: string, other: string) => boolean {
+  const graphs = new Map(segments.map(({ name, graph }) => [name, graph]));
+  /** By segment another that it is like. */
+  const known = new Map<string, string>();
+  return (one, other) => {
+    if (one === other || known.get(other) === one) return true;
+    const [mine, theirs] = [graphs.get(one), graphs.get(other)];
+    if (mine === undefined || theirs === undefined || !graphsAlike(mine, theirs)) return false;
+    known.set(other, one);
+    return true;
+  };
+}
+
+const graphsAlike = (one: NamedGraph, other: NamedGraph): boolean =>
+  pairwise(one.inputs, other.inputs, (mine, theirs) => mine.name === theirs.name) &&
+  sameNames(one.outputs, other.outputs) &&
+  pairwise(
+    one.ops,
+    other.ops,
+    (mine, theirs) =>
+      mine.kind === theirs.kind && mine.output === theirs.output && sameNames(mine.inputs, theirs.inputs),
+  );
+
+const rolesAlike = (one: Role, other: Role, alike: (a: string, b: string) => boolean): boolean =>
+  one.stage === other.stage &&
+  pairwise(one.buffers, other.buffers, buffersAlike) &&
+  pairwise(one.instructions, other.instructions, (mine, theirs) => instructionsAlike(mine, theirs, alike));
+
+const buffersAlike = (one: NamedBuffer, other: NamedBuffer): boolean =>
+  one === other ||
+  (one.name === other.name &&
+    one.value === other.value &&
+    one.birth === other.birth &&
+    one.death === other.death &&
+    sameDims(one.part ?? [], other.part ?? []));
+
+function instructionsAlike(
+  one: Instruction,
+  other: Instruction,
+  alike: (a: string, b: string) => boolean,
+): boolean {
+  if (one === other) return true;
+  if (one.do === 'run' && other.do === 'run')
+    return (
+      one.why === other.why &&
+      one.micro === other.micro &&
+      sameNames(one.reads, other.reads) &&
+      sameNames(one.writes, other.writes) &&
+      alike(one.segment, other.segment)
+    );
+  return JSON.stringify(withoutCells(one)) === JSON.stringify(withoutCells(other));
+}
+
+function withoutCells(one: Instruction): NamedInstruction {
+  if (one.do !== 'exchange') return one;
+  const { keeps, sends, receives, ...named } = one;
+  return named;
+}
+
+const sameNames = (some: readonly string[], others: readonly string[]): boolean =>
+  some === others || pairwise(some, others, (mine, theirs) => mine === theirs);
+
+function pairwise<T>(
+  some: readonly T[],
+  others: readonly T[],
+  alike: (one: T, other: T) => boolean,
+): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (!alike(at(some, i), at(others, i))) return false;
+  return true;
+}
