@@ -71,10 +71,6 @@ function* listAsJson(list: readonly unknown[]): Generator<string> {
   yield ']';
 }
 
-function* planAsText(plan: Plan): Generator<string> {
-  for (const lines of printPlanParts(plan)) if (lines.length > 0) yield `${lines.join('\n')}\n`;
-}
-
 /** A machine that a launcher starts elsewhere has no use for the sessions of this one. */
 const executorsOf = ({ machine, torch }: Origin): readonly Executor[] => [
   ...(machine === undefined || machine.launcher === 'local' || torch === undefined
@@ -97,7 +93,7 @@ export function bundleFiles(plan: Plan, origin: Origin): Map<string, FileBytes> 
   const files = new Map<string, FileBytes>([
     [bundlePaths.plan, encoded(planAsJson(plan))],
     [bundlePaths.origins, text(JSON.stringify(originTable(plan.model, plan.schedule.cuts)))],
-    [bundlePaths.planText, encoded(planAsText(plan))],
+    [bundlePaths.planText, encoded(printPlanParts(plan))],
     [bundlePaths.schedule, text(printSchedule(plan.schedule))],
     [bundlePaths.model, text(origin.source)],
   ]);

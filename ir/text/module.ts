@@ -5,7 +5,7 @@ import { printName } from './data.ts';
 import { printGraph, printRange, readGraph, readRange } from './graph.ts';
 import { printMachine, readMachineAt } from './machine.ts';
 import { indent, printModelLines, readModel } from './model.ts';
-import { printAxis, printPlanLines, readAll, readAxis, readPlan } from './plan.ts';
+import { printAxis, printPlan, readAll, readAxis, readPlan } from './plan.ts';
 import { printScheduleLines, readSchedule, readWholeSchedule } from './schedule.ts';
 
 const printProgram = ({ name, classes, origins, forward, strips, graph }: Program): string[] => [
@@ -97,7 +97,7 @@ const forms: { readonly [S in Stage]: Form<S> } = {
     },
   },
   plan: {
-    print: ({ allocated, plan }) => [...(allocated ? ['allocated'] : []), ...printPlanLines(plan)],
+    print: ({ allocated, plan }) => [...(allocated ? ['allocated'] : []), printPlan(plan).trimEnd()],
     read(cursor) {
       const allocated = cursor.take('allocated');
       return { stage: 'plan', allocated, plan: readPlan(cursor) };

@@ -1,6 +1,6 @@
 /** Plans as text: the model, the schedule, the grid, the segments, and the program of each role. */
 
-import type { Box } from '../box.ts';
+import { at, type Box } from '../box.ts';
 import type { Group, Piece } from '../ops/attributes.ts';
 import {
   type Axis,
@@ -283,20 +283,20 @@ function readSegment(cursor: Cursor): Segment {
   return { name, samples, graph, workspace };
 }
 
-const printRole = ({
-  name,
-  stage,
-  classes,
-  buffers,
-  instructions,
-  arenaBytes,
-  peakBytes,
-}: Role): string[] => [
-  `role ${printName(name)} stage ${stage} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {`,
-  ...indent(buffers.map(printBuffer)),
-  ...indent(instructions.map((instruction) => printInstruction(instruction))),
-  '}',
-];
+/** `before`: the role that was printed last. Roles of a stage have instructions in common. */
+function printRole(role: Role, before?: Printed): Printed {
+  const { name, stage, classes, buffers, instructions, arenaBytes, peakBytes } = role;
+  const lines = instructions.map((one, i) =>
+    before?.role.instructions[i] === one ? at(before.lines, i) : `    ${printInstruction(one)}\n`,
+  );
+  let text = `  role ${printName(name)} stage ${stage} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {\n`;
+  for (const buffer of buffers) text += `    ${printBuffer(buffer)}\n`;
+  for (const line of lines) text += line;
+  return { role, lines, text: `${text}  }\n` };
+}
+
+/** The text of a role in a plan, and the lines of its instructions. */
+type Printed = { readonly role: Role; readonly lines: readonly string[]; readonly text: string };
 
 function readRole(cursor: Cursor): Role {
   const name = cursor.name();
@@ -324,17 +324,23 @@ function readState(cursor: Cursor): State {
   return { buffer, slot, parameter: after(cursor, 'of') };
 }
 
-/** In lines, part after part: plans are large, and who writes one into a file needs no more than a part at a time. */
-export function* printPlanParts(plan: Plan): Generator<readonly string[]> {
-  yield [`plan ${printName(plan.name)} ${plan.purpose} on ${plan.executor} samples ${plan.samples} {`];
-  yield indent(printModelLines(plan.model));
-  yield indent([...printScheduleLines(plan.schedule), ...plan.axes.map(printAxis)]);
-  for (const segment of plan.segments) yield indent(printSegment(segment));
-  for (const role of plan.roles) yield indent(printRole(role));
-  yield [...indent(plan.states.map(printState)), '}'];
+/** Part after part: plans are large, and who writes one into a file needs no more than a part at a time. */
+export function* printPlanParts(plan: Plan): Generator<string> {
+  yield `plan ${printName(plan.name)} ${plan.purpose} on ${plan.executor} samples ${plan.samples} {\n`;
+  yield textOf(indent(printModelLines(plan.model)));
+  yield textOf(indent([...printScheduleLines(plan.schedule), ...plan.axes.map(printAxis)]));
+  for (const segment of plan.segments) yield textOf(indent(printSegment(segment)));
+  let printed: Printed | undefined;
+  for (const role of plan.roles) {
+    printed = printRole(role, printed);
+    yield printed.text;
+  }
+  yield textOf([...indent(plan.states.map(printState)), '}']);
 }
 
-export const printPlanLines = (plan: Plan): string[] => [...printPlanParts(plan)].flat();
+const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
+export const printPlan = (plan: Plan): string => [...printPlanParts(plan)].join('');
 
 /** Statements of one kind, as long as they follow one another. */
 export function readAll<T>(cursor: Cursor, word: string, read: (cursor: Cursor) => T): T[] {
