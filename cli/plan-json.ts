@@ -36,9 +36,13 @@ export type Predicted = {
   readonly topology?: Topology | undefined;
 };
 
-export function predictedOf({ plan, machine, decision }: ShownPlan): Predicted {
+/** `keepsEvents`: of the simulation, for whoever shows them. */
+export function predictedOf({ plan, machine, decision }: ShownPlan, keepsEvents = false): Predicted {
   if (machine === undefined || plan.purpose !== 'train') return {};
-  return { prediction: predictionOf(plan, machine, decision), topology: topologyOf(plan, machine) };
+  return {
+    prediction: predictionOf(plan, machine, decision, keepsEvents),
+    topology: topologyOf(plan, machine),
+  };
 }
 
 /** The links as their traffic; of nodes only how much leaves them. */

@@ -43,11 +43,16 @@ export type Prediction = {
   };
 };
 
-/** Undefined for a plan that does not train: only steps are timed. */
-export function predictionOf(plan: Plan, machine: Machine, decision?: Decision): Prediction | undefined {
+/** Undefined for a plan that does not train: only steps are timed. `keepsEvents`: of the simulation. */
+export function predictionOf(
+  plan: Plan,
+  machine: Machine,
+  decision?: Decision,
+  keepsEvents = false,
+): Prediction | undefined {
   const { model, schedule } = plan;
   if (plan.purpose !== 'train' || model.training === undefined) return undefined;
-  const simulation = simulate(plan, machine);
+  const simulation = simulate(plan, machine, keepsEvents);
   const { stepSeconds } = simulation;
   const devices = decision?.available ?? schedule.devices;
   // What was decided has been measured by the same yardstick.

@@ -1,13 +1,6 @@
 /** A plan in numbers: what `--json` gives and the tables show. The keys are stable. */
 import { at, extents, length } from '../ir/box.ts';
-import {
-  aliveAt,
-  bytesByKind,
-  type Content,
-  type ContentKind,
-  contentsOf,
-  memoryOf,
-} from '../ir/contents.ts';
+import { aliveAt, bytesByKind, type Content, type ContentKind, memoryOf } from '../ir/contents.ts';
 import { forwardFlops, parameterCount, reducedBytes, roleBytesMoved, roleFlops } from '../ir/cost.ts';
 import { extentOf, modelTypes, receptiveField } from '../ir/intervals.ts';
 import type { Model } from '../ir/model.ts';
@@ -17,7 +10,6 @@ import { instructionInWords } from '../ir/text/instruction-words.ts';
 import { repeatsAfter, tiledExtents } from '../ir/tiling.ts';
 import { trafficOf } from '../ir/traffic.ts';
 import { product } from '../ir/type.ts';
-import { meaningsOf } from '../ir/verify/names.ts';
 
 export type RoleSummary = {
   readonly name: string;
@@ -100,14 +92,7 @@ export function summarize(plan: Plan) {
 }
 
 /** What is known of any role of a plan. */
-const figuresOf = (plan: Plan) => {
-  const meaningOf = meaningsOf(plan);
-  return {
-    flops: roleFlops(plan),
-    bytesMoved: roleBytesMoved(plan),
-    contents: (role: Role) => contentsOf(plan, role, meaningOf),
-  };
-};
+const figuresOf = (plan: Plan) => ({ flops: roleFlops(plan), bytesMoved: roleBytesMoved(plan) });
 
 type Figures = ReturnType<typeof figuresOf>;
 
@@ -135,18 +120,18 @@ function summarizeRole(plan: Plan, role: Role, figures: Figures): RoleSummary {
     flops: figures.flops(role),
     bytesMoved: figures.bytesMoved(role),
     peakBytes: role.peakBytes,
-    peak: peakOf(plan, role, figures),
+    peak: peakOf(plan, role),
   };
 }
 
 /** How many of the largest things are named. */
 const shownOfPeak = 8;
 
-function peakOf(plan: Plan, role: Role, figures: Figures): RoleSummary['peak'] {
+function peakOf(plan: Plan, role: Role): RoleSummary['peak'] {
   const memory = memoryOf(plan, role);
   const instruction = Math.max(0, memory.indexOf(Math.max(...memory)));
   const one = role.instructions[instruction];
-  const alive = aliveAt(plan, role, instruction, figures.contents(role));
+  const alive = aliveAt(plan, role, instruction);
   return {
     instruction,
     what: one === undefined ? '' : instructionInWords(one),

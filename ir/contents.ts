@@ -42,16 +42,12 @@ const written: { readonly [K in Instruction['do']]?: ContentKind } = {
   reduce_scatter: 'messages',
 };
 
-/** The kind of every buffer of a role, by its name. */
-export function contentsOf(
-  plan: Plan,
-  role: Role,
-  meaningOf = meaningsOf(plan),
-): ReadonlyMap<string, ContentKind> {
+/** Of what kind a buffer of a role is. */
+export function kindsIn(plan: Plan, role: Role): (buffer: Buffer) => ContentKind {
   const gradients = gradientsOf(role);
   const slots = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot]));
-  const meaning = meaningOf(role);
-  const kindOf = ({ name, value, birth }: Buffer): ContentKind => {
+  const meaning = meaningsOf(plan)(role);
+  return ({ name, value, birth }) => {
     const slot = slots.get(name);
     if (slot !== undefined) return slot === 'weight' ? 'weights' : 'optimizer';
     if (gradients.has(name)) return 'gradients';
@@ -59,7 +55,6 @@ export function contentsOf(
     const isOfForward = meaning(value) !== undefined || valueOfBytes(value) !== undefined;
     return known ?? (isOfForward ? 'activations' : 'cotangents');
   };
-  return new Map(role.buffers.map((buffer) => [buffer.name, kindOf(buffer)]));
 }
 
 /** What updates read beside the state, and what is accumulated into it. */
@@ -82,12 +77,13 @@ export const memoryOf = (plan: Plan, role: Role): number[] => totalOf(footprintI
 const footprintIn = (plan: Plan, role: Role): Footprint => at(footprintsOf(plan), plan.roles.indexOf(role));
 
 /** All that is alive at an instruction, the largest first. */
-export function aliveAt(plan: Plan, role: Role, index: number, kinds = contentsOf(plan, role)): Content[] {
+export function aliveAt(plan: Plan, role: Role, index: number): Content[] {
+  const kindOf = kindsIn(plan, role);
   const instruction = role.instructions[index];
   const { reserve, messages, workspace, process } = footprintIn(plan, role);
   const alive = role.buffers
     .filter(({ birth, death }) => birth <= index && index <= death)
-    .map(({ name, bytes }): Content => ({ name, bytes, kind: kinds.get(name) ?? 'activations' }));
+    .map((buffer): Content => ({ name: buffer.name, bytes: buffer.bytes, kind: kindOf(buffer) }));
   const segment = instruction?.do === 'run' ? instruction.segment : '';
   const others: Content[] = [
     { name: segment, kind: 'workspace', bytes: at(workspace, index) },

@@ -8,7 +8,7 @@ import { simulate } from '../backends/simulator/simulate.ts';
 import { lanes, type Simulation, workedSeconds } from '../backends/simulator/simulation.ts';
 import { compileModel } from '../compiler/front/lower-model.ts';
 import { at } from '../ir/box.ts';
-import { aliveAt, bytesByKind, contentsOf, memoryOf } from '../ir/contents.ts';
+import { aliveAt, bytesByKind, kindsIn, memoryOf } from '../ir/contents.ts';
 import { typesOf } from '../ir/graph.ts';
 import { opSeconds } from '../ir/kernels.ts';
 import type { Plan } from '../ir/plan.ts';
@@ -70,7 +70,8 @@ test('what is alive at the peak adds up to it, each kind of buffer as what it is
       const memory = memoryOf(plan, role);
       const contents = aliveAt(plan, role, memory.indexOf(role.peakBytes));
       assert.is(total(bytesByKind(contents)), role.peakBytes);
-      const kinds = contentsOf(plan, role);
+      const kindOf = kindsIn(plan, role);
+      const kinds = new Map(role.buffers.map((buffer) => [buffer.name, kindOf(buffer)]));
       for (const { buffer, slot } of plan.states)
         if (kinds.has(buffer)) assert.is(kinds.get(buffer), slot === 'weight' ? 'weights' : 'optimizer');
       for (const one of role.instructions)

@@ -18,6 +18,7 @@ import { usesOf } from '../../ir/uses.ts';
 import { groupsIn, type Meeting, meetingOf } from './meetings.ts';
 import {
   type Activity,
+  type Lane,
   type SimulatedEvent,
   type SimulatedRole,
   type Simulation,
@@ -43,6 +44,8 @@ type State = {
   /** When a buffer that a message brings is there, and which kind of message it is. */
   readonly ready: Map<string, Ready>;
   readonly events: SimulatedEvent[];
+  /** What the last event beside the compute lane was about. */
+  last: Activity;
   readonly seconds: Record<Activity, number>;
   loading: number;
 };
@@ -64,8 +67,11 @@ const nothing = (): Record<Activity, number> => ({
   idle: 0,
 });
 
-/** Throws where the plan lets devices wait for each other for ever: a sound plan does not. */
-export function simulate(plan: Plan, machine: Machine): Simulation {
+/**
+ * Throws where the plan lets devices wait for each other for ever: a sound plan does not. `keepsEvents`: else lists of
+ * events are empty, for whoever needs sums alone.
+ */
+export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simulation {
   const states = plan.roles.map(
     (role): State => ({
       role,
@@ -76,11 +82,12 @@ export function simulate(plan: Plan, machine: Machine): Simulation {
       sums: 0,
       ready: new Map(),
       events: [],
+      last: 'idle',
       seconds: nothing(),
       loading: 0,
     }),
   );
-  const world = worldOf(plan, machine, states);
+  const world = worldOf(plan, machine, states, keepsEvents);
   let advanced = true;
   while (advanced) {
     advanced = false;
@@ -99,7 +106,7 @@ export function simulate(plan: Plan, machine: Machine): Simulation {
 }
 
 type World = {
-  readonly plan: Plan;
+  readonly keepsEvents: boolean;
   readonly overlaps: boolean;
   readonly prices: ReturnType<typeof pricesOf>;
   /** For each role and instruction. */
@@ -111,7 +118,7 @@ type World = {
 /** By the index of the role. */
 type Arrivals = Map<number, number>;
 
-function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World {
+function worldOf(plan: Plan, machine: Machine, states: readonly State[], keepsEvents: boolean): World {
   const peers = peersIn(plan);
   const transfers = transfersOf(plan, machine);
   const members = groupsIn(plan);
@@ -122,7 +129,7 @@ function worldOf(plan: Plan, machine: Machine, states: readonly State[]): World 
     return role.instructions.map((one) => meetingOf(setting, one));
   });
   return {
-    plan,
+    keepsEvents,
     overlaps: machine.launcher !== 'local',
     prices: pricesOf(plan, machine),
     meetings,
@@ -195,13 +202,7 @@ function load(world: World, state: State, into: string): void {
   const seconds = loadSeconds(world.prices.machine, state.bytes, into);
   state.loading += seconds;
   if (world.overlaps) return;
-  record(state, {
-    activity: 'load',
-    lane: 'compute',
-    from: state.compute,
-    to: state.compute + seconds,
-    waited: 0,
-  });
+  record(world, state, 'load', 'compute', state.compute, state.compute + seconds, () => ({ waited: 0 }));
   state.compute += seconds;
 }
 
@@ -212,14 +213,11 @@ function compute(world: World, state: State, instruction: Instruction): void {
   const begins = Math.max(state.compute, time);
   const waited = begins - state.compute;
   state.seconds[activity] += waited;
-  record(state, {
-    activity: instruction.do === 'run' ? instruction.why : 'other',
-    lane: 'compute',
-    from: begins,
-    to: begins + seconds,
+  const own = instruction.do === 'run' ? instruction.why : 'other';
+  record(world, state, own, 'compute', begins, begins + seconds, () => ({
     waited,
     ...(waited > 0 ? { after: by } : {}),
-  });
+  }));
   state.compute = begins + seconds;
 }
 
@@ -236,9 +234,20 @@ function awaited({ ready }: State, instruction: Instruction): Ready {
   return latest;
 }
 
-function record(state: State, event: Omit<SimulatedEvent, 'instruction'>): void {
-  state.events.push({ instruction: state.next, ...event });
-  if (event.lane === 'compute') state.seconds[event.activity] += event.to - event.from;
+type Details = Pick<SimulatedEvent, 'waited' | 'after' | 'meeting'>;
+
+function record(
+  { keepsEvents }: World,
+  state: State,
+  activity: Activity,
+  lane: Lane,
+  from: number,
+  to: number,
+  details: () => Details,
+): void {
+  if (keepsEvents) state.events.push({ instruction: state.next, activity, lane, from, to, ...details() });
+  if (lane === 'compute') state.seconds[activity] += to - from;
+  else state.last = activity;
 }
 
 function meet(
@@ -263,11 +272,7 @@ function meet(
   const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
   const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.bytes, world.prices);
   const { activity, key, bytes, others } = meeting;
-  record(state, {
-    activity,
-    lane: world.overlaps ? lane : 'compute',
-    from: begins,
-    to: ends,
+  record(world, state, activity, world.overlaps ? lane : 'compute', begins, ends, () => ({
     waited,
     ...(waited > 0 && begins === needs.time ? { after: needs.by } : {}),
     meeting: {
@@ -277,7 +282,7 @@ function meet(
       came: posted ? begins : own,
       ...(begins > own ? { last: lastOf(came) } : {}),
     },
-  });
+  }));
   if (!world.overlaps) {
     state.seconds[meeting.waiting] += waited;
     state.compute = ends;
@@ -307,11 +312,7 @@ function carry(
   if (instruction.do === 'send') state.messages = Math.max(ends, state.messages) + seconds;
   // When it is there, of the sender.
   came.set(index, instruction.do === 'send' ? state.messages : ends);
-  record(state, {
-    activity,
-    lane: 'compute',
-    from: begins,
-    to: ends,
+  record(world, state, activity, 'compute', begins, ends, () => ({
     waited: begins - own,
     meeting: {
       key,
@@ -320,7 +321,7 @@ function carry(
       came: own,
       ...(begins > own ? { last: lastOf(new Map([...came].filter(([role]) => role !== index))) } : {}),
     },
-  });
+  }));
   state.seconds[waiting] += begins - own;
   state.compute = ends;
   return true;
@@ -379,7 +380,7 @@ function summaryOf(plan: Plan, world: World, states: readonly State[]): Simulati
 
 function roleOf(
   plan: Plan,
-  { role, events, seconds, compute, messages, sums, loading }: State,
+  { role, events, last, seconds, compute, messages, sums, loading }: State,
   step: number,
   overlaps: boolean,
 ): SimulatedRole {
@@ -387,9 +388,7 @@ function roleOf(
   const peakBytes = Math.max(0, ...memory);
   // A last message that nothing waits for still ends the step.
   const tail = Math.max(0, messages - compute, sums - compute);
-  const lastMessage = events.findLast(({ lane }) => lane !== 'compute');
-  const closing = lastMessage === undefined ? 'idle' : lastMessage.activity;
-  const all = { ...seconds, [closing]: seconds[closing] + tail };
+  const all = { ...seconds, [last]: seconds[last] + tail };
   const known = Object.values(all).reduce((sum, one) => sum + one, 0);
   const rest = Math.max(0, step - known);
   const reading = overlaps ? Math.min(rest, Math.max(0, loading - Math.max(compute, messages, sums))) : 0;

@@ -27,7 +27,7 @@ import { timeData } from './time-data.ts';
 import { trainingCurves } from './training-section.ts';
 
 export function reportOf(shown: ShownPlan, assets: Assets): string {
-  const predicted = predictedOf(shown);
+  const predicted = predictedOf(shown, true);
   const figures = figuresOf(shown, predicted);
   const { simulation } = predicted.prediction ?? {};
   const chosen = shownRoles(figures.roles).map(({ name }) => name);

@@ -23,6 +23,15 @@ const segmentNames = ({ instructions }: Role): string[] =>
 
 /** A value is what the model calls so, a piece cut from one, what was fetched of one, or any of these once more. */
 export function meaningsOf(plan: Plan): (role: Role) => Meaning {
+  const found = knownMeanings.get(plan) ?? meaningsIn(plan);
+  knownMeanings.set(plan, found);
+  return found;
+}
+
+/** Checks and figures ask for them, some of them role by role. */
+const knownMeanings = new WeakMap<Plan, (role: Role) => Meaning>();
+
+function meaningsIn(plan: Plan): (role: Role) => Meaning {
   const known = new Set(modelTypes(plan.model).keys());
   const segments = new Map(plan.segments.map(({ name, graph }) => [name, graph]));
   const byPlace = new Map<string, Meaning>();

@@ -192,10 +192,15 @@ function withRecompute(
   const stripOf = new Map((strips ?? []).flatMap((run, strip) => indicesIn(run).map((i) => [i, strip])));
   const rest = graph.ops.slice(forward).flatMap((op, i): Placed[] => {
     const here = at(homes, forward + i);
-    // What another chunk computes is kept here as it came.
-    const dropped = byChunk.get(here.chunk) ?? new Map<string, Placed>();
-    const name = (value: string) => (dropped.has(value) ? again(value) : value);
     const strip = stripOf.get(forward + i);
+    const placed = (own: Op): Placed =>
+      strip === undefined
+        ? { op: own, pass: 'backward', ...here }
+        : { op: own, pass: 'strip', strip, ...here };
+    // What another chunk computes is kept here as it came.
+    const dropped = byChunk.get(here.chunk);
+    if (dropped === undefined) return [placed(op)];
+    const name = (value: string) => (dropped.has(value) ? again(value) : value);
     // A strip is done in one go: what it needs of the dropped comes before all of it.
     const readers = strip === undefined ? [op] : opsIn(graph, at(strips ?? [], strip));
     const needed = readers
@@ -208,11 +213,7 @@ function withRecompute(
         ...here,
       }),
     );
-    const own = { op: { ...op, inputs: op.inputs.map(name) } as Op, ...here };
-    return [
-      ...repeated,
-      strip === undefined ? { ...own, pass: 'backward' } : { ...own, pass: 'strip', strip },
-    ];
+    return [...repeated, placed({ ...op, inputs: op.inputs.map(name) } as Op)];
   });
   // A cotangent is made from those of later ops alone, so this keeps what is read before what reads it.
   return [...first, ...rest.sort((a, b) => b.chunk - a.chunk || a.part - b.part)];
@@ -236,7 +237,11 @@ function homesOf(graph: Graph, origins: readonly number[], forward: number, cutt
     if (index >= forward && kind === 'add' && comesFromElsewhere && user !== undefined)
       if (users.every(({ chunk }) => chunk === user.chunk))
         homes[index] = { chunk: user.chunk, part: Math.min(...users.map(({ part }) => part)) };
-    for (const name of inputs) readers.set(name, [...(readers.get(name) ?? []), at(homes, index)]);
+    for (const name of inputs) {
+      const known = readers.get(name);
+      if (known === undefined) readers.set(name, [at(homes, index)]);
+      else known.push(at(homes, index));
+    }
   }
   return homes;
 }
