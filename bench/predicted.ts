@@ -6,7 +6,8 @@
  *
  * Without FILE the machine is calibrated first. Of schedules whose name contains WORD, each runs N steps (4) after two that
  * do not count, in so many rounds (2) through all of them, some minutes apart: the median of all its steps. Nor do steps
- * count in which other programs had more than a twentieth of a processor, where there are enough others. Calibration measures kernels and messages; the schedules are the test of them.
+ * count in which other programs had more than a twentieth of a processor, where there are enough others. Calibration measures
+ * kernels, messages and whole steps of other networks; the schedules are the test of them.
  * Last come the median and the worst error, and the pairs in the wrong order among those that differ by more than 15 %.
  * `--rows` also writes where the time of each went, by prediction and measurement.
  */

@@ -24,9 +24,8 @@ type Left = { readonly module: Module; readonly after: string };
 
 /**
  * Runs passes one after another; they are told of these processes, or of who else will run the plan. Passes do not
- * verify: the manager does, before the first and after each, and where one left something unsound it stops with the
- * module printed. Of passes on one stage only what the last of them leaves is verified, as long as that is sound: it
- * is held to all that the earlier ones are held to. `known`: what the first passes are known to give, which is verified
+ * verify: the manager does, before the first and after the last on each stage, and where something is unsound it stops with
+ * the module that the first pass at fault left, printed. What the last leaves is held to all that the earlier ones are held to. `known`: what the first passes are known to give, which is verified
  * like anything else.
  */
 export function runPasses(
@@ -36,17 +35,24 @@ export function runPasses(
   known: readonly Module[] = [],
 ): Result<Module> {
   let current = module;
+  /** What was left on one stage and not verified yet. */
   let unseen: Left[] = [{ module, after: 'what was given' }];
   for (const [index, pass] of passes.entries()) {
     if (current.stage !== pass.from)
       throw new PassError(`${pass.name} works on ${pass.from}, not ${current.stage}`);
-    if (current.stage !== pass.to) unseen = seen(unseen);
+    if (current.stage !== pass.to) {
+      expectSound(unseen);
+      unseen = [];
+    }
     const next = known[index] ?? ran(pass, current, backend, unseen);
-    if (isFault(next)) return failure(diagnose(next));
+    if (isFault(next)) {
+      expectSound(unseen);
+      return failure(diagnose(next));
+    }
     unseen.push({ module: next, after: pass.name });
     current = next;
   }
-  seen(unseen);
+  expectSound(unseen);
   return success(current);
 }
 
@@ -55,20 +61,19 @@ function ran(pass: Pass, module: Module, backend: Backend, unseen: readonly Left
   try {
     return pass.run(module as never, backend);
   } catch (error) {
-    for (const left of unseen) expectSound(left);
+    expectSound(unseen);
     throw error;
   }
 }
 
-/** Nothing is left to be seen if the last of them is sound; else the first that is not is at fault. */
-function seen(unseen: readonly Left[]): Left[] {
-  const last = unseen.at(-1);
-  if (last !== undefined && verifyModule(last.module).length > 0)
-    for (const left of unseen) expectSound(left);
-  return [];
+/** Of modules on one stage: if the last is sound they are, else the first that is not is at fault. */
+function expectSound(modules: readonly Left[]): void {
+  const last = modules.at(-1);
+  if (last === undefined || verifyModule(last.module).length === 0) return;
+  for (const left of modules) blame(left);
 }
 
-function expectSound({ module, after }: Left): void {
+function blame({ module, after }: Left): void {
   const faults = verifyModule(module);
   if (faults.length === 0) return;
   throw new PassError(`after ${after}:\n${faults.map(showFault).join('\n')}\n\n${printModule(module)}`);

@@ -23,10 +23,16 @@ export type Footprint = {
 
 /**
  * What a device process takes beside all that its plan tells it to hold, whatever the plan: pages of ONNX Runtime and of
- * Node.js that are read when kernels and instructions run for the first time (1.5 MiB), the interpreter's heap and
- * compiled code (1 to 2 MiB), and the end of a huge page.
+ * Node.js that are read when kernels and instructions run for the first time, the interpreter's heap and compiled code. Of the
+ * plans of `bench/memory.ts`, what most of them took.
  */
 export const processBytes = 4 << 20;
+
+/**
+ * Blocks of a device process from this size on are mappings of their own, which go back to the system one by one; smaller
+ * ones come from a heap, which keeps the most that it ever held.
+ */
+export const mappedFrom = 2 << 20;
 
 /** The footprint of each role, in their order. */
 export function footprintsOf(plan: Plan): readonly Footprint[] {

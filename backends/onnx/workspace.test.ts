@@ -79,6 +79,25 @@ test('a weight gradient of a large map takes a block, not copies of the map for 
   assert.ok(segmentWorkspace(graph, 1) < 8 * 1024 * 1024 * 4);
 });
 
+test('large blocks go back to the system, and the heap keeps its most: the two add up, whenever they are needed', () => {
+  const large = map(16, wholeBox([256, 256])) as never;
+  const graph: Graph = {
+    inputs: [
+      { name: 'x', type: image },
+      { name: 'y', type: large },
+    ],
+    ops: [
+      op('scale', 'big', ['y'], { factor: 3 }, large),
+      sum('t', 'big'),
+      scale('a', 'x'),
+      scale('b', 'a'),
+      sum('s', 'b'),
+    ],
+    outputs: ['t', 's'],
+  };
+  isAbout(segmentWorkspace(graph, 1), 16 + 2);
+});
+
 /** What grows leaves gaps that the next one does not fit into. */
 const growing = (count: number): Graph => {
   const wide = (channels: number) => map(channels, wholeBox([64, 64]));

@@ -6,6 +6,7 @@
  * what is let go goes back to the system.
  */
 import { at } from '../../ir/box.ts';
+import { mappedFrom } from '../../ir/footprint.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { typesOf } from '../../ir/graph.ts';
 import { aliveBytes, type Interval } from '../../ir/liveness.ts';
@@ -71,15 +72,8 @@ function needsOf(graph: Graph, samples: number): Needs {
   };
 }
 
-/**
- * Bytes by where they come from (`runtime/local/device-environment.ts`): large blocks are mappings of their own, which go back
- * to the system one by one; all others come from the heap, which keeps the most that it ever held. The most of the two need not
- * be at the same time.
- */
+/** Bytes by where they come from (`mappedFrom`). The most of the two need not be at the same time. */
 type Bytes = { readonly mapped: number; readonly heap: number };
-
-/** glibc's `mmap_threshold` for device processes. */
-const mappedFrom = 2 << 20;
 
 const bytesOfBlock = (bytes: number): Bytes =>
   bytes >= mappedFrom ? { mapped: bytes, heap: 0 } : { mapped: 0, heap: bytes };

@@ -119,8 +119,8 @@ export const linearSegments = (): Work[] =>
     return workOf([made('linear', ['x', 'weight'], {}, inputs)], ['x', 'weight'], inputs, samples);
   });
 
-/** Parameters that are updated one after another, as devices work through them: how many, and the elements of each. */
-const parametersEach = 8;
+/** Parameters that are updated one after another, as devices work through them: at most how many, and the elements of each. */
+const mostParameters = 8;
 const parameterSizes = Array.from({ length: 11 }, (_, i) => 2 ** (4 + 2 * i));
 
 const optimizers: readonly Optimizer[] = [
@@ -132,9 +132,10 @@ const optimizers: readonly Optimizer[] = [
 export const updateSegments = (mostBytes: number): Work[] =>
   optimizers.flatMap((optimizer) =>
     parameterSizes
-      .filter((size) => 4 * size * parametersEach <= mostBytes)
+      .filter((size) => 4 * size <= mostBytes)
       .map((size) => {
-        const parameters = Array.from({ length: parametersEach }, (_, i) => ({
+        const length = Math.min(mostParameters, Math.floor(mostBytes / (4 * size)));
+        const parameters = Array.from({ length }, (_, i) => ({
           name: `weight${i}`,
           dims: [size],
         }));

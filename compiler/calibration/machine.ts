@@ -1,5 +1,4 @@
 /** The description of a machine from what was measured on it. */
-
 import {
   type Device,
   type Efficiencies,

@@ -1,3 +1,5 @@
+import { mappedFrom } from '../../ir/footprint.ts';
+
 /**
  * Segments take and return large blocks at every run, and every page of them is cleared by the system before it is
  * used: from a sixth to a half of their time, until glibc was told to ask for huge pages and sessions to keep memory or
@@ -9,7 +11,7 @@
 const mallocTunables = [
   'glibc.malloc.hugetlb=1',
   'glibc.malloc.arena_max=1',
-  'glibc.malloc.mmap_threshold=2097152',
+  `glibc.malloc.mmap_threshold=${mappedFrom}`,
   'glibc.malloc.trim_threshold=67108864',
 ];
 

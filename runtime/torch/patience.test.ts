@@ -1,24 +1,15 @@
 /** Ranks wait long for one that works, and not for one that stands still. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../tests/support/torch-runs.ts';
 import { pythonTest, torchFolder } from '../tests/python.ts';
 
 const timeout = 2;
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-/** Rank 0 waits for rank 1; how rank 0 ends, or `killed` if it does not within three timeouts and what beginning takes. */
+/** Rank 0 waits for rank 1; how rank 0 ends, or `killed` if it does not within nine timeouts, beginning included. */
 async function waiting(python: string, how: 'long' | 'still') {
   const port = await freePort();
   const script = join(torchFolder, 'tests/stand_still.py');

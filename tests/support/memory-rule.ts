@@ -1,24 +1,19 @@
 /** The rule of memory: a device's peak, beyond what it has with its sessions loaded, to what the plan predicts. */
 import * as assert from 'uvu/assert';
 
-/**
- * Runs, of which the one counts whose ratio is nearest to 1: when garbage is collected, before the sessions are loaded or
- * after, is not ours to say, and depends on what else runs.
- */
+/** Runs, of which the least ratio counts: when garbage is collected is not ours to say, and depends on what else runs. */
 const runs = 3;
 /** A ratio so near to 1 is not measured again. */
 const near = 1.1;
 
-const apart = (ratio: number): number => Math.abs(Math.log(ratio));
-
-/** `measure`: a run, and its ratio. Gives the run whose ratio is nearest to 1; it must lie between 0.9 and 1.15. */
+/** `measure`: a run, and its ratio. Gives the run of the least ratio, which must lie between 0.9 and 1.15. */
 export async function withinRule<T extends { readonly ratio: number }>(
   measure: () => Promise<T>,
 ): Promise<T> {
   let best = await measure();
-  for (let run = 1; run < runs && apart(best.ratio) > apart(near); run++) {
+  for (let run = 1; run < runs && best.ratio > near; run++) {
     const again = await measure();
-    if (apart(again.ratio) < apart(best.ratio)) best = again;
+    if (again.ratio < best.ratio) best = again;
   }
   assert.ok(best.ratio >= 0.9 && best.ratio <= 1.15, `measured / predicted is ${best.ratio.toFixed(2)}`);
   return best;
