@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bundleFiles, type FileBytes, type Origin } from '../compiler/bundle.ts';
+import { bundleFiles, type Origin } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
 import { type Bundle, openBundle } from '../runtime/bundle.ts';
@@ -16,13 +16,14 @@ export type BundleSource = Omit<Origin, 'version'>;
  * one is on the disk. Gives the paths written. Errors: `write-failed`.
  */
 export function writeBundle(plan: Plan, origin: BundleSource, folder: string): Result<string[]> {
-  const files = bundleFiles(plan, { ...origin, version: version() });
   const fresh = join(folder, '.new');
+  const written: string[] = [];
   try {
     rmSync(fresh, { recursive: true, force: true });
-    for (const [path, pieces] of files) {
+    for (const { path, pieces } of bundleFiles(plan, { ...origin, version: version() })) {
       makeFolder(dirname(join(fresh, path)));
       writeFile(join(fresh, path), pieces);
+      written.push(join(folder, path));
     }
     // Folders as a whole: what an earlier plan left in them would lie beside the manifest without being in it.
     for (const name of readdirSync(fresh)) {
@@ -30,14 +31,16 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
       renameSync(join(fresh, name), join(folder, name));
     }
   } catch (error) {
+    // Files are made while they are written: what has no code of the system is our own bug.
+    if (!(error instanceof Error && 'code' in error)) throw error;
     return failure(diagnose(fault('write-failed', { file: folder, reason: reasonOf(error) })));
   } finally {
     removeQuietly(fresh);
   }
-  return success([...files.keys()].map((path) => join(folder, path)));
+  return success(written);
 }
 
-function writeFile(path: string, pieces: FileBytes): void {
+function writeFile(path: string, pieces: Iterable<Uint8Array>): void {
   const file = openSync(path, 'w');
   try {
     for (const piece of pieces) writeFileSync(file, piece);

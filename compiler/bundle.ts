@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { emitOnnx } from '../backends/onnx/emit.ts';
 import { bundleFormat, bundlePaths, type Executor, type Manifest, segmentPath } from '../ir/bundle.ts';
 import type { Decision } from '../ir/decision.ts';
@@ -26,31 +26,29 @@ export type Origin = {
   readonly torch?: ReadonlyMap<string, Uint8Array>;
 };
 
-/** What a file holds, one piece after another. */
-export type FileBytes = readonly Uint8Array[];
-
-function sha256(pieces: FileBytes): string {
-  const hash = createHash('sha256');
-  for (const piece of pieces) hash.update(piece);
-  return hash.digest('hex');
-}
+/** A piece holds its bytes until the next is asked for, and all are asked for before the next file is. */
+export type BundleFile = { readonly path: string; readonly pieces: Iterable<Uint8Array> };
 
 /** SHA-256 of a model's text: what a checkpoint belongs to, whatever the plan. */
-const modelHash = (plan: Plan): string => sha256(encoded([printModel(plan.model)]));
+const modelHash = (plan: Plan): string => createHash('sha256').update(printModel(plan.model)).digest('hex');
 
-/** Plans of many roles have texts of a hundred megabytes: they are made, hashed and written in pieces of this many characters. */
-const pieceLength = 2 ** 20;
+/** Plans of many roles have texts of a hundred megabytes: they are made, hashed and written in pieces of about this size. */
+const pieceBytes = 2 ** 22;
 
-function encoded(texts: Iterable<string>): FileBytes {
-  const pieces: Uint8Array[] = [];
-  let text = '';
-  for (const one of texts) {
-    text += one;
-    if (text.length < pieceLength) continue;
-    pieces.push(Buffer.from(text));
-    text = '';
+function* encoded(texts: Iterable<string>): Generator<Uint8Array> {
+  let room = Buffer.allocUnsafe(0);
+  let filled = 0;
+  for (const text of texts) {
+    // A character of a string is at most three bytes.
+    const most = 3 * text.length;
+    if (most > room.length - filled) {
+      if (filled > 0) yield room.subarray(0, filled);
+      filled = 0;
+      if (most > room.length) room = Buffer.allocUnsafe(Math.max(most, pieceBytes));
+    }
+    filled += room.write(text, filled);
   }
-  return [...pieces, Buffer.from(text)];
+  if (filled > 0) yield room.subarray(0, filled);
 }
 
 /** What `JSON.stringify` gives of a plan. */
@@ -86,21 +84,31 @@ const executorFiles: {
   torch: (_, { torch }) => [...(torch ?? [])].map(([path, bytes]) => [`${bundlePaths.torch}/${path}`, bytes]),
 };
 
-/** All files of a bundle by their path. The same plan and origin give the same bytes. */
-export function bundleFiles(plan: Plan, origin: Origin): Map<string, FileBytes> {
-  const text = (content: string) => encoded([content]);
+/** The files of a bundle but for its manifest: their paths, and their texts or bytes. */
+function* contentsOf(
+  plan: Plan,
+  origin: Origin,
+  executors: readonly Executor[],
+): Generator<readonly [string, Iterable<string> | Uint8Array]> {
+  yield [bundlePaths.plan, planAsJson(plan)];
+  yield [bundlePaths.origins, [JSON.stringify(originTable(plan.model, plan.schedule.cuts))]];
+  yield [bundlePaths.planText, printPlanParts(plan)];
+  yield [bundlePaths.schedule, [printSchedule(plan.schedule)]];
+  yield [bundlePaths.model, [origin.source]];
+  if (origin.machine !== undefined) yield [bundlePaths.machine, [printMachine(origin.machine)]];
+  if (origin.decision !== undefined) yield [bundlePaths.decision, [JSON.stringify(origin.decision)]];
+  for (const one of executors) yield* executorFiles[one](plan, origin);
+}
+
+/** All files of a bundle, the manifest last. The same plan and origin give the same bytes. */
+export function* bundleFiles(plan: Plan, origin: Origin): Generator<BundleFile> {
   const executors = executorsOf(origin);
-  const files = new Map<string, FileBytes>([
-    [bundlePaths.plan, encoded(planAsJson(plan))],
-    [bundlePaths.origins, text(JSON.stringify(originTable(plan.model, plan.schedule.cuts)))],
-    [bundlePaths.planText, encoded(printPlanParts(plan))],
-    [bundlePaths.schedule, text(printSchedule(plan.schedule))],
-    [bundlePaths.model, text(origin.source)],
-  ]);
-  if (origin.machine !== undefined) files.set(bundlePaths.machine, text(printMachine(origin.machine)));
-  if (origin.decision !== undefined) files.set(bundlePaths.decision, text(JSON.stringify(origin.decision)));
-  for (const one of executors)
-    for (const [path, bytes] of executorFiles[one](plan, origin)) files.set(path, [bytes]);
+  const hashes: Record<string, string> = {};
+  for (const [path, content] of contentsOf(plan, origin, executors)) {
+    const hash = createHash('sha256');
+    yield { path, pieces: hashed(content instanceof Uint8Array ? [content] : encoded(content), hash) };
+    hashes[path] = hash.digest('hex');
+  }
   const manifest: Manifest = {
     format: bundleFormat,
     compiler: origin.version,
@@ -108,7 +116,14 @@ export function bundleFiles(plan: Plan, origin: Origin): Map<string, FileBytes> 
     sets: origin.sets,
     threads: origin.threads,
     executors,
-    files: Object.fromEntries([...files].map(([path, bytes]) => [path, sha256(bytes)])),
+    files: hashes,
   };
-  return files.set(bundlePaths.manifest, text(`${JSON.stringify(manifest, null, 2)}\n`));
+  yield { path: bundlePaths.manifest, pieces: encoded([`${JSON.stringify(manifest, null, 2)}\n`]) };
+}
+
+function* hashed(pieces: Iterable<Uint8Array>, hash: Hash): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    hash.update(piece);
+    yield piece;
+  }
 }
