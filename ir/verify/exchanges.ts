@@ -11,7 +11,13 @@ import { outOfSweep } from '../sweeps.ts';
 import type { ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
-import { type Neighbour, type Surrounding, type Surroundings, surroundingsIn } from './surroundings.ts';
+import {
+  type Kinds,
+  type Neighbour,
+  type Surrounding,
+  type Surroundings,
+  surroundingsIn,
+} from './surroundings.ts';
 
 type Exchange = Extract<Instruction, { do: 'exchange' }>;
 type Site = {
@@ -87,15 +93,58 @@ export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
   if (all.every(({ sites }) => sites.length === 0)) return [];
   const types = modelTypes(plan.model);
   const context = { plan, all, types, surroundings: surroundingsIn(plan) };
-  return all.flatMap((here) => [
-    ...here.sites.flatMap((site) =>
-      // Of what is no map of so many axes the cells cannot be compared.
-      hasCells(context, site)
-        ? [...boxFaults(site), ...peersFaults(context, site)]
-        : [wrong(site, `\`${site.it.value}\` is no map with such cells`)],
-    ),
-    ...returnFaults(here),
-  ]);
+  return all.flatMap((here) => [...siteFaults(context, here.sites), ...returnFaults(here)]);
+}
+
+/** Micro-batches exchange the same: what was sound for one is not told again. */
+function siteFaults(context: Context, sites: readonly Site[]): Diagnostic[] {
+  const sound = new Map<Site['sends'], Site>();
+  return sites.flatMap((site) => {
+    const before = sound.get(site.sends);
+    if (before !== undefined && repeats(context, before, site)) return [];
+    // Of what is no map of so many axes the cells cannot be compared.
+    const faults = hasCells(context, site)
+      ? [...boxFaults(site), ...peersFaults(context, site)]
+      : [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
+    if (faults.length === 0) sound.set(site.sends, site);
+    return faults;
+  });
+}
+
+/** Whether all that is asked of an exchange was asked of another: the same of the same data, here and at its neighbours. */
+function repeats(context: Context, before: Site, site: Site): boolean {
+  const { it } = site;
+  const holdsAlike = (some: string | undefined, others: string | undefined): boolean => {
+    const [one, other] = [bufferOf(before, some), bufferOf(site, others)];
+    return (
+      (some === undefined) === (others === undefined) &&
+      one?.value === other?.value &&
+      one?.box === other?.box
+    );
+  };
+  return (
+    before.receives === site.receives &&
+    before.it.keeps === it.keeps &&
+    before.it.value === it.value &&
+    before.it.back === it.back &&
+    holdsAlike(before.it.from, it.from) &&
+    holdsAlike(before.it.into, it.into) &&
+    surroundingsOf(context, site).kinds.every((around) =>
+      [...around.values()].every(({ role }) => endsAlike(context.all[role], before.name, site.name)),
+    )
+  );
+}
+
+/** Whether a role has one exchange of each of two names, with the same pieces. */
+function endsAlike(role: Exchanging | undefined, one: string, other: string): boolean {
+  const [some, others] = [role?.named.get(one) ?? [], role?.named.get(other) ?? []];
+  const [first, second] = [some[0], others[0]];
+  return (
+    some.length === 1 &&
+    others.length === 1 &&
+    first?.sends === second?.sends &&
+    first?.receives === second?.receives
+  );
 }
 
 /** Whether the value is a map of the model, and all that is said of its cells is of as many axes. */
@@ -147,12 +196,16 @@ function boxFaults(site: Site): Diagnostic[] {
 
 /** At every seat of its role. Seats that are surrounded alike have the same faults: these are told once. */
 function peersFaults(context: Context, site: Site): Diagnostic[] {
-  const offsets = new Map<string, readonly number[]>();
-  for (const pieces of [site.sends, site.receives])
-    for (const [key, [first]] of pieces) if (first !== undefined) offsets.set(key, first.offset);
-  const { kinds, seats } = context.surroundings(site.one.role, site.it.value, offsets);
+  const { kinds, seats } = surroundingsOf(context, site);
   const faults = kinds.map((around) => peerFaults(context, site, around));
   return faults.every(({ length }) => length === 0) ? [] : seats.flatMap((kind) => at(faults, kind));
+}
+
+function surroundingsOf({ surroundings }: Context, { one, it, sends, receives }: Site): Kinds {
+  const offsets = new Map<string, readonly number[]>();
+  for (const pieces of [sends, receives])
+    for (const [key, [first]] of pieces) if (first !== undefined) offsets.set(key, first.offset);
+  return surroundings(one.role, it.value, offsets);
 }
 
 /** Each piece has its other end: the same cells, in the exchange of that name of the neighbour, who owns what it gives. */
