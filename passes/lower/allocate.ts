@@ -101,12 +101,15 @@ class Taken {
 
   /** The lowest gap between those that are taken at the same time. */
   lowestGap({ birth, death, bytes }: Buffer): number {
+    const { count, births, deaths, begins, ends } = this;
     const size = aligned(bytes);
     let offset = 0;
-    for (let i = 0; i < this.count; i++) {
-      if ((this.births[i] ?? 0) > death || birth > (this.deaths[i] ?? 0)) continue;
-      if (offset + size <= (this.begins[i] ?? 0)) break;
-      offset = Math.max(offset, this.ends[i] ?? 0);
+    for (let i = 0; i < count; i++) {
+      // Whatever comes after it begins no earlier.
+      if (offset + size <= (begins[i] ?? 0)) break;
+      if ((births[i] ?? 0) > death || birth > (deaths[i] ?? 0)) continue;
+      const end = ends[i] ?? 0;
+      if (end > offset) offset = end;
     }
     return offset;
   }
