@@ -36,10 +36,18 @@ export const wholeBox = (extents: readonly number[]): Box => extents.map((size) 
 
 export const extents = (box: Box): number[] => box.map(length);
 
-export const volume = (box: Box): number => box.reduce((cells, r) => cells * length(r), 1);
+export function volume(box: Box): number {
+  let cells = 1;
+  for (const r of box) cells *= length(r);
+  return cells;
+}
 
-export const sameBox = (a: Box, b: Box): boolean =>
-  a.length === b.length && a.every((r, axis) => sameRange(r, at(b, axis)));
+export function sameBox(a: Box, b: Box): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (!sameRange(at(a, axis), at(b, axis))) return false;
+  return true;
+}
 
 export const shiftBox = (box: Box, by: readonly number[]): Box =>
   box.map((r, axis) => shift(r, at(by, axis)));

@@ -43,7 +43,11 @@ export const array = (dims: readonly number[], element: Element = 'f32'): ArrayT
 export const dimsOf = (type: ValueType, samples: number): number[] =>
   type.kind === 'array' ? [...type.dims] : [samples, type.channels, ...extents(type.box)];
 
-export const product = (numbers: readonly number[]): number => numbers.reduce((a, b) => a * b, 1);
+export function product(numbers: readonly number[]): number {
+  let all = 1;
+  for (const one of numbers) all *= one;
+  return all;
+}
 
 /** Number of elements for one sample (of the whole array, for an array). */
 export const elementsOf = (type: ValueType): number =>

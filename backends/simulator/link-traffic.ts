@@ -1,8 +1,8 @@
 /** Over which links of a machine the messages of a step go, counted from the instructions, device by device. */
 import { at, volume } from '../../ir/box.ts';
 import { type Link, linkBetween, type Machine, nodeOf } from '../../ir/machine.ts';
-import type { Group } from '../../ir/ops/attributes.ts';
-import type { Buffer, Instruction, Plan, Role } from '../../ir/plan.ts';
+import type { Group, Piece } from '../../ir/ops/attributes.ts';
+import type { Plan, Role } from '../../ir/plan.ts';
 import { groupOf, placesOf, rankCount, type Seat, seatOf } from '../../ir/ranks.ts';
 import type { Traffic } from '../../ir/traffic.ts';
 import { product } from '../../ir/type.ts';
@@ -129,53 +129,52 @@ function othersOf(plan: Plan, machine: Machine, from: number, seat: Seat, over: 
   return [...counts.values()];
 }
 
+/** Those of one kind for the same receivers together. */
 function giftsOf(role: Role): Gift[] {
   const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
-  const bytes = (name: string) => buffers.get(name)?.bytes ?? 0;
-  const gifts = role.instructions.flatMap((one): Gift[] => {
-    if (one.do === 'exchange') return exchanged(buffers, one);
-    if (one.do === 'all_gather')
-      return [{ kind: 'gather', to: { over: one.over }, messages: 1, bytes: bytes(one.from) }];
-    if (one.do === 'reduce_scatter')
-      return [{ kind: 'gather', to: { over: one.over }, messages: 1, bytes: bytes(one.into) }];
-    if (one.do === 'send')
-      return [{ kind: 'send', to: { stage: one.stage }, messages: 1, bytes: bytes(one.from) }];
-    return [];
-  });
-  return merged(gifts);
-}
-
-/** The pieces for one neighbour are one message. */
-function exchanged(
-  buffers: ReadonlyMap<string, Buffer>,
-  { from = '', sends }: Extract<Instruction, { do: 'exchange' }>,
-): Gift[] {
-  const [samples = 0, channels = 0] = buffers.get(from)?.dims ?? [];
-  const pieces = sends.map(
-    ({ offset, box }): Gift => ({
-      kind: 'exchange',
-      to: { offset },
-      messages: 1,
-      bytes: 4 * samples * channels * volume(box),
-    }),
-  );
-  return merged(pieces).map((gift) => ({ ...gift, messages: 1 }));
-}
-
-function receiversInWords(to: Receivers): string {
-  if ('over' in to) return `over ${to.over}`;
-  return 'stage' in to ? `stage ${to.stage}` : `offset ${to.offset.join()}`;
-}
-
-/** Those of one kind for the same receivers together. */
-function merged(gifts: readonly Gift[]): Gift[] {
-  const sums = new Map<string, Gift>();
-  for (const gift of gifts) {
-    const key = `${gift.kind} ${receiversInWords(gift.to)}`;
-    const { messages, bytes } = sums.get(key) ?? { messages: 0, bytes: 0 };
-    sums.set(key, { ...gift, messages: messages + gift.messages, bytes: bytes + gift.bytes });
+  const bytesOf = (name: string) => buffers.get(name)?.bytes ?? 0;
+  const gifts = new Map<string, Gift & { messages: number; bytes: number }>();
+  const give = (kind: LinkKind, to: Receivers, receivers: string, bytes: number): void => {
+    const key = `${kind} ${receivers}`;
+    const known = gifts.get(key);
+    if (known === undefined) gifts.set(key, { kind, to, messages: 1, bytes });
+    else {
+      known.messages += 1;
+      known.bytes += bytes;
+    }
+  };
+  const cellsOf = cellsByOffset();
+  for (const one of role.instructions) {
+    if (one.do === 'exchange') {
+      // The pieces for one neighbour are one message.
+      const [samples = 0, channels = 0] = buffers.get(one.from ?? '')?.dims ?? [];
+      for (const [key, { offset, cells }] of cellsOf(one.sends))
+        give('exchange', { offset }, key, 4 * samples * channels * cells);
+    } else if (one.do === 'all_gather') give('gather', { over: one.over }, one.over, bytesOf(one.from));
+    else if (one.do === 'reduce_scatter') give('gather', { over: one.over }, one.over, bytesOf(one.into));
+    else if (one.do === 'send') give('send', { stage: one.stage }, `${one.stage}`, bytesOf(one.from));
   }
-  return [...sums.values()];
+  return [...gifts.values()];
+}
+
+type Given = ReadonlyMap<string, { readonly offset: readonly number[]; readonly cells: number }>;
+
+/** By offset the cells of the pieces of an exchange; told once for those that micro-batches have in common. */
+function cellsByOffset(): (pieces: readonly Piece[]) => Given {
+  const known = new Map<readonly Piece[], Given>();
+  return (pieces) => {
+    const found = known.get(pieces);
+    if (found !== undefined) return found;
+    const sums = new Map<string, { readonly offset: readonly number[]; cells: number }>();
+    for (const { offset, box } of pieces) {
+      const key = offset.join();
+      const sum = sums.get(key) ?? { offset, cells: 0 };
+      sum.cells += volume(box);
+      sums.set(key, sum);
+    }
+    known.set(pieces, sums);
+    return sums;
+  };
 }
 
 function waysOf(machine: Machine, sent: readonly Sent[]): Way[] {

@@ -404,14 +404,15 @@ function roleOf(
 }
 
 function busiest(world: World): Simulation['communication'] {
-  const kinds = ['exchange', 'send', 'gather', 'all_reduce'] as const;
-  const of = (kind: (typeof kinds)[number]): Traffic => {
+  const of = (kind: 'exchange' | 'send' | 'gather' | 'all_reduce'): Traffic => {
     const each = world.meetings.map((meetings) => {
-      const given = meetings.flatMap((meeting) => (meeting?.activity === kind ? [meeting] : []));
-      return {
-        messages: given.reduce((sum, { messages }) => sum + messages, 0),
-        bytes: given.reduce((sum, { bytes }) => sum + bytes, 0),
-      };
+      const sum = { messages: 0, bytes: 0 };
+      for (const meeting of meetings) {
+        if (meeting?.activity !== kind) continue;
+        sum.messages += meeting.messages;
+        sum.bytes += meeting.bytes;
+      }
+      return sum;
     });
     return each.reduce((most, one) => (one.bytes > most.bytes ? one : most), { messages: 0, bytes: 0 });
   };

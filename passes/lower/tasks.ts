@@ -131,13 +131,14 @@ function inTasks(
   cutting: Cutting,
 ): { readonly group: OpGroup; readonly task: Task }[] {
   const groups = grouped(placed, cutting);
-  const readers = new Map<string, Set<number>>();
-  groups.forEach(({ ops: group }, index) => {
-    for (const name of group.flatMap(({ inputs }) => inputs))
-      readers.set(name, (readers.get(name) ?? new Set()).add(index));
-  });
+  const several = -1;
+  /** By name the group that reads it. */
+  const readers = new Map<string, number>();
+  for (const [index, { ops: group }] of groups.entries())
+    for (const { inputs } of group)
+      for (const name of inputs) readers.set(name, (readers.get(name) ?? index) === index ? index : several);
   const isWanted = (name: string, index: number): boolean =>
-    results.has(name) || [...(readers.get(name) ?? [])].some((reader) => reader !== index);
+    results.has(name) || (readers.get(name) ?? index) !== index;
   return groups.map((group, index) => ({
     group,
     task: taskOf(group, types, (name) => isWanted(name, index)),
