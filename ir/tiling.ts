@@ -103,6 +103,35 @@ export function ownership(model: Model, cuts: readonly (readonly number[])[]): O
   };
 }
 
+/** The same, for whoever asks for many tiles of each value. */
+export function tabledOwnership(
+  model: Model,
+  cuts: readonly (readonly number[])[],
+): Ownership & { bounds(value: string): Bounds } {
+  const { origin } = ownership(model, cuts);
+  const known = new Map<string, Bounds>();
+  const bounds = (value: string): Bounds => {
+    const found = known.get(value) ?? boundsOf(origin, value, cuts);
+    known.set(value, found);
+    return found;
+  };
+  const bound = (value: string, axis: number, index: number): number => at(at(bounds(value), axis), index);
+  return {
+    bounds,
+    origin: bound,
+    owned: (value, axis, tile) => range(bound(value, axis, tile), bound(value, axis, tile + 1)),
+  };
+}
+
+/** On each axis where the tiles of a value begin, and where the last ends. */
+export type Bounds = readonly (readonly number[])[];
+
+const boundsOf = (
+  origin: Ownership['origin'],
+  value: string,
+  cuts: readonly (readonly number[])[],
+): number[][] => cuts.map((marks, axis) => marks.map((_, index) => origin(value, axis, index)));
+
 /** For each spatial value where its tiles begin on each axis, its extent last: `ownership` as a table. */
 export function originTable(
   model: Model,
@@ -110,12 +139,7 @@ export function originTable(
 ): Readonly<Record<string, readonly (readonly number[])[]>> {
   const { origin } = ownership(model, cuts);
   const values = [...modelTypes(model)].filter(([, type]) => isSpatial(type)).map(([name]) => name);
-  return Object.fromEntries(
-    values.map((value) => [
-      value,
-      cuts.map((marks, axis) => marks.map((_, index) => origin(value, axis, index))),
-    ]),
-  );
+  return Object.fromEntries(values.map((value) => [value, boundsOf(origin, value, cuts)]));
 }
 
 /** Indices along each axis of the tile with the given number, row-major. */

@@ -68,9 +68,11 @@ function isShared(
 /** What is wrong with the statistics that a graph makes, in words. */
 const statisticFaults = ({ ops: all }: Graph, shared: ReadonlyMap<string, Shared>): string[] =>
   all.flatMap((op) => {
-    const local = { ...op, output: outOfSweep(op.output), inputs: op.inputs.map(outOfSweep) };
-    const known = shared.get(local.output.replace(/~part$/, ''));
-    const why = known && statisticFault(local, known.op, known.sharers);
+    const output = outOfSweep(op.output);
+    const known = shared.get(output.replace(/~part$/, ''));
+    if (known === undefined) return [];
+    const local = { ...op, output, inputs: op.inputs.map(outOfSweep) };
+    const why = statisticFault(local, known.op, known.sharers);
     return why === undefined ? [] : [`\`${op.output}\` ${why}`];
   });
 

@@ -13,9 +13,10 @@ import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
 import type { Plan } from '../plan.ts';
 import { type Seat, tileAt } from '../ranks.ts';
+import { isSameData } from '../same-data.ts';
 import { tilesOf } from '../schedule.ts';
 import { readStripName } from '../strips.ts';
-import { type Ownership, ownership } from '../tiling.ts';
+import { type Ownership, tabledOwnership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment } from './indexed.ts';
 import { placeOf, placeOfBuffer } from './lives.ts';
@@ -40,7 +41,7 @@ export function verifyRegions({ plan, segments, roles }: IndexedPlan): Diagnosti
     modelOp: carriedOut(model),
     noting: notingOpOf(model, schedule.lean),
     globalTypes: modelTypes(model),
-    owners: ownership(model, schedule.cuts),
+    owners: tabledOwnership(model, schedule.cuts),
   };
   return roles.flatMap((one) => {
     const running = graphsOf(context, one);
@@ -234,9 +235,9 @@ function attributeFaults(
           out.map((output, axis) => ({ axis, output, input: at(input, axis) })),
         )
       : attrs;
-  if (op.attrs === expected) return [];
+  if (isSameData(op.attrs, expected)) return [];
   const [found, wanted] = [JSON.stringify(op.attrs), JSON.stringify(expected)];
-  return found === wanted ? [] : [wrongRegion(place, op.output, found, wanted)];
+  return [wrongRegion(place, op.output, found, wanted)];
 }
 
 /** Labels, predictions and what is stored cover exactly the cells that the tile owns. */

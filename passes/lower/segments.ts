@@ -1,6 +1,7 @@
 import type { Graph } from '../../ir/graph.ts';
 import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Segment } from '../../ir/plan.ts';
+import { isSameData } from '../../ir/same-data.ts';
 
 /** Segments by content: whoever runs the same graph on as many samples shares one. */
 export class Segments {
@@ -28,7 +29,7 @@ export class Segments {
   private byItsContent(stem: string, graph: Graph): Segment {
     const names = `${graph.ops.length} ${graph.ops[0]?.output} ${graph.outputs.join()}`;
     const alike = this.byNames.get(names) ?? [];
-    const known = alike.find((segment) => isSame(segment.graph, graph));
+    const known = alike.find((segment) => isSameData(segment.graph, graph));
     if (known !== undefined) return known;
     const count = this.counts.get(stem) ?? 0;
     this.counts.set(stem, count + 1);
@@ -46,18 +47,4 @@ export class Segments {
   all(): Segment[] {
     return [...this.segments];
   }
-}
-
-/** Whether two are the same data, whatever objects they are. */
-function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
-  if (Array.isArray(one))
-    return (
-      Array.isArray(other) && one.length === other.length && one.every((item, i) => isSame(item, other[i]))
-    );
-  const [mine, theirs] = [one, other] as readonly Readonly<Record<string, unknown>>[];
-  if (mine === undefined || theirs === undefined) return false;
-  const keys = Object.keys(mine);
-  return keys.length === Object.keys(theirs).length && keys.every((key) => isSame(mine[key], theirs[key]));
 }
