@@ -27,8 +27,9 @@ import { slotsOf, stateName } from './optimizer.ts';
 import { ordered } from './order.ts';
 import { predictionRole } from './prediction.ts';
 import { Segments } from './segments.ts';
+import { splitsOf } from './splits.ts';
 import { trainingRole, trainingRoleLike } from './step.ts';
-import { type Cutting, type Split, splitProgram } from './tasks.ts';
+import type { Cutting, Split } from './tasks.ts';
 
 export const instruct: Pass<'differentiated', 'plan'> = {
   name: 'instruct',
@@ -85,7 +86,7 @@ function trainingRoles(
   const bucketsOf = bucketsOfStages(model, schedule);
   const swept = sweptSums(model, sharingOf(schedule), samples);
   const cutting = cuttingOf(module, bucketsOf, opsOfSweep(model, [...swept.keys()]));
-  const splits = new Map(module.programs.map((program) => [program, splitProgram(program, cutting)]));
+  const splits = splitsOf(module.programs, cutting);
   const shared = {
     ...module,
     training,
@@ -130,7 +131,8 @@ function twinsAmong(): (one: Split, other: Split) => Twins | undefined {
   };
 }
 
-function cuttingOf(
+/** How the programs of a module are cut into tasks. */
+export function cuttingOf(
   { model, schedule, gradients }: ModuleAt<'differentiated'>,
   buckets: readonly (readonly Bucket[])[],
   swept: ReadonlySet<number>,

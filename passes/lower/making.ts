@@ -11,7 +11,7 @@ import type { Bucket } from './buckets.ts';
 import type { Item } from './order.ts';
 import type { Script } from './script.ts';
 import type { Segments } from './segments.ts';
-import type { Split } from './tasks.ts';
+import { type Split, typeIn } from './tasks.ts';
 
 /** A tile of the device, by its index among the device's tiles, its program, and that in tasks. */
 export type Share = { readonly part: readonly number[]; readonly program: Program; readonly split: Split };
@@ -75,12 +75,6 @@ export function ofPart({ shares, names }: Step, name: string, micro: number, sha
 export const partOf = ({ shares }: Making, share: number): readonly number[] | undefined =>
   shares.length === 1 ? undefined : at(shares, share).part;
 
-export const typeNamed = (types: ReadonlyMap<string, ValueType>, name: string): ValueType => {
-  const type = types.get(name);
-  if (type === undefined) throw new Error(`no value ${name}`);
-  return type;
-};
-
 export const inputType = ({ shares, model }: Making, share: number, name: string): ValueType => {
   const here = at(shares, share).program.graph.inputs.find((input) => input.name === name);
   const type = here?.type ?? model.inputs.find((input) => input.name === name)?.type;
@@ -93,7 +87,7 @@ export function bufferOf(
   step: Step,
   scene: Scene,
   name: string,
-  type = typeNamed(scene.split.types, name),
+  type = typeIn(scene.split.types, name),
 ): string {
   const { script, once, swept } = step;
   const { micro, share } = scene;

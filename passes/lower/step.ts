@@ -7,22 +7,13 @@ import { belongings } from '../../ir/stages.ts';
 import { array } from '../../ir/type.ts';
 import { rewritten, type Twins, type Written } from './alike.ts';
 import type { Bucket } from './buckets.ts';
-import {
-  bufferOf,
-  inputType,
-  type Making,
-  ofPart,
-  partOf,
-  type Scene,
-  type Step,
-  typeNamed,
-} from './making.ts';
+import { bufferOf, inputType, type Making, ofPart, partOf, type Scene, type Step } from './making.ts';
 import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
 import type { Item } from './order.ts';
 import { perform, provide, reduceOver } from './performing.ts';
 import { Script } from './script.ts';
 import { sweepAhead } from './sweep.ts';
-import type { Work } from './tasks.ts';
+import { typeIn, type Work } from './tasks.ts';
 
 export function trainingRole(making: Making): Written {
   const { model, schedule, training, shares, stage } = making;
@@ -179,7 +170,7 @@ function addUp(step: Step, { micro, share, split, written }: Scene): void {
       script.do({
         do: 'accumulate',
         from: ofPart(step, name, micro, share),
-        into: script.buffer(name, name, typeNamed(split.types, name), share),
+        into: script.buffer(name, name, typeIn(split.types, name), share),
         first: micro === 0 && share === 0,
       });
   written.clear();

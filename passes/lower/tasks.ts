@@ -324,14 +324,16 @@ function taskOf(
     return { kind: 'meet', op: first, part, reads: first.inputs, writes: [first.output] };
   const made = new Set(body.map(({ output }) => output));
   const read = [...new Set(body.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
-  const inputs = read.map((name) => {
-    const type = types.get(name);
-    if (type === undefined) throw new Error(`no value ${name}`);
-    return { name, type };
-  });
+  const inputs = read.map((name) => ({ name, type: typeIn(types, name) }));
   const outputs = body.map(({ output }) => output).filter(isWanted);
   const graph = { inputs, ops: body, outputs };
   return { kind: 'run', why: whyOf(passes), graph, part, reads: read, writes: outputs };
+}
+
+export function typeIn(types: ReadonlyMap<string, ValueType>, name: string): ValueType {
+  const type = types.get(name);
+  if (type === undefined) throw new Error(`no value ${name}`);
+  return type;
 }
 
 /** The ops that some result is made from, and the meetings, where others wait for this device. */
