@@ -283,20 +283,28 @@ function readSegment(cursor: Cursor): Segment {
   return { name, samples, graph, workspace };
 }
 
-/** `before`: the role that was printed last. Roles of a stage have instructions in common. */
+/** `before`: the role that was printed last. Roles of a stage have buffers and instructions in common. */
 function printRole(role: Role, before?: Printed): Printed {
   const { name, stage, classes, buffers, instructions, arenaBytes, peakBytes } = role;
+  const bufferLines = buffers.map((one, i) =>
+    before?.role.buffers[i] === one ? at(before.bufferLines, i) : `    ${printBuffer(one)}\n`,
+  );
   const lines = instructions.map((one, i) =>
     before?.role.instructions[i] === one ? at(before.lines, i) : `    ${printInstruction(one)}\n`,
   );
   let text = `  role ${printName(name)} stage ${stage} classes [${classes.join(', ')}] arena ${arenaBytes} peak ${peakBytes} {\n`;
-  for (const buffer of buffers) text += `    ${printBuffer(buffer)}\n`;
+  for (const line of bufferLines) text += line;
   for (const line of lines) text += line;
-  return { role, lines, text: `${text}  }\n` };
+  return { role, bufferLines, lines, text: `${text}  }\n` };
 }
 
-/** The text of a role in a plan, and the lines of its instructions. */
-type Printed = { readonly role: Role; readonly lines: readonly string[]; readonly text: string };
+/** The text of a role in a plan, and the lines of its buffers and of its instructions. */
+type Printed = {
+  readonly role: Role;
+  readonly bufferLines: readonly string[];
+  readonly lines: readonly string[];
+  readonly text: string;
+};
 
 function readRole(cursor: Cursor): Role {
   const name = cursor.name();

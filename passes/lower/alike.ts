@@ -5,7 +5,7 @@
 import { at, volume } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
 import type { Buffer, Instruction, Role } from '../../ir/plan.ts';
-import type { ValueType } from '../../ir/type.ts';
+import { sameDims, type ValueType } from '../../ir/type.ts';
 import { type Layout, layoutsOf } from './script.ts';
 import type { Segments } from './segments.ts';
 import type { Split, Task } from './tasks.ts';
@@ -117,10 +117,11 @@ function withTask(one: Instruction, task: Task, segments: Segments): Instruction
   return { ...one, ...(keeps.length === 0 ? {} : { keeps }), sends, receives };
 }
 
-function withLayout(
-  { name, value, part, offset, birth, death }: Buffer,
-  { element, dims, box, bytes }: Layout,
-): Buffer {
+function withLayout(buffer: Buffer, { element, dims, box, bytes }: Layout): Buffer {
+  const { name, value, part, offset, birth, death } = buffer;
+  // What has no cells is the same in all of them.
+  const isSame = element === buffer.element && sameDims(dims, buffer.dims);
+  if (box === undefined && buffer.box === undefined && isSame) return buffer;
   const cells = { ...(box === undefined ? {} : { box }), ...(part === undefined ? {} : { part }) };
   return { name, value, element, dims, ...cells, bytes, offset, birth, death };
 }

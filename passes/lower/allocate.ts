@@ -24,25 +24,28 @@ const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignm
 
 /** Roles whose buffers are as large and live as long, as those of mirrored tiles, have them at the same places. */
 function withOffsets(plan: Plan): Plan {
-  const known: { readonly buffers: readonly Buffer[]; readonly offsets: readonly number[] }[] = [];
-  const offsetsFor = (buffers: readonly Buffer[]): readonly number[] => {
-    const alike = known.find((one) => sameIntervals(one.buffers, buffers));
-    if (alike !== undefined) return alike.offsets;
+  const placed: Placed[] = [];
+  const placedOf = ({ buffers }: Role): Buffer[] => {
+    const alike = placed.find((one) => sameIntervals(one.before, buffers));
+    if (alike !== undefined)
+      return buffers.map((buffer, i) => {
+        const other = at(alike.after, i);
+        return at(alike.before, i) === buffer ? other : { ...buffer, offset: other.offset };
+      });
     const offsets = offsetsOf(buffers);
-    known.push({ buffers, offsets });
-    return offsets;
+    const after = buffers.map((buffer, i) => ({ ...buffer, offset: at(offsets, i) }));
+    placed.push({ before: buffers, after });
+    return after;
   };
-  const roles = plan.roles.map((role) => withOffsetsAt(role, offsetsFor(role.buffers)));
-  return { ...plan, roles };
+  return { ...plan, roles: plan.roles.map((role) => withArena(role, placedOf(role))) };
 }
 
-function withOffsetsAt(role: Role, offsets: readonly number[]): Role {
+/** The buffers of a role before and after they were given their places. */
+type Placed = { readonly before: readonly Buffer[]; readonly after: readonly Buffer[] };
+
+function withArena(role: Role, buffers: readonly Buffer[]): Role {
   let arenaBytes = 0;
-  const buffers = role.buffers.map((buffer, i) => {
-    const offset = at(offsets, i);
-    arenaBytes = Math.max(arenaBytes, offset + aligned(buffer.bytes));
-    return { ...buffer, offset };
-  });
+  for (const { offset, bytes } of buffers) arenaBytes = Math.max(arenaBytes, offset + aligned(bytes));
   return { ...role, buffers, arenaBytes };
 }
 
