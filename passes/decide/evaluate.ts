@@ -122,8 +122,11 @@ function withLoad({ situation }: Context, shape: Shape, halo: HaloAnswer, parts:
 
 const total = (parts: Parts): number => sum(Object.values(parts));
 
-/** The share of a device's work on one micro-batch for which a folded pipeline fills and drains, from experience. */
-const fillShare = 0.5;
+/**
+ * From experience: the share of the rest of a micro-batch's path for which a folded pipeline fills and drains if it has twice
+ * as many micro-batches as stages (with fewer, all of it), and of the sums of gradients what no bubble hides.
+ */
+const [fillShare, shownShare] = [0.5, 0.5];
 
 /**
  * A pipeline before it is cut: work shared out evenly, some of it idle while the pipeline fills and drains. Pipelines
@@ -136,7 +139,8 @@ export function roughSeconds({ situation }: Context, shape: Shape): number {
   const places = product(shape.grid);
   const members = { count: replicas * places, spacing: replicas === 1 ? 1 : stages, first: 0 };
   const sums = allReduceSeconds(machine, members, parameterBytes / stages);
-  return ((microBatches + fillShare * (stages - 1)) * work + updateSeconds) / stages + sums;
+  const fill = microBatches < 2 * stages ? 1 : fillShare;
+  return ((microBatches + fill * (stages - 1)) * work + updateSeconds) / stages + shownShare * sums;
 }
 
 /** Networks of more ops are cut for fewer points of the curve: each cut takes long. */

@@ -48,8 +48,8 @@ function nextStates(
   pairs: readonly Omit<Inside, 'before'>[],
 ): State[] {
   // What a part takes depends on where the state begins and where the part ends alone.
-  const encoders = byEnd(states, (from, e) => costs.seconds(q, from.e, e, from.d, from.d));
-  const decoders = byEnd(states, (from, d) => costs.seconds(q, from.e, from.e, d, from.d));
+  const encoders = byEnd(states, (from, e) => costs.part(from.e, e));
+  const decoders = byEnd(states, (from, d) => costs.part(d, from.d));
   return pairs.flatMap(({ e, d }): State[] => {
     const [encoder, decoder] = [encoders(e), decoders(d)];
     let best: State | undefined;

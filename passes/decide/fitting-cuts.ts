@@ -1,7 +1,7 @@
 /** The cut of a shape with the least bottleneck that fits the memory, and the least bottleneck of any. */
 import { at } from '../../ir/box.ts';
 import { evenFold } from './even-fold.ts';
-import { bestFold, type FoldCosts } from './fold.ts';
+import { bestFold, type FoldCosts, type Priced } from './fold.ts';
 import { leastFold } from './least-fold.ts';
 import { type Cut, keptBytes, type Space, type StageQuestion, type Weighed } from './stage-space.ts';
 import { bestStraight, leastStraight, type StraightCosts } from './straight.ts';
@@ -18,6 +18,11 @@ const workOf = ({ forward, backward }: Space, from: number, to: number): number 
 const secondsOf = (space: Space, from: number, microBatches: number, work: number): number =>
   workOf(space, 0, from) + microBatches * work;
 
+/** One micro-batch all the way, and each other one behind it in a run of ops, forward or backward. */
+const chainOf = (space: Space, from: number, to: number, microBatches: number): number =>
+  workOf(space, 0, space.ops) +
+  (microBatches - 1) * Math.max(between(space.forward, from, to), between(space.backward, from, to));
+
 function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldCosts {
   const { kept, state } = space;
   const { stages, workspace } = question;
@@ -25,7 +30,12 @@ function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldC
   return {
     stages,
     seconds: (_, e, e2, d2, d) =>
-      secondsOf(space, e, microBatches, workOf(space, e, e2) + workOf(space, d2, d)),
+      Math.max(
+        secondsOf(space, e, microBatches, workOf(space, e, e2) + workOf(space, d2, d)),
+        chainOf(space, e, e2, microBatches),
+        chainOf(space, d2, d, microBatches),
+      ),
+    part: (from, to) => microBatches * workOf(space, from, to),
     fits: (q, e, e2, d2, d) => {
       if (memory === Number.POSITIVE_INFINITY) return true;
       const inner = between(kept, d2, d);
@@ -43,22 +53,27 @@ function straightCosts(space: Space, question: StageQuestion, limits: Limits): S
   const message = (from: number, bytes: number) => question.messageSeconds(from, from + 1, bytes);
   const price = (q: number, gets: number, gives: number): number =>
     (q === 0 ? 0 : message(q - 1, gets)) + (q === stages - 1 ? 0 : message(q, gives));
+  const least = (from: number, to: number): number =>
+    Math.max(
+      secondsOf(space, from, microBatches, workOf(space, from, to)),
+      chainOf(space, from, to, microBatches),
+    );
   return {
     stages,
     seconds: (q, from, to, gets, gives) => {
       const work = workOf(space, from, to);
       const messages = isPriced ? price(q, gets, gives) : 0;
-      return secondsOf(space, from, microBatches, overlaps ? Math.max(work, messages) : work + 2 * messages);
+      const own = overlaps ? Math.max(work, messages) : work + 2 * messages;
+      return Math.max(secondsOf(space, from, microBatches, own), chainOf(space, from, to, microBatches));
     },
-    least: (from, to) => secondsOf(space, from, microBatches, workOf(space, from, to)),
+    least,
     fits: (q, from, to, gets, gives) => {
       if (memory === Number.POSITIVE_INFINITY) return true;
       const held = keptBytes(at(peaks, q), [between(kept, from, to) + gets]);
       return between(state, from, to) + held + gets + gives + workspace <= memory;
     },
     isLost: (from, to) =>
-      secondsOf(space, from, microBatches, workOf(space, from, to)) >= most ||
-      between(state, from, to) + between(kept, from, to) + workspace > memory,
+      least(from, to) >= most || between(state, from, to) + between(kept, from, to) + workspace > memory,
   };
 }
 
@@ -111,7 +126,7 @@ export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
   for (let tries = 0; tries < mostTries; tries++) {
     const limits = { memory, peaks, microBatches, isPriced: true, most };
     const found = isFolded
-      ? bestFold(space, foldCosts(space, question, limits), 1e-3, [least, most])
+      ? fullFold(space, foldCosts(space, question, limits), [least, most])
       : bestStraight(space, straightCosts(space, question, limits));
     if (found === undefined || new Set(found.cut.stages).size < question.stages) return undefined;
     const weighed = weigh(found.cut);
@@ -121,6 +136,25 @@ export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
   }
   return undefined;
 }
+
+/**
+ * The best fold, in which each stage has a part. Where the path of one micro-batch takes longest, stages may be left
+ * without any: then one whose stages are alike.
+ */
+function fullFold(space: Space, costs: FoldCosts, within: readonly [number, number]): Priced | undefined {
+  const found = bestFold(space, costs, tolerance, within);
+  if (found === undefined || new Set(found.cut.stages).size === costs.stages) return found;
+  const { part } = costs;
+  const alike = { ...costs, seconds: partsOf(part) };
+  return bestFold(space, alike, tolerance, [part(0, space.ops) / costs.stages, Number.POSITIVE_INFINITY]);
+}
+
+const tolerance = 1e-3;
+
+const partsOf =
+  (part: FoldCosts['part']): FoldCosts['seconds'] =>
+  (_, e, e2, d2, d) =>
+    part(e, e2) + part(d2, d);
 
 /** Cuts that cost somewhat more than the least, and whose stages have parts that are more alike. */
 export function evenCuts<W extends Pick<Weighed, 'bytes'>>(

@@ -19,6 +19,8 @@ export type FoldCosts = {
   readonly stages: number;
   /** Seconds until a stage with such parts is done; the last has [e, d) in one. Grows with each part. */
   seconds(q: number, e: number, e2: number, d2: number, d: number): number;
+  /** Seconds of a part on all micro-batches. */
+  part(from: number, to: number): number;
   /** Whether its bytes fit. */
   fits(q: number, e: number, e2: number, d2: number, d: number): boolean;
 };

@@ -145,8 +145,9 @@ function channelsOf(chunks: readonly ChunkLoad[], overlaps: boolean) {
 }
 
 /**
- * No order of the items takes less than this. It is the larger of the path of one micro-batch through all chunks
- * and back, and, for each stage, of head + microBatches x its load + tail. Proof of the second: the first item of a
+ * No order of the items takes less than this. It is the larger of, for each chunk, the path of one micro-batch through all
+ * chunks and back with all others behind it in that chunk, forward or backward, one after another; and, for each
+ * stage, of head + microBatches x its load + tail. Proof of the second: the first item of a
  * stage is the forward pass of its first chunk, which follows the forward passes of all chunks before it (head);
  * its last item is a backward pass of that chunk, since the one of a later chunk is followed by it; and after it
  * the micro-batch still has to go back through all chunks before it (tail).
@@ -160,12 +161,14 @@ export function pipelineBound(chunks: readonly ChunkLoad[], microBatches: number
       message,
       path: forward + backward + 2 * (waits + message),
       load: forward + backward + 2 * waits,
+      longer: Math.max(forward, backward) + waits,
     };
   });
   const loads: number[] = [];
   for (const [index, { stage }] of chunks.entries())
     loads[stage] = (loads[stage] ?? 0) + at(work, index).load;
-  let most = work.reduce((sum, { path }) => sum + path, 0);
+  const longest = Math.max(...work.map(({ longer }) => longer));
+  let most = work.reduce((sum, { path }) => sum + path, 0) + (microBatches - 1) * longest;
   let outside = 0;
   const seen = new Set<number>();
   chunks.forEach(({ stage }, index) => {

@@ -202,6 +202,7 @@ test('the evenest fold within a bottleneck is that of all folds', () => {
       const costs: FoldCosts = {
         stages,
         seconds: (_, e, e2, d2, d) => sum(e, e2) + sum(d2, d),
+        part: sum,
         fits: () => true,
       };
       const leans = [...folds(space, stages)]
@@ -281,6 +282,22 @@ test('torchgpipe on 4 devices: folded, and within a tenth of the bound', () => {
   const answer = bestStages(question);
   assert.ok(answer !== undefined && answer.stepSeconds <= 1.1 * answer.bound);
   assert.ok(answer?.folded);
+});
+
+// Where the path of one micro-batch takes longest, cuts whose stages are anything but alike have the same bottleneck.
+test('few micro-batches go through stages that all have a part, and that are alike', () => {
+  const profile = profileOf(exampleNamed('torchgpipe'));
+  const stages = 16;
+  for (const microBatches of [1, 2, 4]) {
+    const question = { ...drawn(profile, () => 1), forward: profile.ops.map(() => 1), stages, microBatches };
+    const backward = question.forward.map((one) => 2 * one);
+    const answer = bestStages({ ...question, backward });
+    const work = 3 * profile.ops.length;
+    assert.ok(
+      answer !== undefined && answer.stepSeconds <= work + (1.3 * (microBatches - 1) * work) / stages,
+    );
+    assert.is(new Set(answer?.chunks.map(({ stage }) => stage)).size, stages);
+  }
 });
 
 test.run();
