@@ -139,29 +139,30 @@ test('no groups of tiles, with any exchanges, beat the best margins without grou
         assert.ok(plain.seconds <= grouped.seconds * (1 + 1e-8), `${plain.seconds}, ${grouped.seconds}`);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 150 },
   );
   assert.ok(compared > 10, `${compared} compared`);
 });
 
 // Blocks of a cotangent share out the cells that were read, margins included: a fuller last wave may take less.
+/** Among the first draws of the second are steps of two cells amid which tiles begin. */
+const draws = [{ numRuns: 60 }, { numRuns: 10, seed: -1870000495 }];
+
 test('no choice of margins takes less work than the bound of a tile says', () => {
   const waves = [
     { processors: 8, pixels: 64, channels: 4 },
     { processors: 3, pixels: 16, channels: 8 },
   ] as const;
-  fc.assert(
-    fc.property(questions, fc.constantFrom(...waves), ({ model, question }, wave) => {
-      const machine = { ...roundMachine, device: { ...question.device, wave } };
-      const least = ownSeconds(situationOf(model, machine, {}), question.tile, question.samples);
-      const asked = { ...question, device: machine.device };
-      for (const { forward, backward } of [pureExchange(asked), pureOverlap(asked), bestHalo(asked)]) {
-        const work = [...forward, ...backward].reduce((sum, one) => sum + one, 0);
-        assert.ok(least <= work * (1 + 1e-9), `${least}, and ${work} is possible`);
-      }
-    }),
-    { numRuns: 60 },
-  );
+  const law = fc.property(questions, fc.constantFrom(...waves), ({ model, question }, wave) => {
+    const machine = { ...roundMachine, device: { ...question.device, wave } };
+    const least = ownSeconds(situationOf(model, machine, {}), question.tile, question.samples);
+    const asked = { ...question, device: machine.device };
+    for (const { forward, backward } of [pureExchange(asked), pureOverlap(asked), bestHalo(asked)]) {
+      const work = [...forward, ...backward].reduce((sum, one) => sum + one, 0);
+      assert.ok(least <= work * (1 + 1e-9), `${least}, and ${work} is possible`);
+    }
+  });
+  for (const drawn of draws) fc.assert(law, drawn);
 });
 
 test('the decisions of an answer price as the answer says', () => {

@@ -260,7 +260,10 @@ function valuesOf(model: Model, { graph, forward = 0 }: Program): Map<string, Va
 
 const cellBytesOf = (type: MapType): number => bytesOf(type, 1) / volume(type.box);
 
-/** Of a result that is finer than its operand, two: its margins may begin amid a cell of it. */
+/**
+ * Of a result that is finer than its operand, two: its margins may begin amid a cell of it. Where it is coarser, tiles may begin
+ * anywhere in a step, and the margin on either side is the widest that any of them needs.
+ */
 function readsOf(
   op: Op,
   backward: readonly Kernel[],
@@ -274,7 +277,7 @@ function readsOf(
   const more = value.stride.map((stride, axis) => {
     const step = at(result.stride, axis) / stride;
     const { from, to } = regionOf(op, axis, range(0, 1), operand);
-    return step < 1 ? 2 : Math.max(0, to - from - step);
+    return step < 1 ? 2 : Math.max(0, to - from - step) + 2 * (step - 1);
   });
   const name = at(op.inputs, operand);
   const pixels = (kernel.pixels * cellsIn(counted, values)) / cellsIn(name, values);
