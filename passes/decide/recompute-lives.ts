@@ -1,4 +1,5 @@
 /** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, fast enough to try thousands. */
+import { arraysOf } from './recompute-reading.ts';
 import type { Tape } from './recompute-tape.ts';
 
 /** 1 for each value that is dropped, and for bytes that are noted. */
@@ -55,46 +56,11 @@ export function livesOf(tape: Tape): Lives {
   return { ...lives, walk: walker(tape, lives) };
 }
 
-/** Lists of values, one after another: those of list `i` begin at `starts[i]` and end before `starts[i + 1]`. */
-type Lists = { readonly starts: Int32Array; readonly values: Int32Array };
-
-function listsOf(lists: readonly (readonly number[])[]): Lists {
-  const starts = new Int32Array(lists.length + 1);
-  for (const [i, list] of lists.entries()) starts[i + 1] = (starts[i] as number) + list.length;
-  return { starts, values: Int32Array.from(lists.flat()) };
-}
-
-/** The tape as arrays. */
-function arraysOf({ values, steps, forward }: Tape) {
-  // What has no bytes need not be followed.
-  const isFollowed = values.map(({ bytes, price }) => bytes > 0 || price !== undefined);
-  const maker = new Int32Array(values.length).fill(-1);
-  steps.forEach(({ makes }, step) => {
-    maker[makes] = step;
-  });
-  return {
-    reads: listsOf(steps.map((step) => step.reads.filter((value) => isFollowed[value] === true))),
-    makes: Int32Array.from(steps, ({ makes }) => makes),
-    sessions: Int32Array.from(steps, ({ session = 0 }) => session),
-    gradients: Float64Array.from(steps, ({ makes }) => values[makes]?.gradientBytes ?? 0),
-    price: Float64Array.from(values, (value) => value.price ?? 0),
-    maker,
-    followers: steps.flatMap(({ makes }, step) =>
-      step < forward && values[makes]?.follows === true ? [step] : [],
-    ),
-    late: Uint8Array.from(values, ({ late }) => (late === true ? 1 : 0)),
-    lean: listsOf(steps.map(({ lean }) => lean?.reads ?? [])),
-    leanBy: Int32Array.from(steps, ({ lean }) => lean?.bytes ?? -1),
-    bytes: values.flatMap(({ noting }, value) => (noting === undefined ? [] : [value])),
-    noting: Float64Array.from(values, ({ noting = 0 }) => noting),
-  };
-}
-
-/** Thousands of walks are made: plain loops over arrays, and the moment handed on from call to call. */
+/** Plain loops over arrays, and the moment handed on from call to call. */
 function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
   const { reads, makes, sessions, gradients, price, maker, followers, late, ...others } = arraysOf(tape);
   const { lean, leanBy, bytes, noting } = others;
-  const { starts, values } = reads;
+  const { starts, items } = reads;
   const count = tape.steps.length;
   const wanted = new Uint8Array(tape.values.length);
   // 1 for bytes, and for those of them that are noted.
@@ -116,8 +82,8 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     const step = maker[value] as number;
     const [first, end] = [starts[step] as number, starts[step + 1] as number];
     let now = moment;
-    for (let i = first; i < end; i++) now = redo(values[i] as number, now);
-    for (let i = first; i < end; i++) read(values[i] as number, now);
+    for (let i = first; i < end; i++) now = redo(items[i] as number, now);
+    for (let i = first; i < end; i++) read(items[i] as number, now);
     birthAgain[value] = lastAgain[value] = now;
     // What the forward pass has no use for is made once, here.
     if ((birth[value] as number) >= 0) seconds += price[value] as number;
@@ -134,7 +100,7 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
       if (isBytes[made] === 1 && isNoted[made] === 0) continue;
       wanted[made] = 1;
       const end = starts[step + 1] as number;
-      for (let i = starts[step] as number; i < end; i++) wanted[values[i] as number] = 1;
+      for (let i = starts[step] as number; i < end; i++) wanted[items[i] as number] = 1;
     }
   };
   const begin = (drops: Drops): void => {
@@ -148,7 +114,7 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     for (const step of followers) {
       const end = starts[step + 1] as number;
       for (let i = starts[step] as number; i < end; i++)
-        if (dropped[values[i] as number] === 1) dropped[makes[step] as number] = 1;
+        if (dropped[items[i] as number] === 1) dropped[makes[step] as number] = 1;
     }
     want();
     for (const moments of [birth, last, birthAgain, lastAgain, ahead, back]) moments.fill(-1);
@@ -165,7 +131,7 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
       if (wanted[makes[step] as number] === 0) continue;
       const end = starts[step + 1] as number;
       for (let i = starts[step] as number; i < end; i++) {
-        const value = values[i] as number;
+        const value = items[i] as number;
         last[value] = ahead[value] = now;
       }
       make(step, now++);
@@ -179,10 +145,10 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
       const needed = by >= 0 && isNoted[by] === 1 ? lean : reads;
       const [first, end] = [needed.starts[step] as number, needed.starts[step + 1] as number];
       for (let i = first; i < end; i++) {
-        const value = needed.values[i] as number;
+        const value = needed.items[i] as number;
         if (dropped[value] === 1) now = redo(value, now);
       }
-      for (let i = first; i < end; i++) read(needed.values[i] as number, now);
+      for (let i = first; i < end; i++) read(needed.items[i] as number, now);
       make(step, now++);
     }
     return now;

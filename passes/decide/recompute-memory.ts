@@ -22,21 +22,12 @@ export type Detail = Cost & {
 export type Memory = {
   cost(drops: Drops): Cost;
   detail(drops: Drops): Detail;
-  /** What is above `limit` under the drops looked at last: the sum over all moments. */
-  excess(limit: number): number;
-  /**
-   * How much of that the dropping of a kept value would take away, if nothing else changed: its bytes while nobody
-   * reads it, at the moments that are above the limit. `excess` was asked for just before.
-   */
-  relief(value: number): number;
 };
 
 export function memoryOf(tape: Tape): Memory {
   const lives = livesOf(tape);
   const account = accountOf(tape, lives);
   let walk: Walk = { moments: 0, forward: 0, seconds: 0 };
-  // How many moments before each one are above the limit.
-  const above = new Int32Array(lives.most + 2);
   const cost = (drops: Drops): Cost => {
     walk = lives.walk(drops);
     return { peak: account.fill(walk), seconds: walk.seconds };
@@ -57,22 +48,6 @@ export function memoryOf(tape: Tape): Memory {
         again,
         twice: again.filter((value) => moment(lives.birth, value) >= 0),
       };
-    },
-    excess(limit) {
-      let sum = 0;
-      for (let moment = 0; moment < walk.moments; moment++) {
-        const over = (account.alive[moment] as number) - limit;
-        above[moment + 1] = (above[moment] as number) + (over > 0 ? 1 : 0);
-        if (over > 0) sum += over;
-      }
-      return sum;
-    },
-    relief(value) {
-      const back = moment(lives.back, value);
-      if (lives.dropped[value] === 1 || back < 0) return 0;
-      return (
-        at(tape.values, value).bytes * (moment(above, back) - moment(above, moment(lives.ahead, value) + 1))
-      );
     },
   };
 }

@@ -16,34 +16,19 @@ import { flopsOf } from '../../ir/ops/table.ts';
 import type { Plan } from '../../ir/plan.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
-import { bytesOf, elementsOf } from '../../ir/type.ts';
+import { bytesOf } from '../../ir/type.ts';
 import { networkOf, recipes } from '../../tests/support/networks.ts';
+import { questionOf } from '../../tests/support/recompute.ts';
 import { numbers } from '../../tests/support/schedules.ts';
 import { allocate } from '../lower/allocate.ts';
 import { gradient } from '../lower/gradient.ts';
 import { instruct } from '../lower/instruct.ts';
 import { shard } from '../lower/shard.ts';
-import { type Profile, profileOf } from './profile.ts';
-import { cheapestWithin, type RecomputePoint, type RecomputeQuestion, recomputeCurve } from './recompute.ts';
+import { cheapestWithin, type RecomputePoint, recomputeCurve } from './recompute.ts';
+import { type Found, thinned } from './recompute-front.ts';
 import { memoryOf } from './recompute-memory.ts';
-import { type Found, search, thinned } from './recompute-search.ts';
+import { search } from './recompute-search.ts';
 import { type Tape, tapeOf } from './recompute-tape.ts';
-
-/** A micro-batch of the whole batch on one device; an op takes as long as it has cells to make. */
-function questionOf(model: Model, profile: Profile = profileOf(model)): RecomputeQuestion {
-  const types = typesOf(profile.program.graph);
-  const { batch = 1 } = model.training ?? {};
-  const sizes = [...profile.values.keys()].flatMap((name): [string, number][] => {
-    const type = types.get(name);
-    return type === undefined ? [] : [[name, bytesOf(type, batch)]];
-  });
-  const forward = model.ops.map(({ type, kind }) => elementsOf(type) * (kind.endsWith('conv') ? 9 : 1) + 10);
-  const backward = forward.map((seconds) => 2 * seconds);
-  const noting = new Map(
-    profile.ops.flatMap(({ op, lean }) => (lean === undefined ? [] : [[op.output, elementsOf(op.type) + 1]])),
-  );
-  return { profile, forward, backward, bytes: new Map(sizes), noting };
-}
 
 /** Of an executor that has what a segment gives twice when it ends. */
 const withCopies: WorkspaceOf = (graph, samples) => {

@@ -10,10 +10,11 @@ import { at } from '../../ir/box.ts';
 import { valueOfBytes } from '../../ir/lean.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
+import { type Found, thinned } from './recompute-front.ts';
 import type { Drops } from './recompute-lives.ts';
 import { type Memory, memoryOf } from './recompute-memory.ts';
 import { partsOf, type StripsPart } from './recompute-parts.ts';
-import { type Found, refine, search, thinned } from './recompute-search.ts';
+import { refine, search } from './recompute-search.ts';
 import { inStrips } from './recompute-strips.ts';
 import { type Tape, tapeOf } from './recompute-tape.ts';
 import { droppedUnits, notedUnits } from './recompute-units.ts';
@@ -71,18 +72,13 @@ export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
   return thinned(lowered).map((one) => pointOf(one, question));
 }
 
-/** How much more a search may take where bytes may be noted, of what one without them takes. */
-const moreForBytes = 0.5;
-
 /** Drops alone, and then with bytes: more to choose from is never worse, however short the search is. */
 function answersOf(tape: Tape, share: number): Found[] {
-  const bare = { ...tape, sessions: false, copies: false };
   const drops = droppedUnits(tape);
-  const found = search(bare, share, drops);
+  const found = search({ ...tape, sessions: false, copies: false }, share, drops);
   const plain = refine(tape, found, share, drops);
   if (notedUnits(tape).length === 0) return plain;
-  const more = share * moreForBytes;
-  return [...plain, ...refine(tape, [...found, ...search(bare, more)], more)];
+  return [...plain, ...refine(tape, plain, share)];
 }
 
 /** The network as it is, or with a part of it in strips. */
