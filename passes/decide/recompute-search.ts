@@ -17,7 +17,7 @@ import type { Tape } from './recompute-tape.ts';
 import { type Unit, unitsOf } from './recompute-units.ts';
 
 /** Budgets that are aimed at, each this share of the one before. */
-const ratio = 0.95;
+const ratio = 0.94;
 
 /** Of answers closer together than this share one alone is changed. */
 const spacing = 0.01;
@@ -26,13 +26,13 @@ const spacing = 0.01;
 const tried = 4;
 
 /** Steps that all tries may go through together, beyond which answers are no longer changed to find better ones. */
-const effort = 7e5;
+const effort = 6e5;
 
-/** The share of it that changing the answers of another search may take. */
-const refining = 0.7;
+/** How much more changing the answers of another search may take: they are held against the account of plans there. */
+const refining = 1.7;
 
 /** The share of its effort beyond which a search no longer tries all units to get down to less memory. */
-const downward = 0.3;
+const downward = 0.2;
 
 /** How many of the dearest units are kept again where they need not be dropped. */
 const dearest = 16;
