@@ -1,6 +1,7 @@
 /**
  * `npm test`: types, format and lint, then every test file in its own process, as many at once as there are
  * cores. The last line is `N passed, N failed`. Arguments choose files whose path contains one of them.
+ * The check of types also makes scripts of the tests, which `tests/support/run.mjs` runs.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -11,6 +12,7 @@ import './bootstrap.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const rooms = ['ir', 'passes', 'backends', 'compiler', 'runtime', 'cli', 'tests'];
+const runner = 'tests/support/run.mjs';
 /** No test file may take longer than this. */
 const limit = 15 * 60_000;
 /** ONNX Runtime reports to its makers unless told not to. `dist/` is that of these sources (`tests/support/command-line.ts`). */
@@ -23,8 +25,11 @@ const files = rooms
   .filter((file) => chosen.length === 0 || chosen.some((part) => file.includes(part)))
   .sort();
 
+const types = {
+  name: 'types',
+  args: ['node_modules/typescript/bin/tsc', '-p', '.', '--outDir', 'node_modules/.unetc-tests'],
+};
 const checks = [
-  { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.'] },
   { name: 'types of the report', args: ['node_modules/typescript/bin/tsc', '-p', 'cli/report/page'] },
   { name: 'format and lint', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'] },
 ];
@@ -32,12 +37,13 @@ const jobs = [
   ...(chosen.length === 0 ? checks : []),
   ...files.map((file) => ({
     name: relative(root, join(root, file)),
-    args: ['--import', 'tsx', '--import', './tests/support/seed.ts', file],
+    args: [runner, file],
   })),
 ];
 
 let passed = 0;
 let failed = 0;
+report(types, await runJob(types));
 const queue = [...jobs];
 await Promise.all(Array.from({ length: Math.max(1, availableParallelism()) }, worker));
 console.log(`${passed} passed, ${failed} failed`);
@@ -68,7 +74,7 @@ function runJob({ args }) {
 
 /** uvu ends with `Total: n` and `Passed: n`; a file that dies before that counts as one failure. */
 function report({ name, args }, { output, status, signal, seconds }) {
-  const isTest = args.includes('--import');
+  const isTest = args.includes(runner);
   const number = (word) => Number(new RegExp(`^\\s+${word}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN);
   const [total, good] = isTest ? [number('Total'), number('Passed')] : [1, status === 0 ? 1 : 0];
   const bad = Number.isNaN(total) ? 1 : Math.max(total - good, status === 0 ? 0 : 1);

@@ -132,7 +132,8 @@ test('a segment that cannot be loaded is a diagnostic in the words of the runtim
 
 test('devices end when their parent does, however it ends', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'unetc-test-'));
-  const parent = fork(fileURLToPath(new URL('../tests/lone-parent.ts', import.meta.url)), [folder]);
+  const program = fileURLToPath(new URL('../tests/lone-parent.ts', import.meta.url));
+  const parent = fork(program, [folder], { execArgv: ['--import', import.meta.resolve('tsx')] });
   const [processes] = await once(parent, 'message');
   assert.ok(Array.isArray(processes) && processes.length === 2 && processes.every(isAlive));
   parent.kill('SIGKILL');
