@@ -79,7 +79,8 @@ const rows: readonly Row[] = [
   // The fewest devices: one image a step, so that gradients need no second buffer, and as many as keep a pipeline busy.
   ...giant(1, 9, 'sgd(0.1)', 8),
   ...giant(1, 17, 'adam(0.001)', 16),
-  ...giant(32, 16, 'sgd(0.1)', 15),
+  ...giant(32, 14, 'sgd(0.1)', 13),
+  ...giant(32, 16, 'sgd(0.1)'),
   ...giant(32, 24, 'adam(0.001)', 23),
   ...giant(32, 1536, 'sgd(0.1)'),
 ];
