@@ -351,12 +351,20 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
     const peak = peakOf(lowered.plan);
     if (peak <= situation.memory) return { best, schedule, lowered };
     refusal ??= doesNotFit(lowered.plan, situation.memory);
-    const again = evaluate(context, best.shape, (0.98 * best.memory * situation.memory) / peak);
-    if (again !== undefined && again.memory < best.memory)
-      queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
+    const again = withLess(context, best, (0.98 * situation.memory) / peak);
+    if (again !== undefined) queue = [...queue, again].sort((a, b) => a.seconds - b.seconds);
   }
   return refusal ?? leastThatFits(context, lower);
 }
+
+/** Parts of the way, as powers, that memory is lowered by: where there is nothing all the way down, there may be before. */
+const partsOfWay = [1, 0.5, 0.25] as const;
+
+/** The shape in as much less memory as it took too much when it was lowered. */
+const withLess = (context: Context, { shape, memory }: Evaluated, ratio: number): Evaluated | undefined =>
+  partsOfWay
+    .map((part) => evaluate(context, shape, memory * ratio ** part))
+    .find((one) => one !== undefined && one.memory < memory);
 
 /**
  * What the shapes that need the least memory need, lowered where that can be done: seldom one fits after all, for what is
