@@ -5,8 +5,10 @@ import * as assert from 'uvu/assert';
 import { initialStates, runPlanStep } from '../backends/reference/run-plan.ts';
 import { errorsOf, plainTruth } from '../compiler/compare.ts';
 import { wholeBox } from '../ir/box.ts';
+import { isFault } from '../ir/diagnostics/diagnostic.ts';
 import type { Model } from '../ir/model.ts';
 import { map } from '../ir/type.ts';
+import { firstFit } from '../passes/decide/first-fit.ts';
 import { type Coverage, cover, coverageLines, missingValues } from './support/coverage.ts';
 import { drawFeeds, drawnWeights, planOf } from './support/exactness.ts';
 import { wrongSlope } from './support/finite-differences.ts';
@@ -49,6 +51,21 @@ test('two axes, always the same cases: every decision is met', () => {
 test('two axes: loss and gradients of drawn plans are those of the plain network', () => law(2, 25));
 test('one axis', () => law(1, 30));
 test('three axes', () => law(3, 6));
+
+test('the plain default keeps decisions that are all made, and decides no other', () => {
+  fc.assert(
+    fc.property(recipes(2), fc.nat(), (recipe, seed) => {
+      const model = networkOf(recipe);
+      fc.pre(model !== undefined);
+      const pins = pinsFor(model, seed);
+      fc.pre(pins.strips !== undefined);
+      const decided = firstFit.run({ stage: 'model', model, pins });
+      assert.ok(!isFault(decided));
+      assert.equal(decided, { stage: 'scheduled', model, schedule: { name: model.name, ...pins } });
+    }),
+    { numRuns: 12 },
+  );
+});
 
 /** Compares under given cuts of the rows. */
 function exactUnder(model: Model, rows: readonly number[]): void {

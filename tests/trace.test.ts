@@ -10,15 +10,15 @@ import { roundMachine } from './support/machines.ts';
 
 const local = { ...roundMachine, launcher: 'local' } as const;
 
+const plans = [1, 2].flatMap((rank) => [...anyCases(rank, 20, 31 + rank)].map(({ plan }) => plan));
+
 const cases = [roundMachine, local].flatMap((machine) =>
-  [1, 2].flatMap((rank) =>
-    [...anyCases(rank, 20, 31 + rank)].map(({ plan }) => {
-      const simulation = simulate(plan, machine);
-      // As a file holds it.
-      const trace: Trace = JSON.parse(JSON.stringify(traceOf(plan, machine.name, simulation)));
-      return { plan, simulation, trace };
-    }),
-  ),
+  plans.map((plan) => {
+    const simulation = simulate(plan, machine);
+    // As a file holds it.
+    const trace: Trace = JSON.parse(JSON.stringify(traceOf(plan, machine.name, simulation)));
+    return { plan, simulation, trace };
+  }),
 );
 
 /** Microseconds; Perfetto counts nanoseconds. */

@@ -151,15 +151,15 @@ export class Builder {
   }
 
   ints(values: readonly number[], dims: readonly number[] = [values.length]): string {
-    return this.#constant(`i64[${dims}]${values}`, intTensor(values, dims));
+    return this.#constant(`i64[${dims}]${values}`, () => intTensor(values, dims));
   }
 
   floats(values: readonly number[], dims: readonly number[] = [values.length]): string {
-    return this.#constant(`f32[${dims}]${values}`, floatTensor(values, dims));
+    return this.#constant(`f32[${dims}]${values}`, () => floatTensor(values, dims));
   }
 
   bytes(values: readonly number[], dims: readonly number[] = [values.length]): string {
-    return this.#constant(`u8[${dims}]${values}`, byteTensor(values, dims));
+    return this.#constant(`u8[${dims}]${values}`, () => byteTensor(values, dims));
   }
 
   float(value: number): string {
@@ -167,11 +167,11 @@ export class Builder {
   }
 
   /** Constants of equal content are one. */
-  #constant(key: string, tensor: Tensor): string {
+  #constant(key: string, make: () => Tensor): string {
     const known = this.#constants.get(key);
     if (known !== undefined) return known.name;
     const name = this.#free(`constant~${this.#constants.size}`);
-    this.#constants.set(key, { ...tensor, name });
+    this.#constants.set(key, { ...make(), name });
     return name;
   }
 

@@ -1,6 +1,7 @@
 /** Whether the verifier catches a broken plan, and says where. */
 import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Instruction, Plan } from '../../../ir/plan.ts';
+import { isSameData } from '../../../ir/same-data.ts';
 import { verifyPlan } from '../../../ir/verify/plan.ts';
 
 /** Faults of a plan as a whole, which no instruction is to blame for. */
@@ -48,13 +49,14 @@ function touchedNames(sound: Plan, broken: Plan): string[] {
     const other = broken.roles[index];
     if (other === undefined) continue;
     for (const one of changedIn(role.instructions, other.instructions)) stringsIn(one);
+    const twins = new Map(other.buffers.map((buffer) => [buffer.name, buffer]));
     for (const buffer of role.buffers) {
-      const twin = other.buffers.find(({ name }) => name === buffer.name);
-      if (twin !== undefined && JSON.stringify(twin) !== JSON.stringify(buffer)) names.add(buffer.name);
+      const twin = twins.get(buffer.name);
+      if (twin !== undefined && !isSameData(twin, buffer)) names.add(buffer.name);
     }
   }
   for (const [index, segment] of sound.segments.entries())
-    if (JSON.stringify(segment) !== JSON.stringify(broken.segments[index])) names.add(segment.name);
+    if (!isSameData(segment, broken.segments[index])) names.add(segment.name);
   return [...names];
 }
 
@@ -66,13 +68,11 @@ function changedIn(before: readonly Instruction[], after: readonly Instruction[]
 
 /** What is left of two lists without their common beginning and end. */
 function between(before: readonly Instruction[], after: readonly Instruction[]): Instruction[] {
-  const same = (a: Instruction | undefined, b: Instruction | undefined) =>
-    JSON.stringify(a) === JSON.stringify(b);
   const shorter = Math.min(before.length, after.length);
   let start = 0;
-  while (start < shorter && same(before[start], after[start])) start++;
+  while (start < shorter && isSameData(before[start], after[start])) start++;
   let end = 0;
-  while (end < shorter - start && same(before.at(-1 - end), after.at(-1 - end))) end++;
+  while (end < shorter - start && isSameData(before.at(-1 - end), after.at(-1 - end))) end++;
   return [...before.slice(start, before.length - end), ...after.slice(start, after.length - end)];
 }
 
@@ -84,7 +84,7 @@ function differences(sound: Plan, broken: Plan): string {
   );
   const segments = sound.segments.flatMap(({ name, graph }, index) => {
     const other = broken.segments[index]?.graph;
-    const ops = graph.ops.filter((op, i) => JSON.stringify(op) !== JSON.stringify(other?.ops[i])).slice(0, 2);
+    const ops = graph.ops.filter((op, i) => !isSameData(op, other?.ops[i])).slice(0, 2);
     return ops.map((op) => `${name} ${JSON.stringify(op)}`);
   });
   return (
