@@ -80,7 +80,7 @@ test('a norm refuses tiles that one device works through one after another, and 
 
 test('what does not fit is refused with what is missing, and what needs most of it', async () => {
   const { status, stderr } = await unetc(
-    `compile examples/coastline.unet --set side=64 --memory 1MiB --devices 2 -o ${inFolder('large')}`,
+    `compile examples/coastline.unet --set side=64 --set poolings=1 --memory 1MiB --devices 2 -o ${inFolder('large')}`,
   );
   assert.is(status, 1);
   assert.match(stderr, /does-not-fit.*2 devices fits 1\.00 MiB.*needs [\d.]+ MiB, [\d.]+ [KM]iB too much/);

@@ -38,6 +38,8 @@ const small = { base: '4', num_convs: '2', depth: '2', side: '32' };
 
 const nested = { base: '2', depth: '2', side: '24' };
 
+const shallow = { poolings: '2', side: '24' };
+
 const gates = { base: '2', poolings: '2', side: '24' };
 
 const cases: readonly Case[] = [
@@ -120,11 +122,11 @@ test('every example and every golden file is among the cases', () => {
 for (const [example, sets, pins] of [
   ['attention', gates, { devices: 2, tiles: [1, 2] }],
   ['attention', gates, { devices: 4, tiles: [2, 2], replicas: 1 }],
-  ['coastline', { side: '24' }, { devices: 2, tiles: [1, 2] }],
-  ['coastline', { side: '24' }, { devices: 4, tiles: [2, 2], replicas: 1 }],
+  ['coastline', shallow, { devices: 2, tiles: [1, 2] }],
+  ['coastline', shallow, { devices: 4, tiles: [2, 2], replicas: 1 }],
   [
     'coastline',
-    { side: '24' },
+    shallow,
     {
       devices: 6,
       cuts: [

@@ -90,8 +90,8 @@ test('no text at all', () => {
   );
 });
 
-test('3,000 broken texts are all answered (100,000: scripts/fuzz-language.ts)', () => {
-  const { sound } = fuzz(3_000, 1, () => 0);
+test('1,500 broken texts are all answered (100,000: scripts/fuzz-language.ts)', () => {
+  const { sound } = fuzz(1_500, 1, () => 0);
   assert.ok(sound > 50);
 });
 
