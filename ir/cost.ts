@@ -3,6 +3,7 @@ import { type Graph, typesOf } from './graph.ts';
 import { type Model, statisticsOf } from './model.ts';
 import { bytesMoved, flopsOf } from './ops/table.ts';
 import type { Plan, Role, Segment } from './plan.ts';
+import { remembered } from './remembered.ts';
 import { array, product } from './type.ts';
 
 /** Floating-point operations of a graph on the given samples. */
@@ -35,36 +36,24 @@ export function parameterCount(model: Model): number {
 }
 
 /** Floating-point operations of one device in one step, or for one tile. */
-export const roleFlops = (plan: Plan): ((role: Role) => number) =>
-  sumOfSegments(plan, knownFlops, ({ graph, samples }) => graphFlops(graph, samples));
+export const roleFlops = (plan: Plan): ((role: Role) => number) => sumOfSegments(plan, segmentFlops);
 
-const knownFlops = new WeakMap<Segment, number>();
+const segmentFlops = remembered(({ graph, samples }: Segment) => graphFlops(graph, samples));
 
 /** Bytes that one device reads and writes in one step, or for one tile, if no op is fused with another. */
-export const roleBytesMoved = (plan: Plan): ((role: Role) => number) =>
-  sumOfSegments(plan, knownBytes, ({ graph, samples }) => {
-    const types = typesOf(graph);
-    return graph.ops.reduce((sum, op) => {
-      const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
-      return sum + bytesMoved(op, inputs, samples);
-    }, 0);
-  });
+export const roleBytesMoved = (plan: Plan): ((role: Role) => number) => sumOfSegments(plan, segmentBytes);
 
-const knownBytes = new WeakMap<Segment, number>();
+const segmentBytes = remembered(({ graph, samples }: Segment) => {
+  const types = typesOf(graph);
+  return graph.ops.reduce((sum, op) => {
+    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    return sum + bytesMoved(op, inputs, samples);
+  }, 0);
+});
 
-/** For roles: each segment as often as the role runs it. Segments are counted once for all of them, and for all who ask. */
-function sumOfSegments(
-  { segments }: Plan,
-  known: WeakMap<Segment, number>,
-  cost: (segment: Segment) => number,
-): (role: Role) => number {
-  const costs = new Map(
-    segments.map((segment) => {
-      const found = known.get(segment) ?? cost(segment);
-      known.set(segment, found);
-      return [segment.name, found];
-    }),
-  );
+/** For roles: each segment as often as the role runs it. */
+function sumOfSegments({ segments }: Plan, cost: (segment: Segment) => number): (role: Role) => number {
+  const costs = new Map(segments.map((segment) => [segment.name, cost(segment)]));
   return ({ instructions }) =>
     instructions.reduce((sum, one) => sum + (one.do === 'run' ? (costs.get(one.segment) ?? 0) : 0), 0);
 }

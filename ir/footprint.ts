@@ -7,6 +7,7 @@ import { at, type Box, volume } from './box.ts';
 import { aliveBytes, type Interval } from './liveness.ts';
 import type { Piece } from './ops/attributes.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
+import { remembered } from './remembered.ts';
 import { product } from './type.ts';
 
 /** Bytes at each instruction. */
@@ -35,20 +36,11 @@ export const processBytes = 4 << 20;
 export const mappedFrom = 2 << 20;
 
 /** The footprint of each role, in their order. */
-export function footprintsOf(plan: Plan): readonly Footprint[] {
-  const known = knownFootprints.get(plan) ?? footprintsIn(plan);
-  knownFootprints.set(plan, known);
-  return known;
-}
-
-/** Asked for by checks and figures, some of them role by role. */
-const knownFootprints = new WeakMap<Plan, readonly Footprint[]>();
-
-function footprintsIn(plan: Plan): Footprint[] {
+export const footprintsOf = remembered((plan: Plan): readonly Footprint[] => {
   const early = plan.executor === 'processes' ? earlyBytes(plan) : undefined;
   const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
   return plan.roles.map((role) => footprintOf(plan, workspaces, role, early?.get(role) ?? []));
-}
+});
 
 export function totalOf({ buffers, ...others }: Footprint): number[] {
   const all = Object.values(others);

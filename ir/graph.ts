@@ -1,4 +1,6 @@
 import { type LocalKind, meetingKinds, type OpAttributes, type OpKind } from './ops/attributes.ts';
+import { remembered } from './remembered.ts';
+import { pairwise, sameItems } from './same-data.ts';
 import type { Value, ValueType } from './type.ts';
 
 /** One op: it gives the one value `output`, named once in its graph (SSA). */
@@ -31,15 +33,27 @@ export type Graph = {
 };
 
 /** The type of each value of a graph by its name. */
-export function typesOf(graph: Pick<Graph, 'inputs' | 'ops'>): ReadonlyMap<string, ValueType> {
-  const known = knownTypes.get(graph);
-  if (known !== undefined) return known;
+export const typesOf = remembered((graph: Pick<Graph, 'inputs' | 'ops'>): ReadonlyMap<string, ValueType> => {
   const types = new Map<string, ValueType>();
   for (const { name, type } of graph.inputs) types.set(name, type);
   for (const { output, type } of graph.ops) types.set(output, type);
-  knownTypes.set(graph, types);
   return types;
-}
+});
 
-/** Whoever checks, prices or counts a segment asks for its types. */
-const knownTypes = new WeakMap<object, ReadonlyMap<string, ValueType>>();
+/** What two graphs on other cells may have in common. */
+export type NamedGraph = {
+  readonly inputs: readonly { readonly name: string }[];
+  readonly ops: readonly Pick<Graph['ops'][number], 'kind' | 'output' | 'inputs'>[];
+  readonly outputs: readonly string[];
+};
+
+/** Whether two graphs do the same, by name, whatever the cells. */
+export const graphsAlike = (one: NamedGraph, other: NamedGraph): boolean =>
+  pairwise(one.inputs, other.inputs, (mine, theirs) => mine.name === theirs.name) &&
+  sameItems(one.outputs, other.outputs) &&
+  pairwise(
+    one.ops,
+    other.ops,
+    (mine, theirs) =>
+      mine.kind === theirs.kind && mine.output === theirs.output && sameItems(mine.inputs, theirs.inputs),
+  );

@@ -8,28 +8,23 @@ import type { Model } from './model.ts';
 import type { OpAttributes, OpKind } from './ops/attributes.ts';
 import type { OpDefinition } from './ops/definition.ts';
 import { ops as definitions } from './ops/table.ts';
+import { remembered } from './remembered.ts';
 import type { ValueType } from './type.ts';
 
 export type Ranges = ReadonlyMap<string, Range>;
 
 /** The global types of all values of a model. */
-export function modelTypes(model: Model): ReadonlyMap<string, ValueType> {
-  const known = knownTypes.get(model);
-  if (known !== undefined) return known;
-  const types = new Map([
-    ...model.inputs.map(({ name, type }): [string, ValueType] => [name, type]),
-    ...model.parameters.map(({ name, dims }): [string, ValueType] => [
-      name,
-      { kind: 'array', element: 'f32', dims },
+export const modelTypes = remembered(
+  (model: Model): ReadonlyMap<string, ValueType> =>
+    new Map([
+      ...model.inputs.map(({ name, type }): [string, ValueType] => [name, type]),
+      ...model.parameters.map(({ name, dims }): [string, ValueType] => [
+        name,
+        { kind: 'array', element: 'f32', dims },
+      ]),
+      ...model.ops.map((op): [string, ValueType] => [op.output, op.type]),
     ]),
-    ...model.ops.map((op): [string, ValueType] => [op.output, op.type]),
-  ]);
-  knownTypes.set(model, types);
-  return types;
-}
-
-/** Nearly everything asks for the types of its model. */
-const knownTypes = new WeakMap<Model, ReadonlyMap<string, ValueType>>();
+);
 
 /** True for maps that cover space: what has a box that tiles can share out. */
 export const isSpatial = (type: ValueType | undefined): boolean =>

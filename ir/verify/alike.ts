@@ -3,8 +3,9 @@
  * sees no cells finds the same in all of them: it is told once.
  */
 import { at } from '../box.ts';
+import { graphsAlike, type NamedGraph } from '../graph.ts';
 import type { Buffer, Instruction, NamedInstruction, Plan, Role, Segment } from '../plan.ts';
-import { sameDims } from '../type.ts';
+import { isSameData, pairwise, sameItems } from '../same-data.ts';
 import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 
 /** Without its size, its cells and its place in memory. */
@@ -20,12 +21,6 @@ export type NamedProgram = Pick<Role, 'name' | 'stage'> & {
 export type NamedRole = Pick<IndexedRole, 'uses' | 'parts' | 'has'> & {
   readonly role: NamedProgram;
   readonly buffers: ReadonlyMap<string, NamedBuffer>;
-};
-
-type NamedGraph = {
-  readonly inputs: readonly { readonly name: string }[];
-  readonly ops: readonly Pick<Segment['graph']['ops'][number], 'kind' | 'output' | 'inputs'>[];
-  readonly outputs: readonly string[];
 };
 
 export type NamedSegment = { readonly graph: NamedGraph };
@@ -79,16 +74,6 @@ function segmentsAlike(segments: readonly Segment[]): (one: string, other: strin
   };
 }
 
-const graphsAlike = (one: NamedGraph, other: NamedGraph): boolean =>
-  pairwise(one.inputs, other.inputs, (mine, theirs) => mine.name === theirs.name) &&
-  sameNames(one.outputs, other.outputs) &&
-  pairwise(
-    one.ops,
-    other.ops,
-    (mine, theirs) =>
-      mine.kind === theirs.kind && mine.output === theirs.output && sameNames(mine.inputs, theirs.inputs),
-  );
-
 const rolesAlike = (one: Role, other: Role, alike: (a: string, b: string) => boolean): boolean =>
   one.stage === other.stage &&
   pairwise(one.buffers, other.buffers, buffersAlike) &&
@@ -100,7 +85,7 @@ const buffersAlike = (one: NamedBuffer, other: NamedBuffer): boolean =>
     one.value === other.value &&
     one.birth === other.birth &&
     one.death === other.death &&
-    sameDims(one.part ?? [], other.part ?? []));
+    sameItems(one.part ?? [], other.part ?? []));
 
 function instructionsAlike(
   one: Instruction,
@@ -112,28 +97,15 @@ function instructionsAlike(
     return (
       one.why === other.why &&
       one.micro === other.micro &&
-      sameNames(one.reads, other.reads) &&
-      sameNames(one.writes, other.writes) &&
+      sameItems(one.reads, other.reads) &&
+      sameItems(one.writes, other.writes) &&
       alike(one.segment, other.segment)
     );
-  return JSON.stringify(withoutCells(one)) === JSON.stringify(withoutCells(other));
+  return isSameData(withoutCells(one), withoutCells(other));
 }
 
 function withoutCells(one: Instruction): NamedInstruction {
   if (one.do !== 'exchange') return one;
   const { keeps, sends, receives, ...named } = one;
   return named;
-}
-
-const sameNames = (some: readonly string[], others: readonly string[]): boolean =>
-  some === others || pairwise(some, others, (mine, theirs) => mine === theirs);
-
-function pairwise<T>(
-  some: readonly T[],
-  others: readonly T[],
-  alike: (one: T, other: T) => boolean,
-): boolean {
-  if (some.length !== others.length) return false;
-  for (let i = 0; i < some.length; i++) if (!alike(at(some, i), at(others, i))) return false;
-  return true;
 }

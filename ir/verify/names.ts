@@ -4,6 +4,7 @@ import type { Graph } from '../graph.ts';
 import { modelTypes } from '../intervals.ts';
 import type { Model } from '../model.ts';
 import type { Plan, Role, Segment } from '../plan.ts';
+import { remembered } from '../remembered.ts';
 import { readStripName } from '../strips.ts';
 import { isInSweep, outOfSweep } from '../sweeps.ts';
 
@@ -22,16 +23,7 @@ const segmentNames = ({ instructions }: Role): string[] =>
   instructions.flatMap((one) => (one.do === 'run' && one.why !== 'update' ? [one.segment] : []));
 
 /** A value is what the model calls so, a piece cut from one, what was fetched of one, or any of these once more. */
-export function meaningsOf(plan: Plan): (role: Role) => Meaning {
-  const found = knownMeanings.get(plan) ?? meaningsIn(plan);
-  knownMeanings.set(plan, found);
-  return found;
-}
-
-/** Checks and figures ask for them, some of them role by role. */
-const knownMeanings = new WeakMap<Plan, (role: Role) => Meaning>();
-
-function meaningsIn(plan: Plan): (role: Role) => Meaning {
+export const meaningsOf = remembered((plan: Plan): ((role: Role) => Meaning) => {
   const known = new Set(modelTypes(plan.model).keys());
   const segments = new Map(plan.segments.map(({ name, graph }) => [name, graph]));
   const byPlace = new Map<string, Meaning>();
@@ -41,7 +33,7 @@ function meaningsIn(plan: Plan): (role: Role) => Meaning {
     byPlace.set(place, meaning);
     return meaning;
   };
-}
+});
 
 /** What one stage cuts out, another stage of the same place may read. */
 function meaningAt(

@@ -14,14 +14,19 @@ const between = (sums: Float64Array, from: number, to: number) => (sums[to] ?? 0
 const workOf = ({ forward, backward }: Space, from: number, to: number): number =>
   between(forward, from, to) + between(backward, from, to);
 
-/** Head and tail of a stage that begins at an op, and its work on all micro-batches. */
-const secondsOf = (space: Space, from: number, microBatches: number, work: number): number =>
-  workOf(space, 0, from) + microBatches * work;
+/** The longer way through a run of ops. */
+const longerWay = ({ forward, backward }: Space, from: number, to: number): number =>
+  Math.max(between(forward, from, to), between(backward, from, to));
 
-/** One micro-batch all the way, and each other one behind it in a run of ops, forward or backward. */
-const chainOf = (space: Space, from: number, to: number, microBatches: number): number =>
-  workOf(space, 0, space.ops) +
-  (microBatches - 1) * Math.max(between(space.forward, from, to), between(space.backward, from, to));
+/**
+ * What `pipelineBound` says of a stage: head and tail, if it begins at an op, and its work on all micro-batches; or one
+ * micro-batch all the way, and each other one behind it in the part of the stage with the longest way.
+ */
+const secondsOf = (space: Space, from: number, microBatches: number, work: number, longest: number): number =>
+  Math.max(
+    workOf(space, 0, from) + microBatches * work,
+    workOf(space, 0, space.ops) + (microBatches - 1) * longest,
+  );
 
 function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldCosts {
   const { kept, state } = space;
@@ -30,10 +35,12 @@ function foldCosts(space: Space, question: StageQuestion, limits: Limits): FoldC
   return {
     stages,
     seconds: (_, e, e2, d2, d) =>
-      Math.max(
-        secondsOf(space, e, microBatches, workOf(space, e, e2) + workOf(space, d2, d)),
-        chainOf(space, e, e2, microBatches),
-        chainOf(space, d2, d, microBatches),
+      secondsOf(
+        space,
+        e,
+        microBatches,
+        workOf(space, e, e2) + workOf(space, d2, d),
+        Math.max(longerWay(space, e, e2), longerWay(space, d2, d)),
       ),
     part: (from, to) => microBatches * workOf(space, from, to),
     fits: (q, e, e2, d2, d) => {
@@ -53,18 +60,15 @@ function straightCosts(space: Space, question: StageQuestion, limits: Limits): S
   const message = (from: number, bytes: number) => question.messageSeconds(from, from + 1, bytes);
   const price = (q: number, gets: number, gives: number): number =>
     (q === 0 ? 0 : message(q - 1, gets)) + (q === stages - 1 ? 0 : message(q, gives));
-  const least = (from: number, to: number): number =>
-    Math.max(
-      secondsOf(space, from, microBatches, workOf(space, from, to)),
-      chainOf(space, from, to, microBatches),
-    );
+  const seconds = (from: number, to: number, work: number): number =>
+    secondsOf(space, from, microBatches, work, longerWay(space, from, to));
+  const least = (from: number, to: number): number => seconds(from, to, workOf(space, from, to));
   return {
     stages,
     seconds: (q, from, to, gets, gives) => {
       const work = workOf(space, from, to);
       const messages = isPriced ? price(q, gets, gives) : 0;
-      const own = overlaps ? Math.max(work, messages) : work + 2 * messages;
-      return Math.max(secondsOf(space, from, microBatches, own), chainOf(space, from, to, microBatches));
+      return seconds(from, to, overlaps ? Math.max(work, messages) : work + 2 * messages);
     },
     least,
     fits: (q, from, to, gets, gives) => {
@@ -87,8 +91,8 @@ type Limits = {
 };
 
 /**
- * The least that `pipelineBound` is of any cut of the shape into so many stages, messages and memory left out of
- * account.
+ * No cut of the shape into so many stages has a `pipelineBound` that is less, messages and memory left out of account. Of
+ * folds, what stands behind one micro-batch is left out as well.
  */
 export function leastBound(space: Space, question: StageQuestion, isFolded: boolean): number {
   const { microBatches, stages } = question;
@@ -128,7 +132,7 @@ export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
     const found = isFolded
       ? fullFold(space, foldCosts(space, question, limits), [least, most])
       : bestStraight(space, straightCosts(space, question, limits));
-    if (found === undefined || new Set(found.cut.stages).size < question.stages) return undefined;
+    if (found === undefined) return undefined;
     const weighed = weigh(found.cut);
     const over = Math.max(...weighed.bytes) - question.memory;
     if (over <= 0) return weighed;
@@ -138,23 +142,21 @@ export function fittingCut<W extends Pick<Weighed, 'bytes'>>(
 }
 
 /**
- * The best fold, in which each stage has a part. Where the path of one micro-batch takes longest, stages may be left
- * without any: then one whose stages are alike.
+ * The best fold in which each stage has a part. Where the path of one micro-batch takes longest, stages may be left
+ * without any: then one whose stages are alike, if they all have one.
  */
 function fullFold(space: Space, costs: FoldCosts, within: readonly [number, number]): Priced | undefined {
+  const { stages, part } = costs;
+  const isFull = ({ cut }: Priced): boolean => new Set(cut.stages).size === stages;
   const found = bestFold(space, costs, tolerance, within);
-  if (found === undefined || new Set(found.cut.stages).size === costs.stages) return found;
-  const { part } = costs;
-  const alike = { ...costs, seconds: partsOf(part) };
-  return bestFold(space, alike, tolerance, [part(0, space.ops) / costs.stages, Number.POSITIVE_INFINITY]);
+  if (found === undefined || isFull(found)) return found;
+  const alike: FoldCosts = { ...costs, seconds: (_, e, e2, d2, d) => part(e, e2) + part(d2, d) };
+  const even = [part(0, space.ops) / stages, Number.POSITIVE_INFINITY] as const;
+  const other = bestFold(space, alike, tolerance, even);
+  return other !== undefined && isFull(other) ? other : undefined;
 }
 
 const tolerance = 1e-3;
-
-const partsOf =
-  (part: FoldCosts['part']): FoldCosts['seconds'] =>
-  (_, e, e2, d2, d) =>
-    part(e, e2) + part(d2, d);
 
 /** Cuts that cost somewhat more than the least, and whose stages have parts that are more alike. */
 export function evenCuts<W extends Pick<Weighed, 'bytes'>>(

@@ -144,10 +144,10 @@ test('no groups of tiles, with any exchanges, beat the best margins without grou
   assert.ok(compared > 10, `${compared} compared`);
 });
 
-// Blocks of a cotangent share out the cells that were read, margins included: a fuller last wave may take less.
 /** Among the first draws of the second are steps of two cells amid which tiles begin. */
 const draws = [{ numRuns: 60 }, { numRuns: 10, seed: -1870000495 }];
 
+// Blocks of a cotangent share out the cells that were read, margins included: a fuller last wave may take less.
 test('no choice of margins takes less work than the bound of a tile says', () => {
   const waves = [
     { processors: 8, pixels: 64, channels: 4 },

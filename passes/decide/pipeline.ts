@@ -147,8 +147,9 @@ function channelsOf(chunks: readonly ChunkLoad[], overlaps: boolean) {
 /**
  * No order of the items takes less than this. It is the larger of, for each chunk, the path of one micro-batch through all
  * chunks and back with all others behind it in that chunk, forward or backward, one after another; and, for each
- * stage, of head + microBatches x its load + tail. Proof of the second: the first item of a
- * stage is the forward pass of its first chunk, which follows the forward passes of all chunks before it (head);
+ * stage, of head + microBatches x its load + tail. Proof of the first: the passes of a chunk one way are on one device, one
+ * after another; the first of them follows all that a micro-batch does before, and the last is followed by the rest of the
+ * path of its own. Proof of the second: the first item of a stage is the forward pass of its first chunk, which follows the forward passes of all chunks before it (head);
  * its last item is a backward pass of that chunk, since the one of a later chunk is followed by it; and after it
  * the micro-batch still has to go back through all chunks before it (tail).
  */

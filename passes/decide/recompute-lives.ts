@@ -1,5 +1,5 @@
 /** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, fast enough to try thousands. */
-import { arraysOf } from './recompute-reading.ts';
+import { arraysOf } from './recompute-arrays.ts';
 import type { Tape } from './recompute-tape.ts';
 
 /** 1 for each value that is dropped, and for bytes that are noted. */
@@ -13,9 +13,6 @@ export type Lives = {
   /** The same of its second life, where it is made again. */
   readonly birthAgain: Int32Array;
   readonly lastAgain: Int32Array;
-  /** Its last reading in the forward pass, and its first in the backward pass. */
-  readonly ahead: Int32Array;
-  readonly back: Int32Array;
   readonly dropped: Uint8Array;
   /** Of each moment: what it is done with, and the bytes of a parameter's gradient that it makes. */
   readonly session: Int32Array;
@@ -46,8 +43,6 @@ export function livesOf(tape: Tape): Lives {
     last: numbers(count),
     birthAgain: numbers(count),
     lastAgain: numbers(count),
-    ahead: numbers(count),
-    back: numbers(count),
     dropped: new Uint8Array(count),
     session: numbers(most),
     gradients: new Float64Array(most),
@@ -67,14 +62,13 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
   const isBytes = new Uint8Array(tape.values.length);
   for (const value of bytes) isBytes[value] = 1;
   const isNoted = new Uint8Array(tape.values.length);
-  const { birth, last, birthAgain, lastAgain, ahead, back, dropped } = lives;
+  const { birth, last, birthAgain, lastAgain, dropped } = lives;
   let seconds = 0;
 
   /** Reads a value in the backward pass. */
   const read = (value: number, now: number): void => {
     if (dropped[value] === 1 && (birthAgain[value] as number) >= 0) lastAgain[value] = now;
     else last[value] = now;
-    if ((back[value] as number) < 0) back[value] = now;
   };
   /** Makes again what a value needs, each after what it is made of; gives the moment after that. */
   const redo = (value: number, moment: number): number => {
@@ -117,11 +111,11 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
         if (dropped[items[i] as number] === 1) dropped[makes[step] as number] = 1;
     }
     want();
-    for (const moments of [birth, last, birthAgain, lastAgain, ahead, back]) moments.fill(-1);
+    for (const moments of [birth, last, birthAgain, lastAgain]) moments.fill(-1);
   };
   const make = (step: number, now: number): void => {
     const made = makes[step] as number;
-    birth[made] = last[made] = ahead[made] = now;
+    birth[made] = last[made] = now;
     lives.gradients[now] = gradients[step] as number;
     lives.session[now] = sessions[step] as number;
   };
@@ -130,10 +124,7 @@ function walker(tape: Tape, lives: Omit<Lives, 'walk'>): Lives['walk'] {
     for (let step = 0; step < tape.forward; step++) {
       if (wanted[makes[step] as number] === 0) continue;
       const end = starts[step + 1] as number;
-      for (let i = starts[step] as number; i < end; i++) {
-        const value = items[i] as number;
-        last[value] = ahead[value] = now;
-      }
+      for (let i = starts[step] as number; i < end; i++) last[items[i] as number] = now;
       make(step, now++);
     }
     return now;

@@ -26,11 +26,11 @@ export type Memory = {
 
 export function memoryOf(tape: Tape): Memory {
   const lives = livesOf(tape);
-  const account = accountOf(tape, lives);
+  const peakOf = accountOf(tape, lives);
   let walk: Walk = { moments: 0, forward: 0, seconds: 0 };
   const cost = (drops: Drops): Cost => {
     walk = lives.walk(drops);
-    return { peak: account.fill(walk), seconds: walk.seconds };
+    return { peak: peakOf(walk), seconds: walk.seconds };
   };
   return {
     cost,
@@ -58,17 +58,10 @@ function isKept({ values }: Tape, { birth, last }: Lives, { forward }: Walk, val
   return isMade && (late === true || moment(last, value) >= forward);
 }
 
-type Account = {
-  /** Bytes alive at each moment. */
-  readonly alive: Float64Array;
-  /** Adds them up for the lives found last; gives the most. */
-  fill(walk: Walk): number;
-};
-
 const moment = (moments: Int32Array, index: number): number => moments[index] as number;
 
-/** A value that leaves its session is there as long as the sessions run that make it and read it last. */
-function accountOf(tape: Tape, lives: Lives): Account {
+/** The most bytes alive at once, of the lives found last. A value that leaves its session is there as long as the sessions run that make it and read it last. */
+function accountOf(tape: Tape, lives: Lives): (walk: Walk) => number {
   const { birth, last, birthAgain, lastAgain, most } = lives;
   const { begin, end, mark } = sessionsOf(tape, lives);
   const counted = Int32Array.from(tape.values.flatMap(({ bytes }, value) => (bytes > 0 ? [value] : [])));
@@ -127,20 +120,17 @@ function accountOf(tape: Tape, lives: Lives): Account {
     }
     return peak;
   };
-  return {
-    alive,
-    fill({ moments }) {
-      mark(moments);
-      alive.fill(0, 0, moments + 1);
-      if (copies) {
-        inner.fill(0, 0, moments + 1);
-        given.fill(0, 0, moments + 1);
-      }
-      for (let i = 0; i < counted.length; i++) place(counted[i] as number, moments);
-      for (let moment = 0; copies && moment < moments; moment++)
-        add(given, begin[moment] as number, lives.gradients[moment] as number);
-      return total(moments);
-    },
+  return ({ moments }) => {
+    mark(moments);
+    alive.fill(0, 0, moments + 1);
+    if (copies) {
+      inner.fill(0, 0, moments + 1);
+      given.fill(0, 0, moments + 1);
+    }
+    for (let i = 0; i < counted.length; i++) place(counted[i] as number, moments);
+    for (let moment = 0; copies && moment < moments; moment++)
+      add(given, begin[moment] as number, lives.gradients[moment] as number);
+    return total(moments);
   };
 }
 

@@ -3,8 +3,10 @@
  * counted in steps; what is made again before a step is a run of values. All of it is arrays that are overwritten
  * from one choice to the next: thousands are looked at.
  */
+
+import { type Arrays, arraysOf } from './recompute-arrays.ts';
 import type { Drops } from './recompute-lives.ts';
-import { type Arrays, arraysOf, type Reading, readingOf } from './recompute-reading.ts';
+import { type Reading, readingOf } from './recompute-reading.ts';
 import type { Tape } from './recompute-tape.ts';
 
 export type Redone = {

@@ -361,10 +361,13 @@ function firstThatFits(context: Context, evaluated: readonly Evaluated[], lower:
 const partsOfWay = [1, 0.5, 0.25] as const;
 
 /** The shape in as much less memory as it took too much when it was lowered. */
-const withLess = (context: Context, { shape, memory }: Evaluated, ratio: number): Evaluated | undefined =>
-  partsOfWay
-    .map((part) => evaluate(context, shape, memory * ratio ** part))
-    .find((one) => one !== undefined && one.memory < memory);
+function withLess(context: Context, { shape, memory }: Evaluated, ratio: number): Evaluated | undefined {
+  for (const part of partsOfWay) {
+    const found = evaluate(context, shape, memory * ratio ** part);
+    if (found !== undefined && found.memory < memory) return found;
+  }
+  return undefined;
+}
 
 /**
  * What the shapes that need the least memory need, lowered where that can be done: seldom one fits after all, for what is

@@ -5,10 +5,11 @@
 import { at, volume } from '../../ir/box.ts';
 import type { Op } from '../../ir/graph.ts';
 import type { Buffer, Instruction, Role } from '../../ir/plan.ts';
+import { pairwise, sameItems } from '../../ir/same-data.ts';
 import { sameDims, type ValueType } from '../../ir/type.ts';
 import { type Layout, layoutsOf } from './script.ts';
 import type { Segments } from './segments.ts';
-import type { Split, Task } from './tasks.ts';
+import type { Split, Task, Work } from './tasks.ts';
 
 /** A task, and the tile of the device whose program it is of. */
 export type Site = { readonly share: number; readonly task: Task };
@@ -30,31 +31,24 @@ export type Twins = ReadonlyMap<Task, Task>;
 export function twinsOf(one: Split, other: Split): Twins | undefined {
   const [mine, theirs] = [one, other].map(tasksOf) as [readonly Task[], readonly Task[]];
   const alike =
-    mine.length === theirs.length &&
-    mine.every((task, i) => areTwins(task, at(theirs, i))) &&
-    sameNames(one.ahead.needs, other.ahead.needs) &&
-    one.works.length === other.works.length &&
-    one.works.every(({ chunk, phase, tasks, needs, gives }, i) => {
-      const work = at(other.works, i);
-      return (
-        chunk === work.chunk &&
-        phase === work.phase &&
-        tasks.length === work.tasks.length &&
-        sameNames(needs, work.needs) &&
-        sameNames(gives, work.gives)
-      );
-    }) &&
+    pairwise(mine, theirs, areTwins) &&
+    sameItems(one.ahead.needs, other.ahead.needs) &&
+    pairwise(one.works, other.works, worksAlike) &&
     sameKinds(one.types, other.types);
   return alike ? new Map(mine.map((task, i) => [task, at(theirs, i)])) : undefined;
 }
+
+const worksAlike = (one: Work, other: Work): boolean =>
+  one.chunk === other.chunk &&
+  one.phase === other.phase &&
+  one.tasks.length === other.tasks.length &&
+  sameItems(one.needs, other.needs) &&
+  sameItems(one.gives, other.gives);
 
 const tasksOf = ({ ahead, works }: Split): readonly Task[] => [
   ...ahead.tasks,
   ...works.flatMap(({ tasks }) => tasks),
 ];
-
-const sameNames = (some: readonly string[], others: readonly string[]): boolean =>
-  some.length === others.length && some.every((name, i) => name === others[i]);
 
 function sameKinds(some: ReadonlyMap<string, ValueType>, others: ReadonlyMap<string, ValueType>): boolean {
   if (some.size !== others.size) return false;
@@ -63,7 +57,7 @@ function sameKinds(some: ReadonlyMap<string, ValueType>, others: ReadonlyMap<str
 }
 
 function areTwins(one: Task, other: Task): boolean {
-  if (one.part !== other.part || !sameNames(one.reads, other.reads) || !sameNames(one.writes, other.writes))
+  if (one.part !== other.part || !sameItems(one.reads, other.reads) || !sameItems(one.writes, other.writes))
     return false;
   if (one.kind === 'run') return other.kind === 'run' && one.why === other.why;
   return other.kind === 'meet' && meetAlike(one.op, other.op);

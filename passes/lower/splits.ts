@@ -3,8 +3,9 @@
  * tasks: these are told once, and given the ops of each.
  */
 import { at } from '../../ir/box.ts';
-import { type Op, typesOf } from '../../ir/graph.ts';
+import { graphsAlike, type Op, typesOf } from '../../ir/graph.ts';
 import type { Program } from '../../ir/module.ts';
+import { sameItems } from '../../ir/same-data.ts';
 import type { ValueType } from '../../ir/type.ts';
 import { type Cutting, type Split, splitProgram, type Task, typeIn } from './tasks.ts';
 
@@ -19,25 +20,12 @@ export function splitsOf(programs: readonly Program[], cutting: Cutting): Map<Pr
   return splits;
 }
 
-function areAlike(one: Program, other: Program): boolean {
-  if (one.strips !== undefined || other.strips !== undefined || one.forward !== other.forward) return false;
-  const sameLists = <T>(some: readonly T[], others: readonly T[]): boolean =>
-    some.length === others.length && some.every((item, i) => item === others[i]);
-  const [mine, theirs] = [one.graph, other.graph];
-  return (
-    sameLists(one.origins, other.origins) &&
-    sameLists(mine.outputs, theirs.outputs) &&
-    sameLists(
-      mine.inputs.map(({ name }) => name),
-      theirs.inputs.map(({ name }) => name),
-    ) &&
-    mine.ops.length === theirs.ops.length &&
-    mine.ops.every(({ kind, output, inputs }, i) => {
-      const op = at(theirs.ops, i);
-      return kind === op.kind && output === op.output && sameLists(inputs, op.inputs);
-    })
-  );
-}
+const areAlike = (one: Program, other: Program): boolean =>
+  one.strips === undefined &&
+  other.strips === undefined &&
+  one.forward === other.forward &&
+  sameItems(one.origins, other.origins) &&
+  graphsAlike(one.graph, other.graph);
 
 /** Undefined where a task has ops that are not of the program itself: they are done again, or ahead. */
 function splitLike(split: Split, one: Program, other: Program): Split | undefined {
