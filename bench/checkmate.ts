@@ -11,9 +11,9 @@
  * schedules have it; `twice` has a first pass over that part beside it.
  */
 import { table } from '../cli/table.ts';
-import { type Found, thinned } from '../passes/decide/recompute-front.ts';
-import { memoryOf } from '../passes/decide/recompute-memory.ts';
-import { search } from '../passes/decide/recompute-search.ts';
+import { type Found, thinned } from '../passes/decide/recompute/front.ts';
+import { memoryOf } from '../passes/decide/recompute/memory.ts';
+import { search } from '../passes/decide/recompute/search.ts';
 import { secondsOf, tapeOfNodes, unet } from './checkmate/graph.ts';
 import { type Answer, solve } from './checkmate/milp.ts';
 import { partFrom, tapeInStrips } from './checkmate/parts.ts';

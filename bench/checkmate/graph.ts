@@ -4,7 +4,7 @@
  * backward nodes of its readers, and gives a value as large as all that v reads.
  */
 import { at, type Range, range } from '../../ir/box.ts';
-import type { Tape, TapeStep, TapeValue } from '../../passes/decide/recompute-tape.ts';
+import type { Tape, TapeStep, TapeValue } from '../../passes/decide/recompute/tape.ts';
 
 export type Node = {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Parts of the graphs that our programme may do in strips, with what their margins cost: Checkmate has no such move. */
 import { at, hull, intersect, length, type Range, range } from '../../ir/box.ts';
-import { inStrips, type Part } from '../../passes/decide/recompute-strips.ts';
-import type { Tape } from '../../passes/decide/recompute-tape.ts';
+import { inStrips, type Part } from '../../passes/decide/recompute/strips.ts';
+import type { Tape } from '../../passes/decide/recompute/tape.ts';
 import { type Node, type NodeGraph, tapeOfNodes } from './graph.ts';
 
 /** From a node to the loss; `fused`: computed in its strips alone, as a schedule has it. */

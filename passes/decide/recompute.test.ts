@@ -24,11 +24,11 @@ import { allocate } from '../lower/allocate.ts';
 import { gradient } from '../lower/gradient.ts';
 import { instruct } from '../lower/instruct.ts';
 import { shard } from '../lower/shard.ts';
+import { type Found, thinned } from './recompute/front.ts';
+import { memoryOf } from './recompute/memory.ts';
+import { search } from './recompute/search.ts';
+import { type Tape, tapeOf } from './recompute/tape.ts';
 import { cheapestWithin, type RecomputePoint, recomputeCurve } from './recompute.ts';
-import { type Found, thinned } from './recompute-front.ts';
-import { memoryOf } from './recompute-memory.ts';
-import { search } from './recompute-search.ts';
-import { type Tape, tapeOf } from './recompute-tape.ts';
 
 /** Of an executor that has what a segment gives twice when it ends. */
 const withCopies: WorkspaceOf = (graph, samples) => {

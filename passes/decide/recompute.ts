@@ -10,14 +10,14 @@ import { at } from '../../ir/box.ts';
 import { valueOfBytes } from '../../ir/lean.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
-import { type Found, thinned } from './recompute-front.ts';
-import type { Drops } from './recompute-lives.ts';
-import { type Memory, memoryOf } from './recompute-memory.ts';
-import { partsOf, type StripsPart } from './recompute-parts.ts';
-import { refine, search } from './recompute-search.ts';
-import { inStrips } from './recompute-strips.ts';
-import { type Tape, tapeOf } from './recompute-tape.ts';
-import { droppedUnits, notedUnits } from './recompute-units.ts';
+import { type Found, thinned } from './recompute/front.ts';
+import type { Drops } from './recompute/lives.ts';
+import { type Memory, memoryOf } from './recompute/memory.ts';
+import { partsOf, type StripsPart } from './recompute/parts.ts';
+import { refine, search } from './recompute/search.ts';
+import { inStrips } from './recompute/strips.ts';
+import { type Tape, tapeOf } from './recompute/tape.ts';
+import { droppedUnits, notedUnits } from './recompute/units.ts';
 
 export type RecomputeQuestion = {
   readonly profile: Profile;

@@ -1,7 +1,7 @@
 /** Who reads each value of a tape, as far as that depends on what is chosen. For the search, which looks at thousands of choices. */
-import { type Arrays, type Lists, listsOf } from './recompute-arrays.ts';
-import type { Drops } from './recompute-lives.ts';
-import type { Tape } from './recompute-tape.ts';
+import { type Arrays, type Lists, listsOf } from './arrays.ts';
+import type { Drops } from './lives.ts';
+import type { Tape } from './tape.ts';
 
 /** Who reads each value, as far as it depends on what is chosen. */
 export type Reading = {

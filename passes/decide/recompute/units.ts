@@ -1,4 +1,4 @@
-import type { Tape } from './recompute-tape.ts';
+import type { Tape } from './tape.ts';
 
 /** Values that are dropped together, or bytes that are noted together. */
 export type Unit = {

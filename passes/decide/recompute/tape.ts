@@ -3,16 +3,16 @@
  * values, with the bytes of each value and the price of making it again. No ops, no shapes, so that the same
  * programme runs on other graphs, such as those of published optimisers.
  */
-import { at } from '../../ir/box.ts';
-import { type Op, typesOf } from '../../ir/graph.ts';
-import { isSpatial } from '../../ir/intervals.ts';
-import { valueOfBytes } from '../../ir/lean.ts';
-import { type Input, type Model, resultsOf, trainedParameters } from '../../ir/model.ts';
-import type { Program } from '../../ir/module.ts';
-import { ops } from '../../ir/ops/table.ts';
-import { scoredOutputs } from '../../ir/stages.ts';
-import { bytesOf, type ValueType } from '../../ir/type.ts';
-import type { Profile } from './profile.ts';
+import { at } from '../../../ir/box.ts';
+import { type Op, typesOf } from '../../../ir/graph.ts';
+import { isSpatial } from '../../../ir/intervals.ts';
+import { valueOfBytes } from '../../../ir/lean.ts';
+import { type Input, type Model, resultsOf, trainedParameters } from '../../../ir/model.ts';
+import type { Program } from '../../../ir/module.ts';
+import { ops } from '../../../ir/ops/table.ts';
+import { scoredOutputs } from '../../../ir/stages.ts';
+import { bytesOf, type ValueType } from '../../../ir/type.ts';
+import type { Profile } from '../profile.ts';
 
 export type TapeStep = {
   /** Values that it reads. */

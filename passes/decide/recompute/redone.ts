@@ -4,10 +4,10 @@
  * from one choice to the next: thousands are looked at.
  */
 
-import { type Arrays, arraysOf } from './recompute-arrays.ts';
-import type { Drops } from './recompute-lives.ts';
-import { type Reading, readingOf } from './recompute-reading.ts';
-import type { Tape } from './recompute-tape.ts';
+import { type Arrays, arraysOf } from './arrays.ts';
+import type { Drops } from './lives.ts';
+import { type Reading, readingOf } from './reading.ts';
+import type { Tape } from './tape.ts';
 
 export type Redone = {
   readonly arrays: Arrays;

@@ -2,17 +2,17 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { networkOf, recipes } from '../../tests/support/networks.ts';
-import { questionOf } from '../../tests/support/recompute.ts';
-import { numbers } from '../../tests/support/schedules.ts';
-import { boundsOf } from './recompute-bounds.ts';
-import { quickCost } from './recompute-cost.ts';
-import type { Drops } from './recompute-lives.ts';
-import { type Cost, memoryOf } from './recompute-memory.ts';
-import { partsOf } from './recompute-parts.ts';
-import { inStrips } from './recompute-strips.ts';
-import { type Tape, tapeOf } from './recompute-tape.ts';
-import { unitsOf } from './recompute-units.ts';
+import { networkOf, recipes } from '../../../tests/support/networks.ts';
+import { questionOf } from '../../../tests/support/recompute.ts';
+import { numbers } from '../../../tests/support/schedules.ts';
+import { boundsOf } from './bounds.ts';
+import { quickCost } from './cost.ts';
+import type { Drops } from './lives.ts';
+import { type Cost, memoryOf } from './memory.ts';
+import { partsOf } from './parts.ts';
+import { inStrips } from './strips.ts';
+import { type Tape, tapeOf } from './tape.ts';
+import { unitsOf } from './units.ts';
 
 /** The tapes of a drawn network: as it is, and with a part of it in strips. */
 function tapesOf(recipe: Parameters<typeof networkOf>[0]): Tape[] {

@@ -1,14 +1,14 @@
 /**
- * What drops cost: the same as the account of `recompute-memory.ts`, faster. Of most values the life is as if all
+ * What drops cost: the same as the account of `memory.ts`, faster. Of most values the life is as if all
  * were kept; the others are those that are made again, or read for that.
  */
-import type { Account, Lives, Plain } from './recompute-account.ts';
-import type { Drops } from './recompute-lives.ts';
-import type { Cost } from './recompute-memory.ts';
-import { type Redone, redoAll, redoneOf } from './recompute-redone.ts';
-import { accountOfSessions } from './recompute-sessions.ts';
-import { accountOfSteps } from './recompute-steps.ts';
-import type { Tape } from './recompute-tape.ts';
+import type { Account, Lives, Plain } from './account.ts';
+import type { Drops } from './lives.ts';
+import type { Cost } from './memory.ts';
+import { type Redone, redoAll, redoneOf } from './redone.ts';
+import { accountOfSessions } from './sessions.ts';
+import { accountOfSteps } from './steps.ts';
+import type { Tape } from './tape.ts';
 
 export type QuickCost = {
   /** What is made again, and the account, under the drops looked at last. */

@@ -7,13 +7,13 @@
  * counted in its favour, or nothing is told of the memory. Where steps run in sessions, a change also parts or joins
  * them; that is not counted, so there the bounds are estimates.
  */
-import type { QuickCost } from './recompute-cost.ts';
-import type { Drops } from './recompute-lives.ts';
-import { type Maxima, maximaOf } from './recompute-maxima.ts';
-import type { Cost } from './recompute-memory.ts';
-import type { Redone } from './recompute-redone.ts';
-import type { Tape } from './recompute-tape.ts';
-import type { Unit } from './recompute-units.ts';
+import type { QuickCost } from './cost.ts';
+import type { Drops } from './lives.ts';
+import { type Maxima, maximaOf } from './maxima.ts';
+import type { Cost } from './memory.ts';
+import type { Redone } from './redone.ts';
+import type { Tape } from './tape.ts';
+import type { Unit } from './units.ts';
 
 export type Bounds = {
   /** Takes up the choice whose cost was asked for last. */

@@ -1,7 +1,7 @@
 /** What the steps of a tape take, in bytes and seconds, under given drops. */
-import { at } from '../../ir/box.ts';
-import { type Drops, type Lives, livesOf, type Walk } from './recompute-lives.ts';
-import type { Tape } from './recompute-tape.ts';
+import { at } from '../../../ir/box.ts';
+import { type Drops, type Lives, livesOf, type Walk } from './lives.ts';
+import type { Tape } from './tape.ts';
 
 export type Cost = {
   /** Most bytes alive at once. */

@@ -1,7 +1,7 @@
 /** Answers of a search of which none is better than another. */
-import { at } from '../../ir/box.ts';
-import type { Drops } from './recompute-lives.ts';
-import type { Cost } from './recompute-memory.ts';
+import { at } from '../../../ir/box.ts';
+import type { Drops } from './lives.ts';
+import type { Cost } from './memory.ts';
 
 export type Found = Cost & { readonly drops: Drops };
 

@@ -3,9 +3,9 @@
  * from the one that makes it to the last that reads it; so of each session it is enough to know what of that is
  * there, and the most of what it has of its own.
  */
-import { type Account, above, add, type Lives, type Plain } from './recompute-account.ts';
-import type { Redone } from './recompute-redone.ts';
-import type { Tape } from './recompute-tape.ts';
+import { type Account, above, add, type Lives, type Plain } from './account.ts';
+import type { Redone } from './redone.ts';
+import type { Tape } from './tape.ts';
 
 type State = {
   readonly plain: Plain;

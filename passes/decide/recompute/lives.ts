@@ -1,6 +1,6 @@
 /** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, fast enough to try thousands. */
-import { arraysOf } from './recompute-arrays.ts';
-import type { Tape } from './recompute-tape.ts';
+import { arraysOf } from './arrays.ts';
+import type { Tape } from './tape.ts';
 
 /** 1 for each value that is dropped, and for bytes that are noted. */
 export type Drops = Uint8Array;

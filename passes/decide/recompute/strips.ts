@@ -3,8 +3,8 @@
  * the backward pass each strip cuts out its rows, computes the part again on them, differentiates that, and adds to
  * whole cotangents of what enters. One strip stands for all of them, the largest.
  */
-import { at } from '../../ir/box.ts';
-import type { Tape, TapeStep, TapeValue } from './recompute-tape.ts';
+import { at } from '../../../ir/box.ts';
+import type { Tape, TapeStep, TapeValue } from './tape.ts';
 
 export type Part = {
   /** The steps of the forward pass that are done in strips, both ends included. */

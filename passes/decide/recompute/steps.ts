@@ -1,7 +1,7 @@
 /** The account where each step is on its own, and frees at once what it no longer needs. */
-import { type Account, above, add, type Lives, type Plain } from './recompute-account.ts';
-import type { Redone } from './recompute-redone.ts';
-import type { Tape } from './recompute-tape.ts';
+import { type Account, above, add, type Lives, type Plain } from './account.ts';
+import type { Redone } from './redone.ts';
+import type { Tape } from './tape.ts';
 
 type State = {
   readonly plain: Plain;

@@ -1,6 +1,6 @@
 /** A tape as arrays: walks go through it thousands of times. */
-import { at } from '../../ir/box.ts';
-import type { Tape } from './recompute-tape.ts';
+import { at } from '../../../ir/box.ts';
+import type { Tape } from './tape.ts';
 
 /** Lists of numbers, one after another: those of list `i` begin at `starts[i]` and end before `starts[i + 1]`. */
 export type Lists = { readonly starts: Int32Array; readonly items: Int32Array };

@@ -5,16 +5,16 @@
  * it, a second of making it again, until all fits; then what need not be dropped is kept again, the dearest first.
  * Then every answer is changed in one place, or in two where there are few values, as long as that gives better ones
  * (Pareto local search, Paquete et al. 2004). All that is ever looked at counts as an answer for its own peak. Most
- * changes are not looked at: bounds tell that there is an answer already which is as good (`recompute-bounds.ts`).
+ * changes are not looked at: bounds tell that there is an answer already which is as good (`bounds.ts`).
  */
-import { at } from '../../ir/box.ts';
-import { type Bounds, boundsOf } from './recompute-bounds.ts';
-import { quickCost } from './recompute-cost.ts';
-import { type Found, frontOf, thinned } from './recompute-front.ts';
-import type { Drops } from './recompute-lives.ts';
-import type { Cost } from './recompute-memory.ts';
-import type { Tape } from './recompute-tape.ts';
-import { type Unit, unitsOf } from './recompute-units.ts';
+import { at } from '../../../ir/box.ts';
+import { type Bounds, boundsOf } from './bounds.ts';
+import { quickCost } from './cost.ts';
+import { type Found, frontOf, thinned } from './front.ts';
+import type { Drops } from './lives.ts';
+import type { Cost } from './memory.ts';
+import type { Tape } from './tape.ts';
+import { type Unit, unitsOf } from './units.ts';
 
 /** Budgets that are aimed at, each this share of the one before. */
 const ratio = 0.94;

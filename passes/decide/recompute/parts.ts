@@ -2,18 +2,18 @@
  * Parts of a network that are worth doing in strips of rows, and what that costs: from somewhere in the last levels to
  * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals.
  */
-import { at, hull, intersect, length, type Range, range } from '../../ir/box.ts';
-import type { Op } from '../../ir/graph.ts';
-import { isSpatial, modelTypes, regionOf } from '../../ir/intervals.ts';
-import type { Model } from '../../ir/model.ts';
-import type { OpKind } from '../../ir/ops/attributes.ts';
-import type { OpDefinition } from '../../ir/ops/definition.ts';
-import { ops } from '../../ir/ops/table.ts';
-import type { Strips } from '../../ir/schedule.ts';
-import { isLeftToBackward } from '../../ir/strips.ts';
-import type { ValueType } from '../../ir/type.ts';
-import type { Part } from './recompute-strips.ts';
-import type { Tape } from './recompute-tape.ts';
+import { at, hull, intersect, length, type Range, range } from '../../../ir/box.ts';
+import type { Op } from '../../../ir/graph.ts';
+import { isSpatial, modelTypes, regionOf } from '../../../ir/intervals.ts';
+import type { Model } from '../../../ir/model.ts';
+import type { OpKind } from '../../../ir/ops/attributes.ts';
+import type { OpDefinition } from '../../../ir/ops/definition.ts';
+import { ops } from '../../../ir/ops/table.ts';
+import type { Strips } from '../../../ir/schedule.ts';
+import { isLeftToBackward } from '../../../ir/strips.ts';
+import type { ValueType } from '../../../ir/type.ts';
+import type { Part } from './strips.ts';
+import type { Tape } from './tape.ts';
 
 /** A part, as a schedule names it, and the extra seconds of each op of the model. */
 export type StripsPart = { readonly strips: Strips; readonly part: Part; readonly extra: readonly number[] };
