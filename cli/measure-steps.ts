@@ -9,16 +9,25 @@ import { makeDevices } from './made-devices.ts';
 /** Steps before those that count: sessions have all their memory from the third on. */
 const [warming, counted] = [2, 4];
 
-/** Seconds of a step of each plan. Errors: `write-failed`, `device-*`. */
-export async function measureSteps(plans: readonly Plan[], threads: number): Promise<Result<number[]>> {
-  const found: number[] = [];
+/** A plan, and the seconds of one of its steps. */
+export type PlanSteps = { readonly plan: Plan; readonly seconds: number };
+
+/** Plans one after another, until so many seconds have passed. Errors: `write-failed`, `device-*`. */
+export async function measureSteps(
+  plans: readonly Plan[],
+  threads: number,
+  mostSeconds: number,
+): Promise<Result<PlanSteps[]>> {
+  const found: PlanSteps[] = [];
+  const start = performance.now();
   for (const plan of plans) {
+    if (performance.now() - start > 1000 * mostSeconds) break;
     const devices = await makeDevices(plan, threads);
     if (!devices.ok) return devices;
     try {
       const seconds = await stepSeconds(plan, devices.value);
       if (!seconds.ok) return seconds;
-      found.push(seconds.value);
+      found.push({ plan, seconds: seconds.value });
     } finally {
       await devices.value.close();
     }

@@ -51,6 +51,8 @@ export type Device = {
   readonly launch: number;
   /** Seconds that an instruction of a plan takes beside its kernels; 0 where absent. */
   readonly dispatch?: number;
+  /** Share of all its rates that a device keeps where a plan has so many of its node at work; 1 where absent. */
+  readonly contention?: Curve;
   /** Share of the peak that kernels attain, by FLOPs of one kernel; 1 where absent. */
   readonly arithmetic: Efficiencies;
   /** A further factor of that share, by FLOPs for each byte of the kernel's maps; 1 where absent. */
@@ -105,6 +107,24 @@ export const usableMemory = ({ memory, reserve }: Pick<Device, 'memory' | 'reser
   memory - reserve;
 
 export const machineDevices = ({ nodes, devicesPerNode }: Machine): number => nodes * devicesPerNode;
+
+/** The device where everything that it does itself takes so many times as long. */
+export const slowerDevice = (device: Device, times: number): Device => ({
+  ...device,
+  peak: device.peak / times,
+  bandwidth: device.bandwidth / times,
+  launch: device.launch * times,
+  ...(device.dispatch === undefined ? {} : { dispatch: device.dispatch * times }),
+});
+
+/** The machine as a plan on so many devices finds it: they fill one node after another, and are in each other's way there. */
+export function machineAtWork(machine: Machine, devices: number): Machine {
+  const { device, devicesPerNode } = machine;
+  const { contention, ...alone } = device;
+  if (contention === undefined) return machine;
+  const share = shareAt(contention, Math.min(devices, devicesPerNode));
+  return { ...machine, device: slowerDevice(alone, 1 / share) };
+}
 
 /** Ranks fill one node after another. */
 export const nodeOf = ({ devicesPerNode }: Machine, rank: number): number =>

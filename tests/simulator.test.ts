@@ -41,6 +41,23 @@ test('a faster machine is faster', () => {
       assert.ok(simulate(plan, faster(machine, 2)).stepSeconds < simulate(plan, machine).stepSeconds);
 });
 
+test('devices that are in each other’s way take longer, one that is alone does not', () => {
+  const contention = [
+    { size: 1, share: 1 },
+    { size: 2, share: 0.5 },
+  ];
+  const crowded = { ...local, device: { ...local.device, contention } };
+  for (const plan of plans) {
+    const [alone, among] = [simulate(plan, local), simulate(plan, crowded)];
+    const times = plan.schedule.devices === 1 ? 1 : 2;
+    for (const [index, { seconds }] of among.roles.entries())
+      assert.ok(
+        near(workedSeconds(seconds), times * workedSeconds(at(alone.roles, index).seconds)),
+        plan.name,
+      );
+  }
+});
+
 test('messages that overlap with work never make a step longer', () => {
   for (const plan of plans)
     assert.ok(simulate(plan, roundMachine).stepSeconds <= simulate(plan, local).stepSeconds * (1 + 1e-12));

@@ -20,14 +20,14 @@ const plus = (a: Limits, b: Limits): Limits => ({
 });
 
 export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
-  const { launch, dispatch = 0 } = machine.device;
   const prices = pricesOf(plan, machine);
+  const { launch, dispatch = 0 } = prices.machine.device;
   const bytes = bytesOfBuffers(role);
   const used = new Set(role.instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
   const segments = new Map(
     plan.segments
       .filter(({ name }) => used.has(name))
-      .map((segment) => [segment.name, segmentLimits(machine, segment)]),
+      .map((segment) => [segment.name, segmentLimits(prices.machine, segment)]),
   );
   return role.instructions.reduce((sum, one) => {
     if (one.do === 'run')

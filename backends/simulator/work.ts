@@ -1,21 +1,28 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
 import { type Graph, typesOf } from '../../ir/graph.ts';
 import { bytesSeconds, opSeconds } from '../../ir/kernels.ts';
-import { type KernelClass, type Machine, type OwnWork, readSeconds } from '../../ir/machine.ts';
+import {
+  type KernelClass,
+  type Machine,
+  machineAtWork,
+  type OwnWork,
+  readSeconds,
+} from '../../ir/machine.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
 import { bytesOf, type ValueType } from '../../ir/type.ts';
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
-/** What instructions are priced by. */
+/** What instructions are priced by: a machine as the plan finds it. */
 export type Prices = {
   readonly machine: Machine;
   /** Seconds of one run of a segment, its results given out. */
   runSeconds(segment: string): number;
 };
 
-export function pricesOf(plan: Plan, machine: Machine): Prices {
+export function pricesOf(plan: Plan, described: Machine): Prices {
+  const machine = machineAtWork(described, plan.schedule.devices);
   const segments = new Map(plan.segments.map((segment) => [segment.name, segment]));
   const known = new Map<string, number>();
   return {

@@ -2,8 +2,7 @@ import { availableParallelism, cpus } from 'node:os';
 import type { Command } from 'commander';
 import { simulate } from '../../backends/simulator/simulate.ts';
 import { calibrationPlans } from '../../compiler/calibration/kernels.ts';
-import { machineFrom, slowed, slownessOf } from '../../compiler/calibration/machine.ts';
-import { at } from '../../ir/box.ts';
+import { inPlans, machineFrom, type Slowness, slownessOf } from '../../compiler/calibration/machine.ts';
 import { type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Device, Machine } from '../../ir/machine.ts';
 import { printMachine } from '../../ir/text/machine.ts';
@@ -20,7 +19,7 @@ import {
   type Setting,
   smallestSide,
 } from '../measure-machine.ts';
-import { measureSteps } from '../measure-steps.ts';
+import { measureSteps, type PlanSteps } from '../measure-steps.ts';
 import { version } from '../version.ts';
 
 type Options = {
@@ -96,21 +95,36 @@ async function measuredByProbes(setting: Setting): Promise<Result<Found>> {
   }
 }
 
+/** Plans are carried out for so long: on a slow machine fewer must do. */
+const mostSecondsOfPlans = 55;
+
 /** The machine as devices have it that carry out whole plans. */
 async function heldAgainst(
   machine: Machine,
   { devices, threads, largest }: Setting,
 ): Promise<Result<Machine>> {
   const plans = calibrationPlans(largest, devices);
-  const seconds = await measureSteps(plans, threads);
-  if (!seconds.ok || plans.length === 0) return seconds.ok ? success(machine) : seconds;
-  const slower = slownessOf(machine, (held) =>
-    plans.map((plan, index) => at(seconds.value, index) / simulate(plan, held).stepSeconds),
-  );
+  const measured = await measureSteps(plans, threads, mostSecondsOfPlans);
+  if (!measured.ok || measured.value.length === 0) return measured.ok ? success(machine) : measured;
+  const slowness = slownessIn(machine, measured.value);
+  const [all, alone] = [slowness.all.toFixed(2), slowness.alone.toFixed(2)];
   note(
-    `${plans.length} plans carried out: all takes ${slower.toFixed(2)} times what kernels take by themselves`,
+    `${measured.value.length} plans carried out: they take ${all} times what kernels take by themselves, with one device at work ${alone} times`,
   );
-  return success(slowed(machine, slower));
+  return success(inPlans(machine, slowness));
+}
+
+/** With one device there is no other to be in its way. */
+function slownessIn(machine: Machine, measured: readonly PlanSteps[]): Slowness {
+  const of = (kept: (devices: number) => boolean) => {
+    const own = measured.filter(({ plan }) => kept(plan.schedule.devices));
+    return slownessOf(machine, (held) =>
+      own.map(({ plan, seconds }) => seconds / simulate(plan, held).stepSeconds),
+    );
+  };
+  const all = of((devices) => devices === machine.devicesPerNode);
+  const isAlone = measured.some(({ plan }) => plan.schedule.devices === 1);
+  return { all, alone: isAlone ? of((devices) => devices === 1) : all };
 }
 
 const inWords = ({ peak, bandwidth }: Device): string =>

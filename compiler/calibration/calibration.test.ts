@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allReduceSeconds } from '../../ir/collectives.ts';
-import { type Device, type Machine, messageSeconds } from '../../ir/machine.ts';
+import { type Device, type Machine, machineAtWork, messageSeconds } from '../../ir/machine.ts';
 import { printMachine, readMachine } from '../../ir/text/machine.ts';
 import { fitShares, secondsWith, type Timed } from './fit.ts';
 import { calibrationSteps, timedKernels, timedUpdate, updateSegments } from './kernels.ts';
-import { linkFrom, type Measured, machineFrom, slowed, slownessOf } from './machine.ts';
+import { inPlans, linkFrom, type Measured, machineFrom, slownessOf } from './machine.ts';
 
 const peaks = { flops: 1e11, bytes: 1e10 };
 
@@ -55,10 +55,27 @@ test('a class of kernels that only move bytes has no arithmetic', () => {
 test('steps that take longer than their kernels slow a machine down, but not its messages', () => {
   const machine = machineFrom(measured);
   const secondsOn = ({ device, inSocket }: Machine) => 1e12 / device.peak + messageSeconds(inSocket, 2 ** 22);
-  const wanted = secondsOn(slowed(machine, 1.25));
+  const wanted = secondsOn(inPlans(machine, { all: 1.25, alone: 1.25 }));
   const times = slownessOf(machine, (held) => [wanted / secondsOn(held)]);
   assert.ok(Math.abs(times / 1.25 - 1) < 0.01, `${times}`);
-  assert.equal(slowed(machine, times).inSocket, machine.inSocket);
+  assert.equal(inPlans(machine, { all: times, alone: times }).inSocket, machine.inSocket);
+});
+
+test('a device that is alone is faster than devices that are all at work, and never slower', () => {
+  const machine = machineFrom(measured);
+  const told = inPlans(machine, { all: 1.5, alone: 1.2 });
+  const back = readMachine(printMachine(told), 'here.machine');
+  assert.equal(back.ok ? back.value : back.diagnostics, told);
+  for (const { device, inSocket } of [machineAtWork(told, 1), machineAtWork(told, 2)])
+    assert.ok(device.contention === undefined && inSocket === told.inSocket);
+  const near = (found: number, wanted: number) => assert.ok(Math.abs(found / wanted - 1) < 0.01, `${found}`);
+  const { peak, launch } = machine.device;
+  near(machineAtWork(told, 1).device.peak, peak / 1.2);
+  near(machineAtWork(told, 2).device.peak, peak / 1.5);
+  near(machineAtWork(told, 64).device.launch, launch * 1.5);
+  const noise = inPlans(machine, { all: 1.2, alone: 1.25 }).device;
+  assert.is(noise.contention, undefined);
+  near(noise.peak, peak / Math.sqrt(1.2 * 1.25));
 });
 
 test('messages: latency of the small, the rate of the large', () => {

@@ -99,11 +99,11 @@ function planOf({ source, name, side, width, images }: CalibrationNetwork, devic
 /** Smaller images make steps of which much is not kernels. */
 const smallestWholeSide = 64;
 
-/** Whole plans, updates and sums included, of the networks on so many devices. */
+/** Whole plans of the networks, updates and sums included: on so many devices at once, and on one that is alone. */
 export const calibrationPlans = (largestSide: number, devices: number): Plan[] =>
   calibrationNetworks(largestSide)
     .filter(({ side }) => side >= smallestWholeSide)
-    .map((network) => planOf(network, devices));
+    .flatMap((network) => [...new Set([devices, 1])].map((count) => planOf(network, count)));
 
 /** Layers of vectors, which the networks have none of: samples, inputs, outputs. */
 const linearLayers = [

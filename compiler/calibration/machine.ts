@@ -10,6 +10,7 @@ import {
   type OwnWork,
   ownWorks,
   type Provenance,
+  slowerDevice,
 } from '../../ir/machine.ts';
 import { median } from '../../ir/median.ts';
 import { noLink } from '../../ir/text/machine-assembly.ts';
@@ -81,17 +82,40 @@ export function slownessOf(machine: Machine, missesOf: (machine: Machine) => rea
 }
 
 /** A machine whose devices take so many times as long for everything that they do themselves. */
-export function slowed(machine: Machine, times: number): Machine {
-  const { device } = machine;
+function slowed(machine: Machine, times: number): Machine {
+  const device = slowerDevice(machine.device, times);
+  const { peak, bandwidth, launch, dispatch } = device;
   return {
     ...machine,
     device: {
       ...device,
-      peak: rounded(device.peak / times),
-      bandwidth: rounded(device.bandwidth / times),
-      launch: rounded(device.launch * times),
-      ...(device.dispatch === undefined ? {} : { dispatch: rounded(device.dispatch * times) }),
+      peak: rounded(peak),
+      bandwidth: rounded(bandwidth),
+      launch: rounded(launch),
+      ...(dispatch === undefined ? {} : { dispatch: rounded(dispatch) }),
     },
+  };
+}
+
+/** How many times as long as its kernels by themselves a step takes where all devices are at work, and where one is. */
+export type Slowness = { readonly all: number; readonly alone: number };
+
+/** The machine as devices have it in whole plans. */
+export function inPlans(machine: Machine, { all, alone }: Slowness): Machine {
+  // A device is not slower for being alone: then what was seen of the two are two measures of one thing.
+  if (alone >= all) return slowed(machine, Math.sqrt(all * alone));
+  const { device, provenance, ...rest } = slowed(machine, alone);
+  const share = rounded(alone / all);
+  return {
+    ...rest,
+    device: {
+      ...device,
+      contention: [
+        { size: 1, share: 1 },
+        { size: machine.devicesPerNode, share },
+      ],
+    },
+    provenance: { ...provenance, 'device.contention': 'measured' },
   };
 }
 

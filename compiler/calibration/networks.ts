@@ -85,19 +85,20 @@ const [ofPlain, ofNormed, ofResidual] = [
   size('residual', residual, 2),
 ];
 
+/** The larger the later: where time is short, few small ones of each kind say more than all of one kind. */
 const sizes: readonly Size[] = [
   ofPlain(16, 4),
   ofPlain(32, 128),
-  ofPlain(64, 64),
-  ofPlain(128, 32),
-  ofPlain(256, 16),
-  ofPlain(384, 16),
   ofNormed(32, 32),
-  ofNormed(128, 32),
-  ofNormed(256, 16),
-  ofNormed(384, 8),
+  ofPlain(64, 64),
   ofResidual(64, 16),
+  ofPlain(128, 32),
+  ofNormed(128, 32),
   ofResidual(128, 32),
+  ofPlain(256, 16),
+  ofNormed(256, 16),
+  ofPlain(384, 16),
+  ofNormed(384, 8),
 ];
 
 /** Those whose images have at most so many cells a side. */

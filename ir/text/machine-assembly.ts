@@ -103,6 +103,7 @@ function deviceOf(reading: Reading, head: Token): Device {
     return peak === undefined ? [] : [[precision, peak]];
   });
   const intensity = curvesOf(reading, 'intensity');
+  const contention = reading.curves.get('device.contention');
   return {
     name: reading.names.get('device') ?? '',
     memory,
@@ -115,6 +116,7 @@ function deviceOf(reading: Reading, head: Token): Device {
     arithmetic: curvesOf(reading, 'arithmetic'),
     ...(Object.keys(intensity).length > 0 ? { intensity } : {}),
     traffic: curvesOf(reading, 'traffic'),
+    ...(contention === undefined ? {} : { contention }),
     ...(reading.tokens.has('device.wave') ? { wave: waveOf(reading, head) } : {}),
   };
 }

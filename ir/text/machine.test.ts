@@ -31,6 +31,15 @@ const curve: fc.Arbitrary<Curve> = fc
       .map((shares) => sizes.sort((a, b) => a - b).map((size, i) => ({ size, share: shares[i] ?? 1 }))),
   );
 
+/** By how many devices are at work. */
+const countedCurve: fc.Arbitrary<Curve> = fc
+  .uniqueArray(fc.integer({ min: 1, max: 4096 }), { minLength: 1, maxLength: 4 })
+  .chain((counts) =>
+    fc
+      .array(share, { minLength: counts.length, maxLength: counts.length })
+      .map((shares) => counts.sort((a, b) => a - b).map((size, i) => ({ size, share: shares[i] ?? 1 }))),
+  );
+
 const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const whole = <T extends object>(record: T): T =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
@@ -57,6 +66,7 @@ const device = fc
     arithmetic: curves,
     intensity: some(curves.filter((drawn) => Object.keys(drawn).length > 0)),
     traffic: curves,
+    contention: some(countedCurve),
     wave: some(fc.record({ processors: count, pixels: count, channels: count }, { noNullPrototype: true })),
   })
   .map(whole) as fc.Arbitrary<Device>;

@@ -80,6 +80,7 @@ const deviceWords: Words = {
     const limit = readWord(reading.cursor, `the efficiency of \`${kernel}\``, limitWords);
     readCurve(reading, `device.efficiency.${kernel}.${limit}`, limits[limit], token);
   },
+  contention: (reading, token) => readCurve(reading, 'device.contention', 'count', token),
   wave: block('device.wave', waveFigures),
 };
 
@@ -226,6 +227,9 @@ function deviceLines(machine: Machine): string[] {
           : [`efficiency ${kernel} ${limit} ${curveText(machine, place, limits[limit], curve)}`];
       }),
     ),
+    ...(device.contention === undefined
+      ? []
+      : [`contention ${curveText(machine, 'device.contention', 'count', device.contention)}`]),
     ...(device.wave === undefined
       ? []
       : [line('wave', figures(machine, 'device.wave', waveFigures, device.wave))]),
