@@ -73,6 +73,9 @@ const bytesIn = (buffers: Named, names: readonly (string | undefined)[]): number
 
 type InstructionOf<D extends Instruction['do']> = Extract<Instruction, { do: D }>;
 
+/** Device processes sum so many bytes of what each has as one piece, and so many pieces at a time. */
+export const [sumPieceBytes, sumLanes] = [2 ** 20, 4] as const;
+
 /** What a device process copies while it carries out an instruction; nothing for those that are not here. */
 const copies: {
   readonly [D in Instruction['do']]?: (instruction: InstructionOf<D>, buffers: Named) => number;
@@ -91,8 +94,9 @@ const copies: {
   // What goes to the others, and what comes of them.
   all_gather: ({ from, into }, buffers) => 2 * (bytesIn(buffers, [into]) - bytesIn(buffers, [from])),
   reduce_scatter: ({ from }, buffers) => 2 * bytesIn(buffers, [from]),
-  // All in one, the parts that go, those that come.
-  all_reduce: ({ buffers: summed }, buffers) => 3 * bytesIn(buffers, summed),
+  // Of each piece on its way the shares that go, those that come, and the sums.
+  all_reduce: ({ buffers: summed }, buffers) =>
+    3 * Math.min(bytesIn(buffers, summed), sumLanes * sumPieceBytes),
 };
 
 function copiedBytes<D extends Instruction['do']>(

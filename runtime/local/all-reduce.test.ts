@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { at } from '../../ir/box.ts';
-import { allReduceBuffers, type Meeting } from './all-reduce.ts';
+import { allReduce, type Meeting, partsOfSum } from './all-reduce.ts';
 import { DeviceFault } from './fault.ts';
 import { listen, type Mesh } from './mesh.ts';
 import type { Patience } from './patience.ts';
@@ -33,8 +33,8 @@ async function withMeshes(
 const meetingOf = (mesh: Mesh, number = 0): Meeting => ({
   size: mesh.size,
   member: mesh.rank,
-  send: (member, part, bytes) => mesh.send(member, 2 * number + part, bytes),
-  receive: (member, part, into, what) => mesh.receive(member, 2 * number + part, into, what),
+  give: (member, part, message) => mesh.give(member, partsOfSum * number + part, message),
+  receive: (member, part, into, what) => mesh.receive(member, partsOfSum * number + part, into, what),
 });
 
 /** The sum in rank order, each addition rounded to f32. */
@@ -67,7 +67,7 @@ for (const size of [1, 2, 3, 5])
           const expected = expectedSum(given);
           const held = given.map((device) => device.map((buffer) => Float32Array.from(buffer)));
           await Promise.all(
-            held.map((buffers, rank) => allReduceBuffers(meetingOf(at(meshes, rank), number), buffers)),
+            held.map((buffers, rank) => allReduce(meetingOf(at(meshes, rank), number), buffers)),
           );
           for (const buffers of held) assert.equal(buffers.map(bits), expected.map(bits));
         }),
@@ -81,7 +81,7 @@ test('messages larger than any socket buffer, both ways at once, do not stop eac
   withMeshes(3, async (meshes) => {
     const size = 3_000_001;
     const held = meshes.map((_, rank) => new Float32Array(size).fill(rank + 1));
-    await Promise.all(held.map((values, rank) => allReduceBuffers(meetingOf(at(meshes, rank)), [values])));
+    await Promise.all(held.map((values, rank) => allReduce(meetingOf(at(meshes, rank)), [values])));
     for (const values of held) assert.ok(values.every((sum) => sum === 6));
   }));
 
@@ -89,7 +89,7 @@ test('a device that does not take part is named, with what was waited for', () =
   withMeshes(
     2,
     async ([first]) => {
-      const fault = await refusal(allReduceBuffers(meetingOf(at([first], 0) as Mesh), [new Float32Array(4)]));
+      const fault = await refusal(allReduce(meetingOf(at([first], 0) as Mesh), [new Float32Array(4)]));
       assert.is(fault.peer, 1);
       assert.equal(fault.fault, {
         code: 'device-silent',
@@ -106,9 +106,9 @@ test('a device that works on is waited for, however long it takes', async () => 
     2,
     async (meshes) => {
       const held = meshes.map(() => Float32Array.of(1));
-      const early = allReduceBuffers(meetingOf(at(meshes, 0)), [at(held, 0)]);
+      const early = allReduce(meetingOf(at(meshes, 0)), [at(held, 0)]);
       await new Promise((resolve) => setTimeout(resolve, 300));
-      await Promise.all([early, allReduceBuffers(meetingOf(at(meshes, 1)), [at(held, 1)])]);
+      await Promise.all([early, allReduce(meetingOf(at(meshes, 1)), [at(held, 1)])]);
       assert.equal([...at(held, 0)], [2]);
     },
     working,
@@ -117,7 +117,7 @@ test('a device that works on is waited for, however long it takes', async () => 
 
 test('a device whose connection breaks is named at once', () =>
   withMeshes(2, async (meshes) => {
-    const sum = refusal(allReduceBuffers(meetingOf(at(meshes, 0)), [new Float32Array(4)]));
+    const sum = refusal(allReduce(meetingOf(at(meshes, 0)), [new Float32Array(4)]));
     at(meshes, 1).close();
     const fault = await sum;
     assert.is(fault.fault.code, 'device-lost');

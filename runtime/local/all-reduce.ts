@@ -4,14 +4,17 @@
  * them again in the next run.
  */
 import { at } from '../../ir/box.ts';
+import { sumLanes, sumPieceBytes } from '../../ir/footprint.ts';
 import { letGo } from './let-go.ts';
+import { type Piece, piecesOf, putPiece, takePiece } from './pieces.ts';
 
 /** Messages of one meeting: `part` tells several messages to the same member apart. */
 export type Meeting = {
   /** Members in rank order, and which of them this device is. */
   readonly size: number;
   readonly member: number;
-  send(member: number, part: number, bytes: Uint8Array): Promise<void>;
+  /** The memory is given away with it. */
+  give(member: number, part: number, message: Uint8Array<ArrayBuffer>): Promise<void>;
   receive(member: number, part: number, into: Uint8Array, what: string): Promise<void>;
 };
 
@@ -19,47 +22,25 @@ export const bytesOf = <B extends ArrayBufferLike>(
   values: Float32Array<B> | Float64Array<B> | Uint8Array<B>,
 ): Uint8Array<B> => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-/** The part of `values` that the member `owner` adds up. */
-const chunk = (values: Float32Array, owner: number, size: number): Float32Array =>
-  values.subarray(
-    Math.floor((values.length * owner) / size),
-    Math.floor((values.length * (owner + 1)) / size),
-  );
-
 const othersOf = ({ size, member }: Meeting): number[] =>
   Array.from({ length: size }, (_, other) => other).filter((other) => other !== member);
 
 /**
- * Gives each other member what `give` says and takes `take` of each. Sends and receives go on at the same time, so
+ * Gives each other member the memory that `give` says and takes `take` of each. Sends and receives go on at the same time, so
  * full sockets on both sides cannot stop each other.
  */
 export async function trade(
   meeting: Meeting,
   part: number,
-  give: (member: number) => Uint8Array,
+  give: (member: number) => Uint8Array<ArrayBuffer>,
   take: (member: number) => Uint8Array,
   what: string,
 ): Promise<void> {
   const others = othersOf(meeting);
   await Promise.all([
-    ...others.map((other) => meeting.send(other, part, give(other))),
+    ...others.map((other) => meeting.give(other, part, give(other))),
     ...others.map((other) => meeting.receive(other, part, take(other), what)),
   ]);
-}
-
-/** Replaces `values` by the sum over all members of theirs. Every member gives as many values. */
-export async function allReduce(meeting: Meeting, values: Float32Array): Promise<void> {
-  const { size, member } = meeting;
-  const own = chunk(values, member, size);
-  const parts = Array.from({ length: size }, (_, other) =>
-    other === member ? own : new Float32Array(own.length),
-  );
-  const of = (other: number) => bytesOf(chunk(values, other, size));
-  await trade(meeting, 0, of, (other) => bytesOf(at(parts, other)), 'its share of a sum');
-  const sum = sumInOrder(parts);
-  own.set(sum);
-  for (const part of [...parts, sum]) if (part !== own) letGo(part);
-  await trade(meeting, 1, () => bytesOf(own), of, 'a sum from it');
 }
 
 /** The sum of all parts, from the first to the last, each addition rounded to f32. */
@@ -70,23 +51,67 @@ export function sumInOrder(parts: readonly Float32Array[]): Float32Array {
   return sum;
 }
 
-/** `allReduce` of several buffers as one message: small ones cost as much as their bytes, not as their number. */
-export async function allReduceBuffers(meeting: Meeting, buffers: readonly Float32Array[]): Promise<void> {
-  const bucket = new Float32Array(buffers.reduce((length, buffer) => length + buffer.length, 0));
-  eachPart(bucket, buffers, (part, buffer) => part.set(buffer));
-  await allReduce(meeting, bucket);
-  eachPart(bucket, buffers, (part, buffer) => buffer.set(part));
-  letGo(bucket);
+/**
+ * Replaces the values of all buffers, one row of numbers, by the sum over all members of theirs. The row goes in pieces, of
+ * which some are on their way at the same time: while one is added up the next ones travel, in memory that was just used.
+ */
+export async function allReduce(meeting: Meeting, buffers: readonly Float32Array[]): Promise<void> {
+  const pieces = piecesOf(buffers, sumPieceBytes / 4);
+  const lane = async (first: number) => {
+    for (let index = first; index < pieces.length; index += sumLanes)
+      await reducePiece(meeting, buffers, at(pieces, index), partsFor(index));
+  };
+  await Promise.all(Array.from({ length: Math.min(sumLanes, pieces.length) }, (_, first) => lane(first)));
 }
 
-function eachPart(
-  bucket: Float32Array,
+/** Messages of a sum between the same two devices that may be in flight. */
+export const partsOfSum = 4 * sumLanes;
+
+/**
+ * The parts that a piece travels as. Who is done with a piece has the sums of all others, so they began it, and were done with
+ * the one before in its lane: of a lane no more than two pieces are in flight.
+ */
+function partsFor(index: number): { readonly shares: number; readonly sums: number } {
+  const [lane, round] = [index % sumLanes, Math.floor(index / sumLanes)];
+  const first = 2 * (2 * lane + (round % 2));
+  return { shares: first, sums: first + 1 };
+}
+
+async function reducePiece(
+  meeting: Meeting,
   buffers: readonly Float32Array[],
-  visit: (part: Float32Array, buffer: Float32Array) => void,
-): void {
-  let from = 0;
-  for (const buffer of buffers) {
-    visit(bucket.subarray(from, from + buffer.length), buffer);
-    from += buffer.length;
+  { from, to }: Piece,
+  parts: ReturnType<typeof partsFor>,
+): Promise<void> {
+  const { size, member } = meeting;
+  const bound = (owner: number) => from + Math.floor(((to - from) * owner) / size);
+  const shareOf = (owner: number): Piece => ({ from: bound(owner), to: bound(owner + 1) });
+  const own = shareOf(member);
+  const shares = Array.from({ length: size }, (_, other) =>
+    other === member ? takePiece(buffers, own) : spaceFor(own),
+  );
+  await trade(
+    meeting,
+    parts.shares,
+    (other) => bytesOf(takePiece(buffers, shareOf(other))),
+    (other) => bytesOf(at(shares, other)),
+    'its share of a sum',
+  );
+  const sums = Array.from({ length: size }, (_, other) =>
+    other === member ? sumInOrder(shares) : spaceFor(shareOf(other)),
+  );
+  for (const share of shares) letGo(share);
+  await trade(
+    meeting,
+    parts.sums,
+    () => bytesOf(Float32Array.from(at(sums, member))),
+    (other) => bytesOf(at(sums, other)),
+    'a sum from it',
+  );
+  for (const [owner, sum] of sums.entries()) {
+    putPiece(buffers, shareOf(owner), sum);
+    letGo(sum);
   }
 }
+
+const spaceFor = ({ from, to }: Piece): Float32Array => new Float32Array(to - from);

@@ -8,7 +8,7 @@ import type { Instruction, Plan } from '../../ir/plan.ts';
 import { groupOf, neighbour, rankOf, type Seat } from '../../ir/ranks.ts';
 import { stagesOf } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
-import { allReduceBuffers, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
+import { allReduce, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
 import type { Arena, Held } from './arena.ts';
 import { cutOut, runsOf } from './cells.ts';
 import { letGo } from './let-go.ts';
@@ -30,7 +30,7 @@ export type Place = {
 /** A message of its own goes while the step goes on. Until whoever ends the step waits for it, a failure is no one's. */
 function leave(
   { leaving }: Place,
-  { give }: Giving,
+  { give }: Meeting,
   member: number,
   message: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
 ): void {
@@ -41,30 +41,24 @@ function leave(
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 
-/** Where a message may also be memory that is given away. */
-type Giving = Meeting & {
-  give(member: number, part: number, message: Uint8Array<ArrayBuffer>): Promise<void>;
-};
-
 /** The messages of one instruction among some ranks, of which this device is one. */
-function meetingAmong(place: Place, instruction: Instruction, members: readonly number[]): Giving {
+function meetingAmong(place: Place, instruction: Instruction, members: readonly number[]): Meeting {
   const { mesh, step, tag } = place;
   const name = meetingOf(instruction) ?? '';
   return {
     size: members.length,
     member: members.indexOf(mesh.rank),
-    send: (member, part, bytes) => mesh.send(at(members, member), tag(step, name, part), bytes),
     give: (member, part, message) => mesh.give(at(members, member), tag(step, name, part), message),
     receive: (member, part, into, what) =>
       mesh.receive(at(members, member), tag(step, name, part), into, what),
   };
 }
 
-const group = (place: Place, instruction: Instruction, over: Group): Giving =>
+const group = (place: Place, instruction: Instruction, over: Group): Meeting =>
   meetingAmong(place, instruction, groupOf(place.plan, place.seat, over));
 
 export const allReduceOver = (instruction: InstructionOf<'all_reduce'>, place: Place): Promise<void> =>
-  allReduceBuffers(
+  allReduce(
     group(place, instruction, instruction.over),
     instruction.buffers.map((name) => place.arena.floats(name)),
   );
@@ -80,7 +74,7 @@ export async function gather(instruction: InstructionOf<'all_gather'>, place: Pl
   await trade(
     meeting,
     0,
-    () => bytesOf(values),
+    () => bytesOf(Float32Array.from(values)),
     (member) => bytesOf(at(parts, member)),
     'its part of a whole',
   );
@@ -99,7 +93,7 @@ export async function scatter(instruction: InstructionOf<'reduce_scatter'>, plac
   const values = place.arena.floats(instruction.from);
   const samples = at(into.buffer.dims, 0);
   const row = into.data.length / samples;
-  const partFor = (member: number): Float32Array => {
+  const partFor = (member: number): Float32Array<ArrayBuffer> => {
     const part = new Float32Array(into.data.length);
     for (let sample = 0; sample < samples; sample++) {
       const from = (sample * meeting.size + member) * row;
@@ -120,7 +114,7 @@ export async function scatter(instruction: InstructionOf<'reduce_scatter'>, plac
   );
   const sum = sumInOrder(parts);
   into.data.set(sum);
-  for (const part of [...given, ...parts, sum]) letGo(part);
+  for (const part of [...parts, sum]) letGo(part);
 }
 
 export async function exchange(instruction: InstructionOf<'exchange'>, place: Place): Promise<void> {
@@ -252,12 +246,11 @@ export async function sumOverStages(
 ): Promise<number> {
   const ranks = Array.from({ length: stagesOf(place.plan.schedule) }, (_, stage) => stagePeer(place, stage));
   const meeting = meetingAmong(place, instruction, ranks);
-  const mine = Float64Array.of(own);
-  const parts = ranks.map((_, member) => (member === meeting.member ? mine : new Float64Array(1)));
+  const parts = ranks.map((_, member) => Float64Array.of(member === meeting.member ? own : 0));
   await trade(
     meeting,
     0,
-    () => bytesOf(mine),
+    () => bytesOf(Float64Array.of(own)),
     (member) => bytesOf(at(parts, member)),
     'its part of the norm',
   );

@@ -9,9 +9,7 @@ import { awaitPeer, type Patience, startSeconds } from './patience.ts';
 export type Mesh = {
   readonly rank: number;
   readonly size: number;
-  /** Ends when the bytes have left. They are copied: they may change at once. */
-  send(peer: number, tag: number, bytes: Uint8Array): Promise<void>;
-  /** The same with memory that is given away: the array is empty afterwards. */
+  /** Ends when the message has left. Its memory is given away: the array is empty at once. */
   give(peer: number, tag: number, message: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Fills `into` with the message of that tag; `what` names it if it does not come. */
   receive(peer: number, tag: number, into: Uint8Array, what: string): Promise<void>;
@@ -39,7 +37,7 @@ export async function listen(folder: string, rank: number, size: number): Promis
 
 function alone(rank: number): Mesh {
   const nobody = () => Promise.reject(new RangeError(`device ${rank} has no connections`));
-  return { rank, size: 1, send: nobody, give: nobody, receive: nobody, close: () => undefined };
+  return { rank, size: 1, give: nobody, receive: nobody, close: () => undefined };
 }
 
 function meshOf(carrier: Carrier, rank: number, size: number, patience: Patience): Mesh {
@@ -59,7 +57,6 @@ function meshOf(carrier: Carrier, rank: number, size: number, patience: Patience
     rank,
     size,
     give,
-    send: (peer, tag, bytes) => give(peer, tag, new Uint8Array(bytes)),
     receive: (peer, tag, into, what) => awaitPeer(mailboxOf(peer).receive(tag, into), peer, what, patience),
     close: () => carrier.post({ do: 'close' }),
   };

@@ -35,7 +35,7 @@ function eachPart(
 }
 
 /** A copy of a piece. */
-export function takePiece(arrays: readonly Float32Array[], piece: Piece): Float32Array {
+export function takePiece(arrays: readonly Float32Array[], piece: Piece): Float32Array<ArrayBuffer> {
   const values = new Float32Array(piece.to - piece.from);
   eachPart(arrays, piece, (part, place) => values.set(part, place));
   return values;

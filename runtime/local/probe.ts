@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { typesOf } from '../../ir/graph.ts';
 import { median } from '../../ir/median.ts';
 import { dimsOf, product } from '../../ir/type.ts';
-import { allReduceBuffers } from './all-reduce.ts';
+import { allReduce, partsOfSum } from './all-reduce.ts';
 import { type Board, idle, openBoard } from './board.ts';
 import { boardPath } from './folder.ts';
 import { residentBytes } from './memory.ts';
@@ -65,7 +65,7 @@ function handlers(): Handlers {
       const { mesh } = probe();
       if (mesh === undefined) throw new Error('a probe has no connections yet');
       const first = tag;
-      tag += 2 * order.rounds;
+      tag += partsOfSum * order.rounds;
       return meet(probe(), mesh, order, first);
     },
     resident: async () => [residentBytes()],
@@ -215,7 +215,7 @@ async function meet(
   const [out, into] = [new Float32Array(bytes / 4), new Uint8Array(bytes)];
   const meetings = {
     async trade(first: number) {
-      const going = others.map((peer) => mesh.send(peer, first, new Uint8Array(out.buffer)));
+      const going = others.map((peer) => mesh.give(peer, first, new Uint8Array(out.buffer.slice(0))));
       for (const peer of others) await mesh.receive(peer, first, into, 'a message');
       return going;
     },
@@ -223,12 +223,12 @@ async function meet(
       const meeting = {
         size: members.length,
         member: members.indexOf(mesh.rank),
-        send: (member: number, part: number, message: Uint8Array) =>
-          mesh.send(members[member] ?? 0, first + part, message),
+        give: (member: number, part: number, message: Uint8Array<ArrayBuffer>) =>
+          mesh.give(members[member] ?? 0, first + part, message),
         receive: (member: number, part: number, place: Uint8Array, what: string) =>
           mesh.receive(members[member] ?? 0, first + part, place, what),
       };
-      await allReduceBuffers(meeting, [out]);
+      await allReduce(meeting, [out]);
       return [];
     },
   };
@@ -239,7 +239,7 @@ async function meet(
   const ends: number[] = [];
   for (let round = 0; round < rounds; round++) {
     await runner.run();
-    const going = await meetings[kind](tag + 2 * round);
+    const going = await meetings[kind](tag + partsOfSum * round);
     ends.push(clock());
     await Promise.all(going);
   }

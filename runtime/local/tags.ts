@@ -1,5 +1,6 @@
 /** The number under which a message travels: both ends find it in the plan, so none is sent along. */
 import type { Instruction, Plan } from '../../ir/plan.ts';
+import { partsOfSum } from './all-reduce.ts';
 
 /** What a meeting is called, whatever side of it an instruction is; undefined for work that a device does alone. */
 export function meetingOf(instruction: Instruction): string | undefined {
@@ -21,16 +22,13 @@ export function meetingOf(instruction: Instruction): string | undefined {
   }
 }
 
-/** Messages of one meeting between the same two devices. */
-const partsOfMeeting = 2;
-
-/** Tags by step, meeting and part. No two messages so far apart that their tags are equal are ever in flight. */
+/** Tags by step, meeting and part; sums have the most. No two messages so far apart that their tags are equal are ever in flight. */
 export function tagsOf({ roles }: Plan): (step: number, meeting: string, part: number) => number {
   const names = roles.flatMap(({ instructions }) => instructions.flatMap((one) => meetingOf(one) ?? []));
   const numbers = new Map([...new Set(names)].sort().map((name, index) => [name, index]));
   return (step, meeting, part) => {
     const number = numbers.get(meeting);
     if (number === undefined) throw new RangeError(`no device of the plan knows of ${meeting}`);
-    return ((step * numbers.size + number) * partsOfMeeting + part) % 2 ** 32;
+    return ((step * numbers.size + number) * partsOfSum + part) % 2 ** 32;
   };
 }
