@@ -126,6 +126,16 @@ export function machineAtWork(machine: Machine, devices: number): Machine {
   return { ...machine, device: slowerDevice(alone, 1 / share) };
 }
 
+/** What at most so many devices of the machine do together, in devices that are alone. */
+export function devicesWorth({ device, devicesPerNode }: Machine, devices: number): number {
+  const { contention } = device;
+  if (contention === undefined) return devices;
+  const counts = [...Array(Math.min(devices, devicesPerNode)).keys()].map((index) => index + 1);
+  return Math.max(
+    ...[...counts, devices].map((count) => count * shareAt(contention, Math.min(count, devicesPerNode))),
+  );
+}
+
 /** Ranks fill one node after another. */
 export const nodeOf = ({ devicesPerNode }: Machine, rank: number): number =>
   Math.floor(rank / devicesPerNode);

@@ -89,6 +89,36 @@ test('more devices, more memory, faster links: never a slower plan', () => {
   );
 });
 
+test('devices that are in each other’s way: fewer are used where more would be slower, and the bounds hold', () => {
+  const among = (shares: Record<number, number>): Machine => {
+    const contention = Object.entries(shares).map(([size, share]) => ({ size: Number(size), share }));
+    return {
+      ...withDevice(roundMachine, { contention }),
+      nodes: 1,
+      devicesPerNode: 8,
+      sockets: [[...Array(8).keys()]],
+    };
+  };
+  const free = planned(coastline, among({ 1: 1 }), { devices: 8 });
+  assert.ok(free.schedule.devices > 1);
+  // As much as one device however many there are; as two of them from three on.
+  for (const [shares, most] of [
+    [{ 1: 1, 2: 0.5, 4: 0.25, 8: 0.125 }, 1],
+    [{ 1: 1, 2: 1, 3: 0.6, 4: 0.45, 8: 0.2 }, 2],
+  ] as const) {
+    const machine = among(shares);
+    const { schedule, decision } = planned(coastline, machine, { devices: 8 });
+    assert.ok(schedule.devices <= most, `${schedule.devices} devices`);
+    for (const pins of [{}, { replicas: 4 }, { stages: 2, replicas: 1, tiles: [1, 1] }]) {
+      const one = planned(coastline, machine, { devices: 8, ...pins });
+      const { stepSeconds } = simulate(valueIn(carryOut(coastline, one.schedule, machine)), machine);
+      assert.ok(one.decision.bound.any <= stepSeconds && stepSeconds > decision.bound.any);
+      assert.ok(Math.abs(one.decision.chosen.seconds / stepSeconds - 1) < 0.2);
+      assert.ok(one.decision.chosen.seconds >= decision.chosen.seconds * (1 - 1e-9));
+    }
+  }
+});
+
 test('pins that leave a pipeline only: no cut, number of stages or of micro-batches beats the bound', () => {
   const model = modelOf('torchgpipe', { side: '32', base: '4', num_convs: '1', images: '8' });
   const pinned = { devices: 4, replicas: 1, tiles: [1, 1] };

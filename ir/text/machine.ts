@@ -11,6 +11,7 @@
  *       launch     8 us assumed
  *       efficiency conv arithmetic { 1 MFLOP 0.2; 1 GFLOP 0.75 } assumed
  *       efficiency pointwise traffic 0.8 assumed
+ *       contention { 1 1; 6 0.9 } assumed
  *       wave       { processors 80 published; pixels 128 assumed; channels 64 assumed }
  *     }
  *     link nvlink [0..2] [3..5] { bandwidth 43.8 GB/s measured; latency 21.7 us measured }

@@ -1,9 +1,10 @@
 /** What ways to share out devices and samples take at least, whatever is decided inside them. */
+import { remembered } from '../../ir/remembered.ts';
 import { pinnedStages, pinnedTiles } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { leastBound } from './fitting-cuts.ts';
-import { type Extents, microBatched, type Shape, samplesIn, shapesWithin } from './shapes.ts';
-import { opSeconds, ownSeconds, type Situation } from './situation.ts';
+import { devicesIn, type Extents, microBatched, type Shape, samplesIn, shapesWithin } from './shapes.ts';
+import { amongDevices, opSeconds, ownSeconds, type Situation } from './situation.ts';
 import { stageSpace } from './stage-space.ts';
 import { sumsInSweep, sweepOnce } from './sweep.ts';
 
@@ -11,15 +12,19 @@ import { sumsInSweep, sweepOnce } from './sweep.ts';
  * Kernels on owned cells with their waves and launches, those of a sweep twice, the update, and in a pipeline that no device works before the
  * first micro-batch has come: one micro-batch after another all the way, or all work shared out evenly.
  */
-export function ownBounds(situation: Situation): (shape: Shape) => number {
-  const known = new Map<string, number>();
-  const sweep = ({ tile }: Shape, samples: number, sums: ReadonlySet<string>) =>
+export function ownBounds(all: Situation): (shape: Shape) => number {
+  const among = amongDevices(all);
+  const knownIn = remembered((_: Situation) => new Map<string, number>());
+  const sweep = (situation: Situation, { tile }: Shape, samples: number, sums: ReadonlySet<string>) =>
     sums.size === 0 ? 0 : sweepOnce(situation, sums, opSeconds(situation, 'forward', tile, samples));
   return (shape) => {
+    const situation = among(devicesIn(shape));
+    const known = knownIn(situation);
     const samples = samplesIn(situation, shape);
     const sums = sumsInSweep(situation, shape);
     const key = [shape.tile, samples, ...sums].join(' ');
-    const once = known.get(key) ?? ownSeconds(situation, shape.tile, samples) + sweep(shape, samples, sums);
+    const once =
+      known.get(key) ?? ownSeconds(situation, shape.tile, samples) + sweep(situation, shape, samples, sums);
     known.set(key, once);
     const rounds = shape.microBatches * product(shape.stream);
     const shared = Math.max(1 / shape.stages, 1 / shape.microBatches);
@@ -41,6 +46,7 @@ export function leastPipeline(situation: Situation, space: Extents): number | un
   if (pinnedStages(pins) === undefined && devices / (pins.replicas * product(tiles)) > allCounts)
     return undefined;
   const own = ownBounds(situation);
+  const among = amongDevices(situation);
   const ways = [...shapesWithin(situation, space)]
     .flatMap((shape) => microBatched(situation, shape))
     .map((shape) => ({ shape, bound: own(shape) }))
@@ -48,7 +54,10 @@ export function leastPipeline(situation: Situation, space: Extents): number | un
   let least = Number.POSITIVE_INFINITY;
   for (const { shape, bound } of ways) {
     if (bound >= least) break;
-    least = Math.min(least, Math.max(bound, shape.stages === 1 ? 0 : leastOfCuts(situation, shape)));
+    least = Math.min(
+      least,
+      Math.max(bound, shape.stages === 1 ? 0 : leastOfCuts(among(devicesIn(shape)), shape)),
+    );
   }
   return least;
 }

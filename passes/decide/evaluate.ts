@@ -47,10 +47,13 @@ export type Context = {
   readonly halos: Map<string, HaloAnswer>;
   /** What the cuts of shapes take at least where nothing is computed again, by shape. */
   readonly bounds: Map<string, Bounds>;
+  /** The same for candidates on so many devices, which may be in each other's way. */
+  among(devices: number): Context;
 };
 
 /** Undefined where the shape does not fit the memory whatever is recomputed. */
-export function evaluate(context: Context, shape: Shape, memory: number): Evaluated | undefined {
+export function evaluate(all: Context, shape: Shape, memory: number): Evaluated | undefined {
+  const context = all.among(devicesIn(shape));
   const halo = haloOf(context, shape);
   return shape.stages === 1 ? unstaged(context, shape, halo, memory) : staged(context, shape, halo, memory);
 }
@@ -132,7 +135,8 @@ const [fillShare, shownShare] = [0.5, 0.5];
  * A pipeline before it is cut: work shared out evenly, some of it idle while the pipeline fills and drains. Pipelines
  * are cut in the order of this estimate.
  */
-export function roughSeconds({ situation }: Context, shape: Shape): number {
+export function roughSeconds(context: Context, shape: Shape): number {
+  const { situation } = context.among(devicesIn(shape));
   const { stages, microBatches, replicas } = shape;
   const { machine, parameterBytes, updateSeconds } = situation;
   const work = ownSeconds(situation, shape.tile, samplesIn(situation, shape));
@@ -173,7 +177,8 @@ function staged(context: Context, shape: Shape, halo: HaloAnswer, memory: number
  * What no pipeline of the shape takes less than, its margins as they were decided: no cut, order, or recompute is
  * faster, messages between stages for nothing.
  */
-export function leastPipelined(context: Context, shape: Shape): number {
+export function leastPipelined(all: Context, shape: Shape): number {
+  const context = all.among(devicesIn(shape));
   const { situation } = context;
   const [point] = context.curveOf(shape.stages);
   if (point === undefined) return 0;

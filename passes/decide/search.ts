@@ -9,6 +9,8 @@
 import { at } from '../../ir/box.ts';
 import type { Alternative, Decision } from '../../ir/decision.ts';
 import { type Fault, isFault } from '../../ir/diagnostics/diagnostic.ts';
+import { devicesWorth } from '../../ir/machine.ts';
+import { remembered } from '../../ir/remembered.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { leastPipeline, ownBounds } from './bounds.ts';
@@ -34,7 +36,14 @@ import {
   shapesWithin,
   streamed,
 } from './shapes.ts';
-import { leastWork, notingSeconds, oneDeviceSeconds, opSeconds, type Situation } from './situation.ts';
+import {
+  amongDevices,
+  leastWork,
+  notingSeconds,
+  oneDeviceSeconds,
+  opSeconds,
+  type Situation,
+} from './situation.ts';
 
 export type Outcome = {
   readonly schedule: Schedule;
@@ -136,7 +145,7 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Sea
   const ranked = rank(context, shapes);
   const found = firstThatFits(context, ranked.evaluated, lower);
   if (isFault(found)) return found;
-  const shared = least / situation.devices;
+  const shared = least / devicesWorth(situation.machine, situation.devices);
   const pipelined = leastPipeline(situation, context.space) ?? 0;
   const any = Math.max(shared, pipelined);
   const decision = {
@@ -148,7 +157,7 @@ function searchWith(situation: Situation, lower: Lowering, strips: boolean): Sea
       any,
       ...(pipelined > shared ? { pipeline: true as const } : {}),
     },
-    oneDevice: oneDeviceSeconds(situation, extents),
+    oneDevice: oneDeviceSeconds(amongDevices(situation)(1), extents),
     considered: shapes.length,
     priced: ranked.priced,
   };
@@ -206,7 +215,19 @@ function contextOf(situation: Situation, strips: boolean): Context {
   );
   const isOpen = (stages: number) => lean === undefined && mayNote(situation, stages);
   const curveOf = (stages: number) => (isOpen(stages) ? bytesToo() : maps());
-  return { situation, space, curveOf, curveForward: forward, halos: new Map(), bounds: new Map() };
+  const amongAll = amongDevices(situation);
+  const contextFor = remembered(
+    (own: Situation): Context => ({
+      situation: own,
+      space,
+      curveOf,
+      curveForward: forward,
+      halos: new Map(),
+      bounds: new Map(),
+      among: (devices) => contextFor(amongAll(devices)),
+    }),
+  );
+  return contextFor(situation);
 }
 
 /**

@@ -118,17 +118,38 @@ function stageCounts(situation: Situation, most: number): number[] {
   // With a second buffer for gradients, where there are several micro-batches, and without.
   const rooms = [stateFactor, stateFactor + 1].map((factor) => Math.ceil((parameterBytes * factor) / memory));
   const isFew = (count: number) => rooms.some((least) => count >= least && count < least + roomy);
-  return Array.from({ length: Math.min(most, mostStages) }, (_, i) => i + 1).filter(
-    (count) => count <= 12 || count % 4 === 0 || isFew(count),
-  );
+  return wholeNumbers(Math.min(most, mostStages)).filter((count) => isTried(count) || isFew(count));
 }
+
+/** From 1. */
+const wholeNumbers = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1);
+
+/** Of stages, and of devices that are in each other's way, all small numbers, then fewer. */
+const isTried = (count: number): boolean => count <= 12 || count % 4 === 0;
 
 /** As many numbers of stages from the least that may have room: parameters are never shared out evenly. */
 const roomy = 3;
 
-/** Every shape but for streaming and micro-batches, which are there to need less memory or to fill a pipeline. */
+/**
+ * Every shape but for streaming and micro-batches, which are there to need less memory or to fill a pipeline. As many devices
+ * as there are in each, but where they may be in each other's way: then as many as any smaller number allows, too.
+ */
 export function* shapesWithin(situation: Situation, space: Extents): Generator<Shape> {
-  const { pins, devices, batch } = situation;
+  const { devices, machine } = situation;
+  if (machine.device.contention === undefined) return yield* shapesOn(situation, space, devices);
+  const within = wholeNumbers(Math.min(devices, machine.devicesPerNode)).filter(isTried);
+  const seen = new Set<string>();
+  for (const count of new Set([...within, devices]))
+    for (const shape of shapesOn(situation, space, count)) {
+      const key = JSON.stringify(shape);
+      if (!seen.has(key)) yield shape;
+      seen.add(key);
+    }
+}
+
+/** Those that use as many of so many devices as they can. */
+function* shapesOn(situation: Situation, space: Extents, devices: number): Generator<Shape> {
+  const { pins, batch } = situation;
   const stream = pins.stream ?? space.extents.map(() => 1);
   const grid = pinnedTiles(pins)?.map((count, axis) => count / at(stream, axis));
   for (const replicas of given(pins.replicas, () => divisorsOf(batch)))

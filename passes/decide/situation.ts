@@ -10,7 +10,7 @@ import {
   leastSeconds,
   leastWithin,
 } from '../../ir/kernels.ts';
-import { type Machine, machineDevices, usableMemory } from '../../ir/machine.ts';
+import { devicesWorth, type Machine, machineAtWork, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Pins } from '../../ir/schedule.ts';
@@ -64,6 +64,25 @@ export function situationOf(model: Model, machine: Machine, pins: Pins, strategy
     parameterBytes: profile.ops.reduce((sum, { parameterBytes }) => sum + parameterBytes, 0),
     stateFactor: slotsOf(training.optimizer).length + 1,
     updateSeconds: updateSeconds(model, training.optimizer, machine),
+  };
+}
+
+/** The situation as plans on so many devices find it, which may be in each other's way. */
+export function amongDevices(situation: Situation): (devices: number) => Situation {
+  const { model, machine: described } = situation;
+  const { training } = model;
+  if (described.device.contention === undefined || training === undefined) return () => situation;
+  const known = new Map<number, Situation>();
+  return (devices) => {
+    const count = Math.min(devices, described.devicesPerNode);
+    const machine = machineAtWork(described, count);
+    const found = known.get(count) ?? {
+      ...situation,
+      machine,
+      updateSeconds: updateSeconds(model, training.optimizer, machine),
+    };
+    known.set(count, found);
+    return found;
   };
 }
 
@@ -279,5 +298,8 @@ export type Yardstick = {
 export function yardstickOf(model: Model, machine: Machine, devices: number): Yardstick {
   const situation = situationOf(model, machine, { devices });
   const extents = tiledExtents(model);
-  return { oneDevice: oneDeviceSeconds(situation, extents), bound: leastWork(situation, extents) / devices };
+  return {
+    oneDevice: oneDeviceSeconds(amongDevices(situation)(1), extents),
+    bound: leastWork(situation, extents) / devicesWorth(machine, devices),
+  };
 }
