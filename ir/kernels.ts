@@ -10,9 +10,17 @@
  * of blocks takes as long as a full one.
  */
 import { volume } from './box.ts';
-import type { Op } from './graph.ts';
-import { type Curve, type Device, type KernelClass, type KernelName, shareAt } from './machine.ts';
+import type { Graph, Op } from './graph.ts';
+import {
+  type Curve,
+  type Device,
+  type KernelClass,
+  type KernelName,
+  type Machine,
+  shareAt,
+} from './machine.ts';
 import { flopsOf, ops } from './ops/table.ts';
+import { type Strand, type Strands, strandsOf } from './strands.ts';
 import { elementsOf, type MapType, type ValueType } from './type.ts';
 
 /** An amount that grows with the cells of a map (of all samples together): `fixed + perCell * cells`. */
@@ -183,3 +191,20 @@ function kernelHere(op: Op, inputs: readonly ValueType[], samples: number) {
   const cells = spatial === undefined ? 1 : volume(spatial.box);
   return { kernel: kernelOf(op, inputs, cells), cells: cells * samples };
 }
+
+/**
+ * The strands of an update that a device of the machine works through in pieces, as device processes do: what lies between
+ * its ops stays in the cache. On clusters each op passes over memory.
+ */
+export const piecemeal = ({ launcher }: Pick<Machine, 'launcher'>, graph: Graph): Strands | undefined =>
+  launcher === 'local' ? strandsOf(graph) : undefined;
+
+/** Bytes that a strand brings from memory and takes there. */
+export const strandBytes = ({ inputs, outputs, elements }: Strand): number =>
+  4 * elements * (inputs.length + outputs.length);
+
+/** Seconds of an update in pieces, its launches not counted: one for each form. */
+export const strandsSeconds = (device: Device, { forms }: Strands): number =>
+  forms
+    .flatMap(({ strands }) => strands)
+    .reduce((sum, strand) => sum + bytesSeconds(device, 'update', strandBytes(strand)) - device.launch, 0);

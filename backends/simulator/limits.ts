@@ -1,9 +1,9 @@
 /** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
 import { typesOf } from '../../ir/graph.ts';
-import { opLimit, opSeconds } from '../../ir/kernels.ts';
+import { opLimit, opSeconds, piecemeal, strandsSeconds } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
-import { bytesOfBuffers, fusedLaunches, pricesOf, workSeconds } from './work.ts';
+import { bytesOfBuffers, fusedLaunches, givingSeconds, pricesOf, workSeconds } from './work.ts';
 
 /**
  * Seconds of a step. `arithmetic`: the floating-point units; `traffic`: the device's memory; `launches`: beginnings
@@ -38,12 +38,26 @@ export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
   }, nothing);
 }
 
-function segmentLimits({ device }: Machine, { graph, samples }: Segment): Limits {
+function segmentLimits(machine: Machine, { graph, samples }: Segment): Limits {
+  const { device } = machine;
+  const strands = piecemeal(machine, graph);
+  if (strands !== undefined)
+    return {
+      ...nothing,
+      traffic: strandsSeconds(device, strands),
+      launches: strands.forms.length * device.launch,
+    };
   const types = typesOf(graph);
+  const results = graph.outputs.flatMap((name) => types.get(name) ?? []);
   const ops = graph.ops.map((op): Limits => {
     const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
     const seconds = opSeconds(device, op, inputs, samples) - device.launch;
     return { ...nothing, [opLimit(device, op, inputs, samples)]: seconds, launches: device.launch };
   });
-  return [...ops, { ...nothing, launches: -fusedLaunches(graph) * device.launch }].reduce(plus, nothing);
+  const rest = {
+    ...nothing,
+    traffic: givingSeconds(machine, results, samples),
+    launches: -fusedLaunches(graph) * device.launch,
+  };
+  return [...ops, rest].reduce(plus, nothing);
 }

@@ -1,6 +1,6 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
 import { type Graph, typesOf } from '../../ir/graph.ts';
-import { bytesSeconds, opSeconds } from '../../ir/kernels.ts';
+import { bytesSeconds, opSeconds, piecemeal, strandsSeconds } from '../../ir/kernels.ts';
 import {
   type KernelClass,
   type Machine,
@@ -44,6 +44,8 @@ export const bytesOfBuffers = ({ buffers }: Role): BufferBytes =>
 
 const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number => {
   const { device } = machine;
+  const strands = piecemeal(machine, graph);
+  if (strands !== undefined) return strandsSeconds(device, strands) + strands.forms.length * device.launch;
   const types = typesOf(graph);
   const operands = (names: readonly string[]): ValueType[] => names.flatMap((name) => types.get(name) ?? []);
   const seconds = graph.ops.map((op) => opSeconds(device, op, operands(op.inputs), samples));
@@ -53,8 +55,8 @@ const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number =
   );
 };
 
-/** Where the machine says that results which leave a segment are copied, and updates are not worked through in pieces. */
-const givingSeconds = (machine: Machine, results: readonly ValueType[], samples: number): number =>
+/** Where the machine says that results which leave a segment are copied. Those of pieces are computed where they stay. */
+export const givingSeconds = (machine: Machine, results: readonly ValueType[], samples: number): number =>
   machine.device.traffic.run === undefined
     ? 0
     : results.reduce(

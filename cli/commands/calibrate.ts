@@ -96,7 +96,7 @@ async function measuredByProbes(setting: Setting): Promise<Result<Found>> {
 }
 
 /** Plans are carried out for so long: on a slow machine fewer must do. */
-const mostSecondsOfPlans = 55;
+const mostSecondsOfPlans = 45;
 
 /** The machine as devices have it that carry out whole plans. */
 async function heldAgainst(

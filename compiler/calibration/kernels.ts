@@ -3,12 +3,13 @@ import { emitOnnx } from '../../backends/onnx/emit.ts';
 import { at, volume, wholeBox } from '../../ir/box.ts';
 import { isFault } from '../../ir/diagnostics/diagnostic.ts';
 import { type Graph, type Op, typesOf } from '../../ir/graph.ts';
-import { intensityOf, kernelOf, opSeconds } from '../../ir/kernels.ts';
+import { intensityOf, kernelOf, opSeconds, strandBytes } from '../../ir/kernels.ts';
 import type { Device } from '../../ir/machine.ts';
 import type { Optimizer } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import type { Plan, Segment } from '../../ir/plan.ts';
+import { strandsOf } from '../../ir/strands.ts';
 import { array, bytesOf, map, type ValueType } from '../../ir/type.ts';
 import { updateGraph } from '../../passes/lower/optimizer.ts';
 import { compile } from '../compile.ts';
@@ -144,11 +145,11 @@ export const updateSegments = (mostBytes: number): Work[] =>
       }),
   );
 
-/** Of an update's seconds each op has its share by bytes: all are alike. */
-export function timedUpdate({ graph, samples }: Segment, seconds: number): Timed[] {
-  const works = operandsOf(graph).map(({ op, inputs }) => workIn(op, inputs, samples));
-  const total = works.reduce((sum, { bytes }) => sum + bytes, 0);
-  return works.map((work) => ({ ...work, times: 1, seconds: (seconds * work.bytes) / total }));
+/** Of an update's seconds each strand has an equal share: all are alike. */
+export function timedUpdate({ graph }: Segment, seconds: number): Timed[] {
+  const all = strandsOf(graph)?.forms.flatMap(({ strands }) => strands) ?? [];
+  const work = { kernel: 'update', kind: 'update', flops: 0, intensity: 0, times: 1 } as const;
+  return all.map((strand) => ({ ...work, bytes: strandBytes(strand), seconds: seconds / all.length }));
 }
 
 const resultChannels = 16;

@@ -9,6 +9,8 @@ import {
   kernelSeconds,
   leastSeconds,
   leastWithin,
+  piecemeal,
+  strandsSeconds,
 } from '../../ir/kernels.ts';
 import { devicesWorth, type Machine, machineAtWork, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
@@ -93,11 +95,14 @@ function profileOn({ device }: Machine, profile: Profile): Profile {
   return { ...profile, ops };
 }
 
-/** All parameters in one kernel for each kind of op, as multi-tensor kernels do. */
-function updateSeconds(model: Model, optimizer: Optimizer, { device }: Machine): number {
+/** All parameters in one kernel for each kind of op, as multi-tensor kernels do, or in pieces. */
+function updateSeconds(model: Model, optimizer: Optimizer, machine: Machine): number {
+  const { device } = machine;
   const trained = new Set(trainedParameters(model));
   const parameters = model.parameters.filter(({ name }) => trained.has(name));
   const { graph } = updateGraph(optimizer, parameters, (name) => stateName(`${name}~grad`, 'weight'), []);
+  const strands = piecemeal(machine, graph);
+  if (strands !== undefined) return strandsSeconds(device, strands) + strands.forms.length * device.launch;
   const types = typesOf(graph);
   const kernels = graph.ops.map((op) =>
     kernelOf(
