@@ -153,21 +153,19 @@ const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Bytes that rounds of meeting move in all, and the fewest and most rounds, the latter for each second of a kernel. */
-const [meetingBytes, fewestRounds, mostRounds] = [2 ** 28, 4, 800];
+const [meetingBytes, fewestRounds, mostRounds] = [2 ** 28, 4, 3000];
 
-/** Cells a side of the network whose step devices compute between two meetings. */
-const sideBetween = 32;
-
+/**
+ * Between two messages devices compute, as they do in a step: then caches are full of other numbers, threads that carry
+ * messages have slept, and processors have other work. For a millisecond or two: after longer runs one device waits for the
+ * other longer than for its message, by a few hundredths of the run.
+ */
 function stepBetween(): Running {
-  const step = calibrationSteps(sideBetween).at(-1);
+  const [step] = calibrationSteps(smallestSide);
   if (step === undefined) throw new Error('no network is small enough');
   return { segment: step.segment, file: step.file, keeping: false };
 }
 
-/**
- * Between two messages devices compute, as they do in a step: then caches are full of other numbers, threads that carry
- * messages have slept, and processors have other work.
- */
 async function measureMeetings(
   probes: Probes,
   kind: MeetingKind,

@@ -212,13 +212,21 @@ const sharesOfMoved = (moved: Measured['moved'], peaks: Peaks): Named[] =>
 /** Messages below this size are latency. */
 const smallMessage = 32_768;
 
+/** No message is slower than a larger one: where one was, it is taken to be as its neighbours. */
+function ascending(measured: Measured['trades']): Meeting[] {
+  const smooth = measured.map(({ bytes, seconds }, i) => {
+    const [before, after] = [measured[i - 1]?.seconds ?? 0, measured[i + 1]?.seconds ?? seconds];
+    return { bytes, seconds: median([before, seconds, after]) };
+  });
+  return smooth.map(({ bytes }, i) => ({
+    bytes,
+    seconds: Math.max(...smooth.slice(0, i + 1).map(({ seconds }) => seconds)),
+  }));
+}
+
 /** Latency of the small ones; of the large ones what is left, as shares of the best rate. */
 export function linkFrom(measured: Measured['trades']): Link {
-  const trades = measured.map(({ bytes }, i) => ({
-    bytes,
-    // No message is slower than a larger one.
-    seconds: Math.max(...measured.slice(0, i + 1).map(({ seconds }) => seconds)),
-  }));
+  const trades = ascending(measured);
   const small = trades.filter(({ bytes }) => bytes < smallMessage).map(({ seconds }) => seconds);
   const latency = rounded(median(small));
   const rates = trades

@@ -21,9 +21,6 @@ export type Trial = Running & {
 /** In which devices meet: they exchange messages, or sum numbers. */
 export type MeetingKind = 'trade' | 'sum';
 
-/** Runs before the first meeting. */
-export const runsAlone = 10;
-
 /** Answered with numbers: seconds, or bytes. */
 export type ProbeOrder =
   | {
@@ -48,8 +45,8 @@ export type ProbeOrder =
       readonly seconds: number;
     }
   /**
-   * The members, and no others, meet over so many bytes after each run of a segment, some rounds. First the seconds of
-   * `runsAlone` runs without meetings, then when each round ended here, in seconds of a clock that all processes share.
+   * The members, and no others, meet over so many bytes after each run of a segment, some rounds. Of each round first the
+   * seconds of the run, then, of all of them, when they ended here, in seconds of a clock that all processes share.
    */
   | {
       readonly do: 'meet';

@@ -15,7 +15,7 @@ import { type Doors, listen, type Mesh } from './mesh.ts';
 import { nodeTimes, opOf } from './node-times.ts';
 import { ownWork } from './own-work.ts';
 import type { Patience } from './patience.ts';
-import { type ProbeOrder, type ProbeReport, type Running, runsAlone, type Trial } from './probe-protocol.ts';
+import type { ProbeOrder, ProbeReport, Running, Trial } from './probe-protocol.ts';
 import { type Operand, openSessions } from './sessions.ts';
 
 type OrderOf<K extends ProbeOrder['do']> = Extract<ProbeOrder, { do: K }>;
@@ -234,17 +234,16 @@ async function meet(
   };
   const clock = () => (performance.timeOrigin + performance.now()) / 1000;
   await runner.run();
-  const alone: number[] = [];
-  for (let run = 0; run < runsAlone; run++) alone.push(await wallSeconds(runner.run));
+  const runs: number[] = [];
   const ends: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    await runner.run();
+    runs.push(await wallSeconds(runner.run));
     const going = await meetings[kind](tag + partsOfSum * round);
     ends.push(clock());
     await Promise.all(going);
   }
   await runner.end();
-  return [...alone, ...ends];
+  return [...runs, ...ends];
 }
 
 async function copy(bytes: number): Promise<number> {

@@ -14,14 +14,7 @@ import { median } from '../../ir/median.ts';
 import { deviceArguments, deviceEnvironment } from './device-environment.ts';
 import { makePrivateFolder } from './folder.ts';
 import type { MovingWork } from './own-work.ts';
-import {
-  type MeetingKind,
-  type ProbeOrder,
-  type ProbeReport,
-  type Running,
-  runsAlone,
-  type Trial,
-} from './probe-protocol.ts';
+import type { MeetingKind, ProbeOrder, ProbeReport, Running, Trial } from './probe-protocol.ts';
 
 export type Probes = {
   /**
@@ -36,8 +29,8 @@ export type Probes = {
   /** Seconds in which devices move numbers themselves, all at once, and the bytes that plans are charged for. */
   own(work: MovingWork, bytes: number, seconds: number): Promise<Result<Moved>>;
   /**
-   * By how many seconds rounds grow in which all run a segment if two give each other so many bytes after each, or all sum
-   * them: waiting for the slower one, and waking up, are in it.
+   * By how many seconds rounds are longer than the run of a segment in them if after it two give each other so many bytes,
+   * or all sum them: waiting for the slower one, and waking up, are in it.
    */
   meet(kind: MeetingKind, bytes: number, rounds: number, between: Running): Promise<Result<number>>;
   /** Bytes of a process that has loaded its libraries and has no work. */
@@ -106,9 +99,7 @@ export async function startProbes(size: number, threads: number): Promise<Result
       const order: ProbeOrder = { do: 'meet', kind, members, bytes, rounds, between };
       const times = await all(() => order, members.values());
       if (!times.ok) return times;
-      const alone = slowestSeconds(times.value.map((own) => own.slice(0, runsAlone)));
-      const together = roundSeconds(times.value.map((own) => own.slice(runsAlone)));
-      return success(Math.max(leastMeeting, together - alone));
+      return success(Math.max(leastMeeting, meetingSeconds(times.value, rounds)));
     },
     async resident() {
       const bytes = await each({ do: 'resident' });
@@ -127,11 +118,17 @@ function slowestSeconds(times: readonly (readonly number[])[]): number {
 /** No meeting is shorter, whatever clocks say. */
 const leastMeeting = 1e-6;
 
-/** From the end of a round to the end of the next one: the mean of the members, the median of the rounds. */
-function roundSeconds(ends: readonly (readonly number[])[]): number {
-  const rounds = Math.min(...ends.map(({ length }) => length));
-  const ended = Array.from({ length: rounds }, (_, round) => mean(ends.map((own) => own[round] ?? 0)));
-  return median(ended.slice(1).map((end, i) => end - (ended[i] ?? 0)));
+/**
+ * From the end of a round to the end of the next one, less the run in it: the mean of the members, the median of the rounds.
+ * What runs take differs more from one to another than a message takes, so each round has its own taken off.
+ */
+function meetingSeconds(times: readonly (readonly number[])[], rounds: number): number {
+  const inRound = (index: number) => mean(times.map((own) => own[index] ?? 0));
+  const grown = Array.from({ length: rounds - 1 }, (_, before) => {
+    const [from, to] = [inRound(rounds + before), inRound(rounds + before + 1)];
+    return to - from - inRound(before + 1);
+  });
+  return median(grown);
 }
 
 const mean = (values: readonly number[]): number =>
