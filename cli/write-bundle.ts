@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleFiles, type Origin } from '../compiler/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
@@ -20,9 +20,9 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
   const written: string[] = [];
   try {
     rmSync(fresh, { recursive: true, force: true });
-    for (const { path, pieces } of bundleFiles(plan, { ...origin, version: version() })) {
+    for (const { path, bytes } of bundleFiles(plan, { ...origin, version: version() })) {
       makeFolder(dirname(join(fresh, path)));
-      writeFile(join(fresh, path), pieces);
+      writeFileSync(join(fresh, path), bytes);
       written.push(join(folder, path));
     }
     // Folders as a whole: what an earlier plan left in them would lie beside the manifest without being in it.
@@ -38,15 +38,6 @@ export function writeBundle(plan: Plan, origin: BundleSource, folder: string): R
     removeQuietly(fresh);
   }
   return success(written);
-}
-
-function writeFile(path: string, pieces: Iterable<Uint8Array>): void {
-  const file = openSync(path, 'w');
-  try {
-    for (const piece of pieces) writeFileSync(file, piece);
-  } finally {
-    closeSync(file);
-  }
 }
 
 function removeQuietly(folder: string): void {

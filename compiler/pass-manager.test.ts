@@ -69,10 +69,8 @@ test('the same text and decisions give the same bundle, byte for byte', () => {
     const compiled = compile({ source, file, sets: {}, purpose: 'train', pins });
     if (!compiled.ok) throw new Error('the example is broken');
     const origin = { source, sets: {}, version: '0', threads: 1 };
-    const files = new Map<string, Buffer>();
-    for (const { path, pieces } of bundleFiles(compiled.value.plan, origin))
-      files.set(path, Buffer.concat([...pieces].map((piece) => Buffer.from(piece))));
-    return files;
+    const files = [...bundleFiles(compiled.value.plan, origin)];
+    return new Map(files.map(({ path, bytes }) => [path, bytes]));
   };
   const [one, two] = [bytes(), bytes()];
   assert.equal([...one.keys()], [...two.keys()]);

@@ -4,7 +4,7 @@
  */
 
 /** Version of the layout below. A bundle of another version is refused. */
-export const bundleFormat = 3;
+export const bundleFormat = 4;
 
 /** What can carry out a bundle: the processes of this machine, by `segments/`; or PyTorch, by `torch/`. */
 export const executors = ['local', 'torch'] as const;
@@ -17,6 +17,8 @@ export type Manifest = {
   readonly compiler: string;
   /** SHA-256 (hex) of the Model's text: checkpoints carry it, so a run may go on under another plan. */
   readonly model: string;
+  /** SHA-256 (hex) of the hashes of the plan's files: what a profile belongs to. */
+  readonly plan: string;
   /** What replaced the top-level `let`s of the text (`--set side=512`). */
   readonly sets: Readonly<Record<string, string>>;
   /** Threads of each device. */
@@ -30,12 +32,10 @@ export type Manifest = {
 /** Paths in a bundle. */
 export const bundlePaths = {
   manifest: 'manifest.json',
-  /** `JSON.stringify` of the Plan: what is executed. */
+  /** What is executed, but for the programs of the roles (`plan-files.ts`). */
   plan: 'plan.json',
   /** `originTable` of the plan, for executors that do not know the ops' regions. */
   origins: 'origins.json',
-  /** The same plan as text, to read. */
-  planText: 'plan.ir',
   schedule: 'schedule',
   /** The machine that it was planned for; absent where none was named. */
   machine: 'machine',
@@ -47,6 +47,9 @@ export const bundlePaths = {
   /** Beside the files of the manifest: a bundle for each size of image (`512x512`) that is scored while it trains. */
   predictions: 'predictions',
 } as const;
+
+/** Where the program of the role of that name lies. */
+export const rolePath = (name: string): string => `roles/${name}.json`;
 
 /** Where the compiled segment of that name lies. */
 export const segmentPath = (name: string): string => `segments/${name}.onnx`;

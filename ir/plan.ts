@@ -203,6 +203,7 @@ export type Plan = {
   readonly axes: readonly Axis[];
   /** Samples of one micro-batch of one replica: batch / (replicas * microBatches). */
   readonly samples: number;
+  /** In the order in which roles, one after another, run them first. */
   readonly segments: readonly Segment[];
   readonly roles: readonly Role[];
   /** Buffers that live from step to step, in every role of the stage that has them. */

@@ -27,7 +27,7 @@ export type RunCurve = {
 
 export type Profile = {
   readonly format: number;
-  /** SHA-256 (hex) of the `plan.json` that ran. */
+  /** Hash of the plan that ran, as in the manifest of its bundle. */
   readonly plan: string;
   /** Which step it is, counted from 0: the one of median length of those that were measured. */
   readonly step: number;

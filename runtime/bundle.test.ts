@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { at } from '../ir/box.ts';
-import { bundlePaths } from '../ir/bundle.ts';
-import type { Plan } from '../ir/plan.ts';
+import { bundlePaths, rolePath, segmentPath } from '../ir/bundle.ts';
 import { openBundle } from './bundle.ts';
 import { tinyPrediction, tinyTraining } from './tests/tiny-plan.ts';
 import { sha256, writeTinyBundle } from './tests/tiny-segments.ts';
@@ -28,16 +27,22 @@ async function opened(spoil: (folder: string) => Promise<void>): Promise<string>
   }
 }
 
-/** The message for a bundle whose plan says something else, with hashes that are right. */
-const withPlan = (change: (plan: Plan) => unknown): Promise<string> =>
+type Data = Record<string, unknown>;
+
+/** The message for a bundle one file of which says something else, with hashes that are right. */
+const withFile = (file: string, change: (content: Data) => unknown): Promise<string> =>
   opened(async (folder) => {
-    const text = JSON.stringify(change(plan));
-    const path = join(folder, bundlePaths.manifest);
-    const manifest = JSON.parse(await readFile(path, 'utf8'));
-    manifest.files[bundlePaths.plan] = sha256(new TextEncoder().encode(text));
-    await writeFile(path, JSON.stringify(manifest));
-    await writeFile(join(folder, bundlePaths.plan), text);
+    const content = JSON.parse(await readFile(join(folder, file), 'utf8'));
+    await putFile(folder, file, JSON.stringify(change(content)));
   });
+
+async function putFile(folder: string, file: string, text: string): Promise<void> {
+  const path = join(folder, bundlePaths.manifest);
+  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  manifest.files[file] = sha256(new TextEncoder().encode(text));
+  await writeFile(path, JSON.stringify(manifest));
+  await writeFile(join(folder, file), text);
+}
 
 test('a bundle opens as the plan that was written', async () => {
   for (const written of [plan, tinyPrediction({ devices: 3 })]) {
@@ -60,11 +65,13 @@ test('a folder without a manifest is no bundle', async () => {
 });
 
 test('another format is refused, whatever else the manifest says', async () => {
-  const spoil = (folder: string) => writeFile(join(folder, bundlePaths.manifest), '{"format": 99}');
-  assert.is(
-    await opened(spoil),
-    'bundle-version: the bundle `B` has format 99, and this version reads format 3',
-  );
+  for (const format of [3, 99]) {
+    const spoil = (folder: string) => writeFile(join(folder, bundlePaths.manifest), `{"format": ${format}}`);
+    assert.is(
+      await opened(spoil),
+      `bundle-version: the bundle \`B\` has format ${format}, and this version reads format 4`,
+    );
+  }
 });
 
 test('a file that changed, is missing, or lies elsewhere is refused', async () => {
@@ -97,55 +104,78 @@ for (const path of ['../plan.json', '/etc/passwd', 'a/../../b', 'a\\b', 'a//b', 
     assert.is(await opened(spoil), `bundle-changed: \`${path}\` of the bundle \`B\` lies outside`);
   });
 
+const [role] = plan.roles;
+if (role === undefined) throw new Error('no role');
+const program = rolePath(role.name);
+
+/** A change of the first of a list in a file. */
+const first =
+  (list: string, change: object) =>
+  (content: Data): Data => {
+    const [item, ...others] = content[list] as Data[];
+    return { ...content, [list]: [{ ...item, ...change }, ...others] };
+  };
+
 test('a plan of the right hash and the wrong structure is refused with the place', async () => {
-  const cases: readonly (readonly [change: (p: Plan) => unknown, reason: string])[] = [
-    [() => ({}), 'plan.name is not a text'],
-    [(p) => ({ ...p, samples: -1 }), 'plan.samples is not a count'],
-    [(p) => ({ ...p, roles: [{ ...p.roles[0], buffers: 3 }] }), 'plan.roles[0].buffers is not a list'],
+  const cases: readonly (readonly [file: string, change: (content: Data) => unknown, reason: string])[] = [
+    [bundlePaths.plan, () => ({}), 'plan.roles is not a list'],
+    [bundlePaths.plan, (p) => ({ ...p, name: 3 }), 'plan.name is not a text'],
+    [bundlePaths.plan, (p) => ({ ...p, samples: -1 }), 'plan.samples is not a count'],
     [
-      (p) => ({ ...p, roles: [{ ...p.roles[0], instructions: [{ do: 'evil' }] }] }),
-      'plan.roles[0].instructions[0].do is not load or draw',
+      bundlePaths.plan,
+      (p) => ({ ...p, roles: (p.roles as Data[]).slice(0, 1) }),
+      'no role has the classes 1, 0',
     ],
-    [(p) => ({ ...p, roles: p.roles.slice(1) }), 'no role has the classes 0, 0'],
-    [(p) => ({ ...p, segments: p.segments.slice(1) }), 'instruction 6: there is no segment step_0'],
-    [(p) => spoilBuffer(p, { offset: 7 }), 'buffer w does not fit its place'],
-    [(p) => spoilBuffer(p, { offset: 64 * 1000 }), 'buffer w does not fit its place'],
-    [(p) => spoilBuffer(p, { bytes: 4 }), 'buffer w does not fit its place'],
-    [(p) => spoilBuffer(p, { name: 'v' }), 'role row0, instruction 6: there is no w'],
-    [(p) => ({ ...p, schedule: { ...p.schedule, devices: 3 } }), '3 devices for 2 ranks'],
+    [
+      bundlePaths.plan,
+      (p) => ({ ...p, schedule: { ...plan.schedule, devices: 3 } }),
+      '3 devices for 2 ranks',
+    ],
+    [
+      bundlePaths.plan,
+      first('roles', { talks: [] }),
+      'what others are told of the role row0 is not what its program says',
+    ],
+    [program, first('buffers', { element: 'f16' }), 'plan.roles[0].buffers[0].element is not f32 or u8'],
+    [program, first('instructions', { do: 'evil' }), 'plan.roles[0].instructions[0].do is not load or draw'],
+    [program, first('segments', { name: 'other' }), 'instruction 6: there is no segment step_0'],
+    [program, first('buffers', { offset: 7 }), 'buffer w does not fit its place'],
+    [program, first('buffers', { offset: 64 * 1000 }), 'buffer w does not fit its place'],
+    [program, first('buffers', { bytes: 4 }), 'buffer w does not fit its place'],
+    [program, first('buffers', { name: 'v' }), 'role row0, instruction 6: there is no w'],
   ];
-  for (const [change, reason] of cases) {
-    const message = await withPlan(change);
+  for (const [file, change, reason] of cases) {
+    const message = await withFile(file, change);
     assert.ok(message.startsWith('bundle-damaged: `plan.json` of the bundle `B` is damaged: '), message);
     assert.ok(message.includes(reason), `${message}\nis not: ${reason}`);
   }
 });
 
-function spoilBuffer(p: Plan, change: object): unknown {
-  const [role, ...others] = p.roles;
-  const [buffer, ...rest] = role?.buffers ?? [];
-  return { ...p, roles: [{ ...role, buffers: [{ ...buffer, ...change }, ...rest] }, ...others] };
-}
-
-test('a plan.json that ends too early is refused', async () => {
-  const text = JSON.stringify(plan);
-  const message = await opened(async (folder) => {
-    const cut = new TextEncoder().encode(text.slice(0, text.length / 2));
-    const files = { [bundlePaths.plan]: sha256(cut) };
-    await writeTinyBundle(plan, folder, { files });
-    await writeFile(join(folder, bundlePaths.plan), cut);
-  });
-  assert.is(message, 'bundle-damaged: `plan.json` of the bundle `B` is damaged: it is not JSON');
-});
-
-test('a segment that the manifest does not list is missing', async () => {
-  const bytes = new TextEncoder().encode(JSON.stringify(plan));
-  const files = { [bundlePaths.plan]: sha256(bytes) };
-  const message = await opened((folder) => writeTinyBundle(plan, folder, { files }));
+test('a program of another form is refused with its file', async () => {
   assert.is(
-    message,
-    `bundle-changed: \`segments/${at(plan.segments, 0).name}.onnx\` of the bundle \`B\` is missing`,
+    await withFile(program, () => ({ like: 'nobody', but: {} })),
+    `bundle-damaged: \`${program}\` of the bundle \`B\` is damaged: it is like no role before it`,
   );
 });
+
+for (const file of [bundlePaths.plan, program])
+  test(`${file} that ends too early is refused`, async () => {
+    const message = await opened(async (folder) => {
+      const text = await readFile(join(folder, file), 'utf8');
+      await putFile(folder, file, text.slice(0, text.length / 2));
+    });
+    assert.is(message, `bundle-damaged: \`${file}\` of the bundle \`B\` is damaged: it is not JSON`);
+  });
+
+for (const file of [program, segmentPath(at(plan.segments, 0).name)])
+  test(`${file} that the manifest does not list is missing`, async () => {
+    const message = await opened(async (folder) => {
+      const path = join(folder, bundlePaths.manifest);
+      const manifest = JSON.parse(await readFile(path, 'utf8'));
+      delete manifest.files[file];
+      await writeFile(path, JSON.stringify(manifest));
+    });
+    assert.is(message, `bundle-changed: \`${file}\` of the bundle \`B\` is missing`);
+  });
 
 test.run();

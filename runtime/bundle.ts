@@ -8,6 +8,7 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import { bundleFormat, bundlePaths, executors, type Manifest, segmentPath } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
 import type { Plan } from '../ir/plan.ts';
+import { planInFiles, type Read, roleMistold } from '../ir/plan-files.ts';
 import { brokenReference } from './plan-references.ts';
 import { planShape } from './plan-shape.ts';
 import { check, count, type Guard, list, oneOf, record, table, text } from './shape.ts';
@@ -30,6 +31,7 @@ const manifestShape = record<Manifest>({
   format: count,
   compiler: text,
   model: hash,
+  plan: hash,
   sets: table(text),
   threads: count,
   executors: list(oneOf(...executors)),
@@ -134,12 +136,24 @@ async function readFiles(directory: string, { files }: Manifest): Promise<Result
 }
 
 function readPlan(directory: string, contents: ReadonlyMap<string, Uint8Array>): Result<Plan> {
-  const bytes = contents.get(bundlePaths.plan);
-  if (bytes === undefined) return changed(directory, bundlePaths.plan, 'is missing');
-  const parsed = parse(new TextDecoder().decode(bytes));
-  if ('problem' in parsed) return damaged(directory, bundlePaths.plan, parsed.problem);
-  const plan = check(parsed.value, planShape, 'plan');
-  if ('problem' in plan) return damaged(directory, bundlePaths.plan, plan.problem);
+  const absent: string[] = [];
+  const parsed = (file: string): Read => {
+    const bytes = contents.get(file);
+    if (bytes === undefined) absent.push(file);
+    const found = parse(new TextDecoder().decode(bytes));
+    return 'problem' in found ? { file, problem: found.problem } : found;
+  };
+  const read = planInFiles(parsed);
+  const [lacking] = absent;
+  if (lacking !== undefined) return changed(directory, lacking, 'is missing');
+  if ('problem' in read) return damaged(directory, read.file, read.problem);
+  const wrong = (problem: string) => damaged(directory, bundlePaths.plan, problem);
+  const plan = check(read.value.plan, planShape, 'plan');
+  if ('problem' in plan) return wrong(plan.problem);
   const broken = brokenReference(plan.value);
-  return broken === undefined ? success(plan.value) : damaged(directory, bundlePaths.plan, broken);
+  if (broken !== undefined) return wrong(broken);
+  const role = roleMistold(plan.value, read.value.told);
+  return role === undefined
+    ? success(plan.value)
+    : wrong(`what others are told of the role ${role.name} is not what its program says`);
 }

@@ -1,4 +1,4 @@
-/** The structure of `plan.json`, field by field. That the plan is sound is for the verifier to prove. */
+/** The structure of a plan that is read from a file, field by field. That the plan is sound is for the verifier to prove. */
 import type { Range } from '../ir/box.ts';
 import type { Graph, Op } from '../ir/graph.ts';
 import type {

@@ -78,7 +78,7 @@ const profileShape = record<Profile>({
 const formatShape = record<Pick<Profile, 'format'>>({ format: count });
 
 /**
- * Of that plan, whose `plan.json` has that hash: what either executor wrote. Errors: `profile-invalid`,
+ * Of that plan, which has that hash: what either executor wrote. Errors: `profile-invalid`,
  * `profile-of-another-plan`.
  */
 export function readProfile(file: string, plan: Plan, hash: string): Result<Profile> {

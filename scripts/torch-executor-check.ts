@@ -16,6 +16,7 @@ import { plainTruth } from '../compiler/compare.ts';
 import { bundleFormat, bundlePaths } from '../ir/bundle.ts';
 import { initialWeights } from '../ir/draw.ts';
 import type { Input, Model } from '../ir/model.ts';
+import { planFiles } from '../ir/plan-files.ts';
 import { originTable } from '../ir/tiling.ts';
 import { dimsOf } from '../ir/type.ts';
 import { planOf } from '../tests/support/exactness.ts';
@@ -56,7 +57,7 @@ function writeCase({ plan, feeds, weights }: LawCase, into: string): void {
   mkdirSync(join(into, 'feeds'), { recursive: true });
   const { model, schedule } = plan;
   const texts = {
-    [bundlePaths.plan]: JSON.stringify(plan),
+    ...Object.fromEntries([...planFiles(plan)].map(({ path, content }) => [path, JSON.stringify(content)])),
     [bundlePaths.origins]: JSON.stringify(originTable(model, schedule.cuts)),
   };
   const files = Object.fromEntries(
@@ -73,8 +74,9 @@ function writeCase({ plan, feeds, weights }: LawCase, into: string): void {
     ),
     drawn: asNumbers(drawnInputs(model)),
   };
+  mkdirSync(join(into, 'roles'));
   for (const [path, text] of Object.entries(texts)) writeFileSync(join(into, path), text);
-  writeFileSync(join(into, bundlePaths.manifest), JSON.stringify({ format: bundleFormat, files }));
+  writeFileSync(join(into, bundlePaths.manifest), JSON.stringify({ format: bundleFormat, plan: '', files }));
   writeFileSync(join(into, 'truth.json'), JSON.stringify(record));
   for (const input of model.inputs) {
     const values = feeds.inputs.get(input.name);

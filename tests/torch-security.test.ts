@@ -78,7 +78,17 @@ const linking = (name: string, target: (bundle: string) => string) => (bundle: s
 const besides = (bundle: string): string => `${bundle}.moved`;
 
 pythonTest('json', 'a bundle cannot name a file outside of itself', (python) => {
-  const names = ['../secret.json', secret, 'a/../../secret.json', './../secret.json', '..', '.', '', 'a\\b'];
+  const names = [
+    '../secret.json',
+    secret,
+    'a/../../secret.json',
+    'roles/../../secret.json',
+    './../secret.json',
+    '..',
+    '.',
+    '',
+    'a\\b',
+  ];
   for (const name of names)
     assert.match(spoilt(python, naming(name)), /^refused: .* lies outside the bundle /);
 });
@@ -91,7 +101,15 @@ pythonTest('json', 'nor lead there by a link, of a file, a folder or the manifes
 });
 
 pythonTest('json', 'a manifest of any other form is refused', (python) => {
-  const texts = ['', '[]', '{"format": 3}', '{"format": 3, "files": []}', '{"format": 3, "files": {"a": 1}}'];
+  const texts = [
+    '',
+    '[]',
+    '{"format": 3, "files": {}}',
+    '{"format": 4}',
+    '{"format": 4, "files": []}',
+    '{"format": 4, "files": {}}',
+    '{"format": 4, "files": {"a": 1}}',
+  ];
   for (const text of texts)
     assert.match(
       spoilt(python, (bundle) => writeFileSync(join(bundle, 'manifest.json'), text)),

@@ -79,7 +79,7 @@ function expectTimeLines(text: string, steps: number): void {
 /** What `inspect` makes of it: of each rank every instruction, what they took, and the losses of the run. */
 async function expectProfile(file: string, folder: string, losses: readonly number[]): Promise<void> {
   const { plan, manifest } = valueIn(await openBundle(folder));
-  const profile = valueIn(readProfile(file, plan, manifest.files['plan.json'] ?? ''));
+  const profile = valueIn(readProfile(file, plan, manifest.plan));
   assert.is(profile.devices.length, plan.schedule.devices);
   assert.is(profile.steps, 25);
   assert.equal(profile.curves[0]?.values, losses);

@@ -8,6 +8,7 @@ import { bundlePaths } from '../../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan } from '../../ir/plan.ts';
+import { printPlan } from '../../ir/text/plan.ts';
 import { type Bundle, openBundle } from '../../runtime/bundle.ts';
 import { readProfile } from '../../runtime/profile.ts';
 import { planningOf } from '../bundle-planning.ts';
@@ -69,9 +70,8 @@ async function runInspect(folder: string, options: Options): Promise<ExitCode> {
   const shown = read.value;
   const written = [writeTrace(shown, options.trace), writeReport(shown, options.html)];
   for (const one of written) if (!one.ok) return complain(one.diagnostics);
-  const file = (path: string) => readFileSync(join(folder, path), 'utf8').trimEnd();
-  if (options.schedule) print(file(bundlePaths.schedule));
-  else if (options.ir) print(file(bundlePaths.planText));
+  if (options.schedule) print(readFileSync(join(folder, bundlePaths.schedule), 'utf8').trimEnd());
+  else if (options.ir) print(printPlan(shown.plan).trimEnd());
   else if (options.json) printJson(planJson(shown));
   else {
     const page = pageOf(process.stdout);
@@ -90,8 +90,8 @@ function shownFrom(bundle: Bundle, options: Options): Result<ShownPlan> {
   if (machine?.ok === false) return machine;
   const enough = machine === undefined ? success(undefined) : onMachine(plan, machine.value);
   if (!enough.ok) return enough;
-  const hash = manifest.files[bundlePaths.plan] ?? '';
-  const profile = options.profile === undefined ? undefined : readProfile(options.profile, plan, hash);
+  const profile =
+    options.profile === undefined ? undefined : readProfile(options.profile, plan, manifest.plan);
   if (profile?.ok === false) return profile;
   const scaling = options.scaling === undefined ? undefined : readScaling(options.scaling, plan);
   if (scaling?.ok === false) return scaling;

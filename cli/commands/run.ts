@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { bundlePaths } from '../../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import { type Launcher, launchers } from '../../ir/machine.ts';
 import type { Model } from '../../ir/model.ts';
@@ -145,7 +144,7 @@ function writeProfile(
   curves: readonly RunCurve[],
   file: string | undefined,
 ): Result<void> {
-  const profile = profileOf(manifest.files[bundlePaths.plan] ?? '', measured, curves);
+  const profile = profileOf(manifest.plan, measured, curves);
   if (file === undefined || profile === undefined) return success(undefined);
   return writeText(file, `${JSON.stringify(profile)}\n`);
 }

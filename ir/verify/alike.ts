@@ -5,6 +5,7 @@
 import { at } from '../box.ts';
 import { graphsAlike, type NamedGraph } from '../graph.ts';
 import type { Buffer, Instruction, NamedInstruction, Plan, Role, Segment } from '../plan.ts';
+import { remembered } from '../remembered.ts';
 import { isSameData, pairwise, sameItems } from '../same-data.ts';
 import type { IndexedPlan, IndexedRole, RoleCheck } from './indexed.ts';
 
@@ -50,15 +51,17 @@ export const onceForAlike =
   };
 
 /** For each role the index of the first that is alike. */
-export function firstsAlike({ roles, segments }: Pick<Plan, 'roles' | 'segments'>): number[] {
-  const alike = segmentsAlike(segments);
-  const firsts: number[] = [];
-  return roles.map((role, index) => {
-    const first = firsts.find((one) => rolesAlike(at(roles, one), role, alike));
-    if (first === undefined) firsts.push(index);
-    return first ?? index;
-  });
-}
+export const firstsAlike = remembered(
+  ({ roles, segments }: Pick<Plan, 'roles' | 'segments'>): readonly number[] => {
+    const alike = segmentsAlike(segments);
+    const firsts: number[] = [];
+    return roles.map((role, index) => {
+      const first = firsts.find((one) => rolesAlike(at(roles, one), role, alike));
+      if (first === undefined) firsts.push(index);
+      return first ?? index;
+    });
+  },
+);
 
 /** Whether two segments, by name, do the same, by name. */
 function segmentsAlike(segments: readonly Segment[]): (one: string, other: string) => boolean {

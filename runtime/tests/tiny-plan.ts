@@ -184,7 +184,7 @@ export function tinyTraining(changes: Partial<TinyOptions> = {}): Plan {
   return {
     ...common(options, true),
     samples,
-    segments: [...boxes.map((box, i) => stepSegment(i, box, samples)), update],
+    segments: boxes.flatMap((box, i) => [stepSegment(i, box, samples), ...(i === 0 ? [update] : [])]),
     roles: boxes.map((box, i) => trainingRole(i, box, samples, options)),
   };
 }

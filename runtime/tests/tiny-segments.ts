@@ -6,6 +6,7 @@ import onnxProto, { type onnx as Onnx } from 'onnx-proto';
 import { at } from '../../ir/box.ts';
 import { bundleFormat, bundlePaths, type Manifest, segmentPath } from '../../ir/bundle.ts';
 import type { Plan, Segment } from '../../ir/plan.ts';
+import { planFiles } from '../../ir/plan-files.ts';
 import { dimsOf } from '../../ir/type.ts';
 
 const { onnx } = onnxProto;
@@ -141,13 +142,17 @@ export async function writeTinyBundle(
   changes: Partial<Manifest> = {},
 ): Promise<void> {
   const files = new Map<string, Uint8Array>([
-    [bundlePaths.plan, new TextEncoder().encode(JSON.stringify(plan))],
+    ...[...planFiles(plan)].map(({ path, content }): [string, Uint8Array] => [
+      path,
+      new TextEncoder().encode(JSON.stringify(content)),
+    ]),
     ...[...tinySegments(plan)].map(([name, bytes]): [string, Uint8Array] => [segmentPath(name), bytes]),
   ]);
   const manifest: Manifest = {
     format: bundleFormat,
     compiler: 'test',
     model: sha256(new TextEncoder().encode(JSON.stringify(plan.model))),
+    plan: sha256(new TextEncoder().encode(JSON.stringify(plan))),
     sets: {},
     threads: 1,
     executors: ['local'],
@@ -155,7 +160,7 @@ export async function writeTinyBundle(
     ...changes,
   };
   files.set(bundlePaths.manifest, new TextEncoder().encode(JSON.stringify(manifest)));
-  await mkdir(join(folder, 'segments'), { recursive: true });
+  for (const one of ['segments', 'roles']) await mkdir(join(folder, one), { recursive: true });
   for (const [path, bytes] of files) await writeFile(join(folder, path), bytes);
 }
 

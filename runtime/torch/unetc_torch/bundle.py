@@ -1,4 +1,7 @@
-"""Opens a bundle: every file named in its manifest is read from inside the folder, and its hash compared."""
+"""Opens a bundle: a file is read from inside the folder alone, and its hash compared with the manifest.
+
+That is all files but the programs of other roles: those are read, and compared, where they are asked for.
+"""
 
 import hashlib
 import json
@@ -6,9 +9,10 @@ import os
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from .errors import Refusal
+from .plan_files import PLAN, ROLES, plan_in_files
 
-FORMAT = 3
-PLAN, ORIGINS, TEXT, MANIFEST = "plan.json", "origins.json", "model.unet", "manifest.json"
+FORMAT = 4
+ORIGINS, TEXT, MANIFEST = "origins.json", "model.unet", "manifest.json"
 
 
 class BundleError(Refusal):
@@ -27,11 +31,19 @@ class Bundle(NamedTuple):
     origin: Tuple[Optional[str], Dict]
 
 
+def _parts(folder, name):
+    """The folders and the file of a name, which may not lead out of the bundle."""
+    parts = name.split("/")
+    if "\\" in name or {"", ".", ".."} & set(parts):
+        raise BundleError(f"{name!r} lies outside the bundle {folder}")
+    return parts
+
+
 def _inside(folder, name):
     """The path of a file; neither its name nor a link may lead out of the bundle."""
-    root, parts = os.path.realpath(folder), name.split("/")
-    path = os.path.realpath(os.path.join(root, *parts))
-    if "\\" in name or {"", ".", ".."} & set(parts) or os.path.commonpath([root, path]) != root:
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, *_parts(folder, name)))
+    if os.path.commonpath([root, path]) != root:
         raise BundleError(f"{name!r} lies outside the bundle {folder}")
     return path
 
@@ -57,18 +69,25 @@ def _manifest(folder):
     return manifest
 
 
+def _compared(folder, files, name):
+    """A file of the manifest."""
+    if name not in files:
+        raise BundleError(f"the manifest of {folder} does not name {name}: compile it again")
+    data = _read(folder, name)
+    if hashlib.sha256(data).hexdigest() != files[name]:
+        raise BundleError(f"{name} of the bundle {folder} is not the file that was compiled")
+    return data
+
+
 def open_bundle(folder):
-    """Reads all files of a bundle. Raises BundleError."""
+    """Compares the files of a bundle, and reads its plan. Raises BundleError."""
     manifest = _manifest(folder)
-    texts = {}
-    for name, expected in manifest["files"].items():
-        data = _read(folder, name)
-        if hashlib.sha256(data).hexdigest() != expected:
-            raise BundleError(f"{name} of the bundle {folder} is not the file that was compiled")
-        texts[name] = data if name in (PLAN, ORIGINS) else None
-    missing = [name for name in (PLAN, ORIGINS) if name not in texts]
-    if missing:
-        raise BundleError(f"the manifest of {folder} does not name {', '.join(missing)}: compile it again")
-    plan, origins, files = json.loads(texts[PLAN]), json.loads(texts[ORIGINS]), manifest["files"]
+    files = manifest["files"]
+    for name in files:
+        _parts(folder, name)
+        if name not in (PLAN, ORIGINS) and not name.startswith(ROLES):
+            _compared(folder, files, name)
+    plan = plan_in_files(lambda name: _compared(folder, files, name))
+    origins = json.loads(_compared(folder, files, ORIGINS))
     origin = (files.get(TEXT), manifest.get("sets", {}))
-    return Bundle(plan, origins, manifest.get("model", ""), files[PLAN], origin)
+    return Bundle(plan, origins, manifest.get("model", ""), manifest.get("plan", ""), origin)

@@ -30,8 +30,7 @@ class Device(Holder):
         super().__init__(plan, origins, seat_of(plan, rank), {"dtype": DTYPES[dtype], "device": torch.device(where)})
         self.rank, self.communicator = rank, communicator
         self.clock, self.profile = clock_of(self.like["device"]), NoProfile()
-        used = {one["segment"] for one in self.role["instructions"] if one["do"] == "run"}
-        self.segments = {one["name"]: Segment(one) for one in plan["segments"] if one["name"] in used}
+        self.segments = {one["name"]: Segment(one) for one in self.role["segments"]}
         self.feeds = Ahead(feeds, self._requests())
         self.expected = {stage: self._empties(stage) for stage in stages_met(self.role, "receive")}
         self.pending = {}

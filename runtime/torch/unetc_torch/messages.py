@@ -74,7 +74,7 @@ def lane_and_group(one):
 
 def kinds_of(plan):
     """Every lane and kind of group that some instruction meets in."""
-    kinds = {lane_and_group(one) for role in plan["roles"] for one in role["instructions"]} - {None}
+    kinds = {lane_and_group(one) for role in plan["roles"] for one in role["talks"]} - {None}
     assert all(over in GROUPS for _, over in kinds)
     return sorted(kinds)
 
@@ -87,4 +87,4 @@ def groups_of(plan, rank):
 
 
 def stages_met(role, do):
-    return sorted({one["stage"] for one in role["instructions"] if one["do"] == do})
+    return sorted({one["stage"] for one in role["talks"] if one["do"] == do})

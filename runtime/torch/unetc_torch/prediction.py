@@ -22,7 +22,8 @@ class Prediction(Holder):
         plan = bundle.plan
         super().__init__(plan, bundle.origins, tile_seat(plan, 0), like)
         self.feeds, self.tiles = areas, place_count(plan)
-        self.segments = {one["name"]: Segment(one) for one in plan["segments"]}
+        # All roles are read now, not when their first tile comes up.
+        self.segments = {one["name"]: Segment(one) for role in plan["roles"] for one in role["segments"]}
         self.output, self.extents, self.classes = class_map(plan["model"])
         self.weights, self.stored = {}, {}
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .checkpoint import state_name
 from .errors import Refusal
-from .ranks import Seat, rank_of, stages_of
+from .ranks import Seat, rank_of, role_of, stages_of
 
 
 def fitting(states, shapes, tensors, file):
@@ -29,18 +29,18 @@ def fitting(states, shapes, tensors, file):
 
 
 def gather(device, control):
-    """All states of the plan by their names in a checkpoint, on rank 0; they live with the stages."""
+    """On rank 0 all states of the plan by their names in a checkpoint; they live with the stages."""
     plan, found = device.plan, {}
-    places = tuple(0 for _ in plan["axes"])
     for stage in range(stages_of(plan)):
-        source = rank_of(plan, Seat(0, stage, places))
-        holds = {one["name"] for role in plan["roles"] if role["stage"] == stage for one in role["buffers"]}
-        for state in plan["states"]:
-            if state["buffer"] in holds:
-                own = state["buffer"] in device.buffers
-                array = device.read(state["buffer"]).cpu().numpy() if own else device.blank(state)
-                found[state_name(state)] = control.collect(array, source)
-    return {state_name(state): found[state_name(state)] for state in plan["states"]}
+        source = Seat(0, stage, tuple(0 for _ in plan["axes"]))
+        rank = rank_of(plan, source)
+        if control.rank not in (0, rank):
+            continue
+        for state in (plan["states"][index] for index in role_of(plan, source)["states"]):
+            own = state["buffer"] in device.buffers
+            array = device.read(state["buffer"]).cpu().numpy() if own else device.blank(state)
+            found[state_name(state)] = control.collect(array, rank)
+    return {name: found[name] for name in map(state_name, plan["states"]) if name in found}
 
 
 def spread(device, control, arrays):

@@ -1,0 +1,49 @@
+/** What differs between two that are nearly the same data, to be written in place of the second. */
+
+/** `[x]`: x in its place. A record: the entries of a record, or of a list by index, that differ, and how. */
+export type Difference = readonly [unknown] | { readonly [entry: string]: Difference };
+
+type Branch = Readonly<Record<string, unknown>>;
+
+/** Records and lists. */
+const isBranch = (data: unknown): data is Branch => typeof data === 'object' && data !== null;
+
+/** How `other` differs from `one`; undefined where it does not. */
+export function differenceOf(one: unknown, other: unknown): Difference | undefined {
+  if (one === other) return undefined;
+  if (!isBranch(one) || !isBranch(other) || Array.isArray(one) !== Array.isArray(other)) return [other];
+  const [keys, theirs] = [Object.keys(one), Object.keys(other)];
+  if (keys.length !== theirs.length || !keys.every((key, i) => key === theirs[i])) return [other];
+  let differing: Record<string, Difference> | undefined;
+  for (const key of keys) {
+    const difference = differenceOf(one[key], other[key]);
+    if (difference === undefined) continue;
+    differing ??= {};
+    differing[key] = difference;
+  }
+  return differing;
+}
+
+const hasEntry = (data: Branch, key: string): boolean =>
+  Array.isArray(data)
+    ? /^(0|[1-9]\d*)$/.test(key) && Number(key) < data.length
+    : key !== '__proto__' && Object.hasOwn(data, key);
+
+/** What differs from `one` like that; it shares the rest with it. `path`: where the difference was read. */
+export function differing(
+  one: unknown,
+  difference: unknown,
+  path: string,
+): { value: unknown } | { problem: string } {
+  if (Array.isArray(difference) && difference.length === 1) return { value: difference[0] };
+  if (!isBranch(difference) || Array.isArray(difference)) return { problem: `${path} is not a difference` };
+  if (!isBranch(one)) return { problem: `${path} is of what has no entries` };
+  const made = (Array.isArray(one) ? [...one] : { ...one }) as Record<string, unknown>;
+  for (const [key, entry] of Object.entries(difference)) {
+    if (!hasEntry(one, key)) return { problem: `${path}.${key} is of what is not there` };
+    const found = differing(one[key], entry, `${path}.${key}`);
+    if ('problem' in found) return found;
+    made[key] = found.value;
+  }
+  return { value: made };
+}
