@@ -12,16 +12,34 @@ const isBranch = (data: unknown): data is Branch => typeof data === 'object' && 
 export function differenceOf(one: unknown, other: unknown): Difference | undefined {
   if (one === other) return undefined;
   if (!isBranch(one) || !isBranch(other) || Array.isArray(one) !== Array.isArray(other)) return [other];
-  const [keys, theirs] = [Object.keys(one), Object.keys(other)];
-  if (keys.length !== theirs.length || !keys.every((key, i) => key === theirs[i])) return [other];
-  let differing: Record<string, Difference> | undefined;
-  for (const key of keys) {
-    const difference = differenceOf(one[key], other[key]);
+  if (Array.isArray(one)) return Array.isArray(other) ? ofLists(one, other) : [other];
+  let entries: Record<string, Difference> | undefined;
+  // Programs of large plans have millions of entries, so no lists of keys are made.
+  let more = 0;
+  for (const _ in other) more++;
+  for (const key in one) {
+    more--;
+    const [mine, theirs] = [one[key], other[key]];
+    if (mine === theirs) continue;
+    if (!Object.hasOwn(other, key)) return [other];
+    const difference = differenceOf(mine, theirs);
     if (difference === undefined) continue;
-    differing ??= {};
-    differing[key] = difference;
+    entries ??= {};
+    entries[key] = difference;
   }
-  return differing;
+  return more === 0 ? entries : [other];
+}
+
+function ofLists(one: readonly unknown[], other: readonly unknown[]): Difference | undefined {
+  if (one.length !== other.length) return [other];
+  let entries: Record<string, Difference> | undefined;
+  for (let index = 0; index < one.length; index++) {
+    const difference = differenceOf(one[index], other[index]);
+    if (difference === undefined) continue;
+    entries ??= {};
+    entries[index] = difference;
+  }
+  return entries;
 }
 
 const hasEntry = (data: Branch, key: string): boolean =>

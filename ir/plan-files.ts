@@ -54,13 +54,13 @@ export function* planFiles(plan: Plan): Generator<PlanFile> {
   });
   yield { path: bundlePaths.plan, content: { ...others, roles: heads } };
   const named = new Map(segments.map((segment) => [segment.name, segment]));
+  const firsts = new Map<number, Program>();
   for (const [index, first] of firstsAlike(plan).entries()) {
     const [role, like] = [at(roles, index), at(roles, first)];
     const program = programOf(role, named);
-    const content =
-      first === index
-        ? program
-        : { like: like.name, but: differenceOf(programOf(like, named), program) ?? {} };
+    if (first === index) firsts.set(index, program);
+    const one = firsts.get(first);
+    const content = first === index ? program : { like: like.name, but: differenceOf(one, program) ?? {} };
     yield { path: rolePath(role.name), content };
   }
 }
