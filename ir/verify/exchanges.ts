@@ -289,9 +289,9 @@ function mirrors({ buffers }: IndexedRole, forth: Exchange, back: Exchange): boo
 }
 
 /** By name and micro-batch: whether an exchange of a role has its way back, for whoever counts them. */
-export const returned = (one: IndexedRole): ReadonlySet<string> =>
+export const returned = ({ role }: IndexedRole): ReadonlySet<string> =>
   new Set(
-    sitesOf(one)
-      .filter(({ it }) => it.back)
-      .map(({ it }) => `${it.name.replace(/~back\d+$/, '')} #${it.micro}`),
+    role.instructions.flatMap((it) =>
+      it.do === 'exchange' && it.back ? [`${it.name.replace(/~back\d+$/, '')} #${it.micro}`] : [],
+    ),
   );

@@ -4,8 +4,8 @@
  */
 import { at, extents } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
-import { type Model, statisticsOf } from '../model.ts';
-import type { NamedInstruction, Plan } from '../plan.ts';
+import { type Input, statisticsOf } from '../model.ts';
+import type { NamedInstruction } from '../plan.ts';
 import { sharingOf } from '../sharers.ts';
 import { sweptSums } from '../sweeps.ts';
 import { product, sameDims } from '../type.ts';
@@ -29,10 +29,12 @@ function every<D extends NamedInstruction['do']>(
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-step', { place, why }));
 
-export const verifySources: RoleCheck =
-  ({ plan }) =>
-  (one) =>
-    sourceFaults(plan, one);
+export const verifySources: RoleCheck = ({ plan }) => {
+  const inputs = new Map(plan.model.inputs.map((input) => [input.name, input]));
+  return (one) => sourceFaults(inputs, plan.samples, one);
+};
+
+type Inputs = ReadonlyMap<string, Input>;
 
 export const verifySteps: NamedCheck = (index) => {
   const { plan } = index;
@@ -60,19 +62,18 @@ const valueHeld = ({ buffers }: Pick<NamedRole, 'buffers'>, buffer: string): str
 const sourceKinds = { load: ['image', 'target'], draw: ['mask', 'corners'], count: ['count'] } as const;
 
 /** Loads, draws and counts name an input of the model of their kind, and fill a buffer of that value. */
-function sourceFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
-  const { model } = plan;
-  const kindOf = (name: string) => model.inputs.find((input) => input.name === name)?.source.from;
+function sourceFaults(inputs: Inputs, samples: number, one: IndexedRole): Diagnostic[] {
   return (['load', 'draw', 'count'] as const).flatMap((kind) =>
     every(one, kind).flatMap(({ index, it }) => {
       const allowed: readonly string[] = sourceKinds[kind];
-      const found = kindOf(it.source);
+      const input = inputs.get(it.source);
+      const found = input?.source.from;
       const fits =
         found !== undefined &&
         allowed.includes(found) &&
         valueHeld(one, it.into) === it.source &&
-        (it.do === 'count' || isFilled(plan, one, it.source, it.into));
-      return fits && countsItsTarget(model, one, it)
+        (it.do === 'count' || isFilled(input?.type, samples, one, it.into));
+      return fits && countsItsTarget(inputs, one, it)
         ? []
         : [wrong(placeOf(one.role, index), `\`${it.source}\` is not what \`${it.into}\` is made from`)];
     }),
@@ -80,17 +81,21 @@ function sourceFaults(plan: Plan, one: IndexedRole): Diagnostic[] {
 }
 
 /** A buffer that is loaded or drawn has the samples, channels and element of its input, and the cells that it says. */
-function isFilled({ model, samples }: Plan, { buffers }: IndexedRole, source: string, into: string): boolean {
-  const type = model.inputs.find(({ name }) => name === source)?.type;
+function isFilled(
+  type: Input['type'] | undefined,
+  samples: number,
+  { buffers }: IndexedRole,
+  into: string,
+): boolean {
   const buffer = buffers.get(into);
   if (type?.kind !== 'map' || buffer === undefined) return false;
   const dims = [samples, type.channels, ...extents(buffer.box ?? [])];
   return buffer.element === type.element && sameDims(buffer.dims, dims);
 }
 
-function countsItsTarget(model: Model, one: IndexedRole, it: NamedInstruction): boolean {
+function countsItsTarget(inputs: Inputs, one: IndexedRole, it: NamedInstruction): boolean {
   if (it.do !== 'count') return true;
-  const source = model.inputs.find(({ name }) => name === it.source)?.source;
+  const source = inputs.get(it.source)?.source;
   return source?.from === 'count' && valueHeld(one, it.from) === source.target;
 }
 
