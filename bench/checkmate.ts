@@ -11,8 +11,8 @@
  * schedules have it; `twice` has a first pass over that part beside it.
  */
 import { table } from '../cli/table.ts';
+import { quickCost } from '../passes/decide/recompute/cost.ts';
 import { type Found, thinned } from '../passes/decide/recompute/front.ts';
-import { memoryOf } from '../passes/decide/recompute/memory.ts';
 import { search } from '../passes/decide/recompute/search.ts';
 import { secondsOf, tapeOfNodes, unet } from './checkmate/graph.ts';
 import { type Answer, solve } from './checkmate/milp.ts';
@@ -44,7 +44,7 @@ function milpCell(answer: Answer): string {
 async function rowsFor(depth: number): Promise<string[][]> {
   const graph = unet(depth);
   const plain = tapeOfNodes(graph);
-  const { peak } = memoryOf(plain).cost(new Uint8Array(plain.values.length));
+  const { peak } = quickCost(plain).cost(new Uint8Array(plain.values.length));
   // From the last node of the level above the finest, or any after it.
   const firsts = graph.nodes.flatMap(({ name }, index) =>
     index < graph.forward && /^(up[01]|decode[01]|out)/.test(name) ? [index] : [],
@@ -53,7 +53,7 @@ async function rowsFor(depth: number): Promise<string[][]> {
     firsts.flatMap((first) =>
       counts.flatMap((count) => search(tapeInStrips(graph, partFrom(graph, first, count, fused)))),
     );
-  const drops = timed(() => search(plain, 3));
+  const drops = timed(() => search(plain, { share: 3 }));
   const strips = timed(() => thinned([...drops.found, ...inStrips(true)]));
   const twice = timed(() => thinned([...drops.found, ...inStrips(false)]));
   const oursCell = ({ found }: Timed, budget: number) => {

@@ -1,8 +1,8 @@
 /** Checkmate's programme as the judge of ours: on a graph small enough to solve at once. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryOf } from '../../passes/decide/recompute/memory.ts';
 import { search } from '../../passes/decide/recompute/search.ts';
+import { memoryOf } from '../../tests/support/tape-memory.ts';
 import { secondsOf, tapeOfNodes, unet } from './graph.ts';
 import { solve } from './milp.ts';
 import { partFrom, tapeInStrips } from './parts.ts';

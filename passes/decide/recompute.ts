@@ -10,14 +10,12 @@ import { at } from '../../ir/box.ts';
 import { valueOfBytes } from '../../ir/lean.ts';
 import type { Strips } from '../../ir/schedule.ts';
 import type { Profile } from './profile.ts';
-import { type Found, thinned } from './recompute/front.ts';
-import type { Drops } from './recompute/lives.ts';
-import { type Memory, memoryOf } from './recompute/memory.ts';
+import { type Basis, basisOf, type QuickCost, quickCost } from './recompute/cost.ts';
+import { thinned } from './recompute/front.ts';
 import { partsOf, type StripsPart } from './recompute/parts.ts';
-import { refine, search } from './recompute/search.ts';
+import { searchPlans } from './recompute/search.ts';
 import { inStrips } from './recompute/strips.ts';
-import { type Tape, tapeOf } from './recompute/tape.ts';
-import { droppedUnits, notedUnits } from './recompute/units.ts';
+import { type Drops, type Tape, tapeOf } from './recompute/tape.ts';
 
 export type RecomputeQuestion = {
   readonly profile: Profile;
@@ -64,80 +62,65 @@ export type RecomputePoint = {
 export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
   const ways = waysOf(question);
   const lowered = ways.flatMap((way) => {
-    const memory = memoryOf(way.tape);
     const share = way.inStrips === undefined ? 1 : 1 / ways.length;
-    const origins = firstOrigins(way.tape);
-    return answersOf(way.tape, share).map((one) => ({ ...one, way, memory, origins }));
+    return searchPlans(way.tape, { share, basis: way.basis }).map((one) => ({ ...one, way }));
   });
   return thinned(lowered).map((one) => pointOf(one, question));
 }
 
-/** Drops alone, and then with bytes: more to choose from is never worse, however short the search is. */
-function answersOf(tape: Tape, share: number): Found[] {
-  const drops = droppedUnits(tape);
-  const found = search({ ...tape, sessions: false, copies: false }, share, drops);
-  const plain = refine(tape, found, share, drops);
-  if (notedUnits(tape).length === 0) return plain;
-  return [...plain, ...refine(tape, plain, share)];
-}
-
 /** The network as it is, or with a part of it in strips. */
-type Way = { readonly tape: Tape; readonly inStrips?: StripsPart };
+type Way = {
+  readonly tape: Tape;
+  readonly inStrips?: StripsPart | undefined;
+  readonly basis: Basis;
+  readonly quick: QuickCost;
+  readonly origins: Int32Array;
+};
+
+function wayOf(tape: Tape, inStrips?: StripsPart): Way {
+  const basis = basisOf(tape);
+  return { tape, inStrips, basis, quick: quickCost(tape, basis), origins: firstOrigins(tape) };
+}
 
 /** Those of which none needs less memory and no more time before anything is dropped. */
 function waysOf(question: RecomputeQuestion): Way[] {
   const tape = { ...tapeOf(question), copies: question.copies === true };
-  if (question.strips !== true) return [{ tape }];
+  if (question.strips !== true) return [wayOf(tape)];
   const { profile, forward, backward, rowTiles = 1 } = question;
   const parts = partsOf({ model: profile.model, forward, backward, rowTiles }, tape);
-  const ways = [{ tape }, ...parts.map((one): Way => ({ tape: inStrips(tape, one.part), inStrips: one }))];
-  return thinned(
-    ways.map((way) => ({ ...memoryOf(way.tape).cost(new Uint8Array(way.tape.values.length)), way })),
-  ).map(({ way }) => way);
+  const ways = [wayOf(tape), ...parts.map((one) => wayOf(inStrips(tape, one.part), one))];
+  return thinned(ways.map((way) => ({ ...way.quick.cost(new Uint8Array(way.tape.values.length)), way }))).map(
+    ({ way }) => way,
+  );
 }
 
-type Chosen = {
-  readonly way: Way;
-  readonly memory: Memory;
-  readonly origins: Int32Array;
-  readonly drops: Drops;
-};
+type Chosen = { readonly way: Way; readonly drops: Drops };
 
 /** The first, and so the fastest, point of a curve that needs no more than the given bytes. */
 export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
   curve.find(({ peak }) => peak <= bytes);
 
-function pointOf(
-  { way, memory, origins, drops }: Chosen,
-  { profile, noted = [] }: RecomputeQuestion,
-): RecomputePoint {
-  const { tape } = way;
-  const count = profile.ops.length;
-  const bytes = [...tape.values.keys()].filter(
-    (value) => drops[value] === 1 && at(tape.values, value).noting !== undefined,
+function pointOf({ way, drops }: Chosen, { profile, noted = [] }: RecomputeQuestion): RecomputePoint {
+  const { values } = way.tape;
+  const { peak, seconds, kept, again, twice } = way.quick.detail(drops);
+  const bytes = [...values.keys()].filter(
+    (value) => drops[value] === 1 && values[value]?.noting !== undefined,
   );
-  const { peak, seconds, kept, again, twice } = memory.detail(drops);
-  const extra = [...(way.inStrips?.extra ?? new Array<number>(count).fill(0))];
-  const keptBytes = new Array<number>(count).fill(0);
-  for (const value of twice) {
-    const origin = origins[value] ?? 0;
-    extra[origin] = at(extra, origin) + (at(tape.values, value).price ?? 0);
-  }
-  for (const value of bytes) {
-    const origin = origins[value] ?? 0;
-    extra[origin] = at(extra, origin) + (at(tape.values, value).noting ?? 0);
-  }
-  for (const value of kept) {
-    const origin = origins[value] ?? 0;
-    keptBytes[origin] = at(keptBytes, origin) + at(tape.values, value).bytes;
-  }
+  const extra = [...(way.inStrips?.extra ?? new Array<number>(profile.ops.length).fill(0))];
+  const keptBytes = new Array<number>(profile.ops.length).fill(0);
+  const add = (to: number[], value: number, amount = 0): void => {
+    const origin = way.origins[value] as number;
+    to[origin] = at(to, origin) + amount;
+  };
+  for (const value of twice) add(extra, value, values[value]?.price);
+  for (const value of bytes) add(extra, value, values[value]?.noting);
+  for (const value of kept) add(keptBytes, value, values[value]?.bytes);
   const keptInAll = keptBytes.reduce((sum, bytes) => sum + bytes, 0);
   return {
-    drop: again.flatMap((value) => {
-      const { name, price } = at(tape.values, value);
-      return price === undefined ? [] : [name];
-    }),
-    lean: [...noted, ...bytes.flatMap((value) => valueOfBytes(at(tape.values, value).name) ?? [])],
+    drop: again
+      .map((value) => at(values, value))
+      .flatMap(({ name, price }) => (price === undefined ? [] : [name])),
+    lean: [...noted, ...bytes.flatMap((value) => valueOfBytes(at(values, value).name) ?? [])],
     strips: way.inStrips === undefined ? [] : [way.inStrips.strips],
     peak,
     kept: keptInAll,

@@ -7,12 +7,10 @@
  * counted in its favour, or nothing is told of the memory. Where steps run in sessions, a change also parts or joins
  * them; that is not counted, so there the bounds are estimates.
  */
-import type { QuickCost } from './cost.ts';
-import type { Drops } from './lives.ts';
+import type { Cost, QuickCost } from './cost.ts';
 import { type Maxima, maximaOf } from './maxima.ts';
-import type { Cost } from './memory.ts';
 import type { Redone } from './redone.ts';
-import type { Tape } from './tape.ts';
+import type { Drops, Tape } from './tape.ts';
 import type { Unit } from './units.ts';
 
 export type Bounds = {

@@ -5,13 +5,12 @@ import * as assert from 'uvu/assert';
 import { networkOf, recipes } from '../../../tests/support/networks.ts';
 import { questionOf } from '../../../tests/support/recompute.ts';
 import { numbers } from '../../../tests/support/schedules.ts';
+import { memoryOf } from '../../../tests/support/tape-memory.ts';
 import { boundsOf } from './bounds.ts';
-import { quickCost } from './cost.ts';
-import type { Drops } from './lives.ts';
-import { type Cost, memoryOf } from './memory.ts';
+import { type Cost, quickCost } from './cost.ts';
 import { partsOf } from './parts.ts';
 import { inStrips } from './strips.ts';
-import { type Tape, tapeOf } from './tape.ts';
+import { type Drops, type Tape, tapeOf } from './tape.ts';
 import { unitsOf } from './units.ts';
 
 /** The tapes of a drawn network: as it is, and with a part of it in strips. */
@@ -48,8 +47,9 @@ test('costs are those of the account, whatever is dropped or noted, with session
             // One after another: what is kept from one choice to the next must not show.
             for (let choice = 0; choice < 6; choice++) {
               const drops = drawn(tape, draw);
-              const [cost, account] = [quick.cost(drops), memory.detail(drops)];
+              const [cost, account] = [quick.detail(drops), memory.detail(drops)];
               assert.ok(isSame(cost, account), `${JSON.stringify(cost)} is ${JSON.stringify(account)}`);
+              assert.equal([cost.kept, cost.again, cost.twice], [account.kept, account.again, account.twice]);
               again += account.twice.length;
             }
           }

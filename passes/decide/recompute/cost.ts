@@ -1,25 +1,43 @@
 /**
- * What drops cost: the same as the account of `memory.ts`, faster. Of most values the life is as if all
- * were kept; the others are those that are made again, or read for that.
+ * What drops cost, in bytes and seconds; fast enough to try thousands. Of most values the life is as if all were kept;
+ * the others are those that are made again, or read for that.
  */
 import type { Account, Lives, Plain } from './account.ts';
-import type { Drops } from './lives.ts';
-import type { Cost } from './memory.ts';
 import { type Redone, redoAll, redoneOf } from './redone.ts';
 import { accountOfSessions } from './sessions.ts';
 import { accountOfSteps } from './steps.ts';
-import type { Tape } from './tape.ts';
+import type { Drops, Tape } from './tape.ts';
+
+export type Cost = {
+  /** Most bytes alive at once. */
+  readonly peak: number;
+  /** Seconds of what is done again. */
+  readonly seconds: number;
+};
+
+export type Detail = Cost & {
+  /** Values that are alive between the forward and the backward pass. */
+  readonly kept: readonly number[];
+  /** Values that are made in the backward pass. */
+  readonly again: readonly number[];
+  /** Those of them that the forward pass makes as well. */
+  readonly twice: readonly number[];
+};
 
 export type QuickCost = {
   /** What is made again, and the account, under the drops looked at last. */
   readonly redone: Redone;
   readonly account: Account;
   cost(drops: Drops): Cost;
+  detail(drops: Drops): Detail;
   /** What is above `limit` under the drops looked at last: the sum over all moments. */
   excess(limit: number): number;
 };
 
-export function quickCost(tape: Tape): QuickCost {
+/** What does not depend on how the memory of a tape is counted: one is enough for all of its accounts, one after another. */
+export type Basis = { readonly redone: Redone; readonly plain: Plain; readonly lives: Lives };
+
+export function basisOf(tape: Tape): Basis {
   const redone = redoneOf(tape);
   const numbers = () => new Int32Array(2 * tape.values.length);
   const lives: Lives = {
@@ -30,24 +48,50 @@ export function quickCost(tape: Tape): QuickCost {
     lastMakings: numbers(),
     count: 0,
   };
-  const account = (tape.sessions ? accountOfSessions : accountOfSteps)(tape, redone, plainOf(tape, redone));
+  return { redone, plain: plainOf(tape, redone), lives };
+}
+
+export function quickCost(tape: Tape, { redone, plain, lives } = basisOf(tape)): QuickCost {
+  const account = (tape.sessions ? accountOfSessions : accountOfSteps)(tape, redone, plain);
   const last = tape.steps.length - 1;
   const already = tape.seconds ?? 0;
+  const cost = (drops: Drops): Cost => {
+    redoAll(redone, drops);
+    findLives(redone, lives, last);
+    return { peak: account.peak(lives), seconds: already + redone.seconds };
+  };
   return {
     redone,
     account,
-    cost(drops) {
-      redoAll(redone, drops);
-      findLives(redone, lives, last);
-      return { peak: account.peak(lives), seconds: already + redone.seconds };
+    cost,
+    detail(drops) {
+      const paid = cost(drops);
+      return { ...paid, ...detailOf(tape, redone) };
     },
     excess: account.excess,
   };
 }
 
+function detailOf({ values, forward }: Tape, redone: Redone): Omit<Detail, keyof Cost> {
+  const { arrays, reading, dropped, again, readAgain } = redone;
+  const { maker, late } = arrays;
+  const found = { kept: [] as number[], again: [] as number[], twice: [] as number[] };
+  for (let value = 0; value < values.length; value++) {
+    const step = maker[value] as number;
+    const isMade = reading.isMade[value] === 1;
+    const isThere = step < 0 ? values[value]?.early === true : isMade && step < forward;
+    const isRead = (reading.lastStep[value] as number) >= 0 || (readAgain[value] as number) >= 0;
+    if (isThere && (late[value] === 1 || (isRead && dropped[value] === 0))) found.kept.push(value);
+    if ((again[value] as number) < 0) continue;
+    found.again.push(value);
+    if (isMade) found.twice.push(value);
+  }
+  return found;
+}
+
 function plainOf(tape: Tape, { arrays, reading }: Redone): Plain {
   const { maker, late } = arrays;
-  const bytes = Float64Array.from(tape.values, (value) => value.bytes);
+  const bytes = new Float64Array(tape.values.map((value) => value.bytes));
   const isThere = (value: number) =>
     bytes[value] !== 0 &&
     reading.isMade[value] === 1 &&

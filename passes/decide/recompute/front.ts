@@ -1,7 +1,6 @@
 /** Answers of a search of which none is better than another. */
-import { at } from '../../../ir/box.ts';
-import type { Drops } from './lives.ts';
-import type { Cost } from './memory.ts';
+import type { Cost } from './cost.ts';
+import type { Drops } from './tape.ts';
 
 export type Found = Cost & { readonly drops: Drops };
 
@@ -23,7 +22,7 @@ export type Front = {
   /** From the fastest to the one of least memory. */
   all(): readonly Found[];
   /** Adds an answer, with drops of its own, unless there is one that is no worse. */
-  add(one: Found): Found;
+  add(cost: Cost, drops: Drops): void;
   /** Whether there is an answer that is no worse, but for what is thinned out. */
   isBeaten(bound: Cost): boolean;
 };
@@ -35,29 +34,29 @@ export function frontOf(): Front {
   const found: Found[] = [];
   /** How many take no longer. */
   const within = (seconds: number): number => {
-    let [from, until] = [0, found.length];
+    let from = 0;
+    let until = found.length;
     while (from < until) {
       const middle = (from + until) >> 1;
-      if (at(found, middle).seconds <= seconds) from = middle + 1;
+      if ((found[middle] as Found).seconds <= seconds) from = middle + 1;
       else until = middle;
     }
     return from;
   };
-  const leastWithin = (seconds: number): number =>
-    found[within(seconds) - 1]?.peak ?? Number.POSITIVE_INFINITY;
   return {
     all: () => found,
-    add(one) {
-      const place = within(one.seconds);
+    add({ peak, seconds }, drops) {
+      const place = within(seconds);
       const before = found[place - 1];
-      if (before !== undefined && before.peak <= one.peak) return one;
-      const own = { ...one, drops: one.drops.slice() };
-      const from = before?.seconds === one.seconds ? place - 1 : place;
+      if (before !== undefined && before.peak <= peak) return;
+      const from = before?.seconds === seconds ? place - 1 : place;
       let until = place;
-      while (until < found.length && at(found, until).peak >= one.peak) until++;
-      found.splice(from, until - from, own);
-      return own;
+      while (until < found.length && (found[until] as Found).peak >= peak) until++;
+      found.splice(from, until - from, { peak, seconds, drops: drops.slice() });
     },
-    isBeaten: ({ peak, seconds }) => leastWithin(seconds * (1 + rounding)) * (1 - thinning) <= peak,
+    isBeaten({ peak, seconds }) {
+      const place = within(seconds * (1 + rounding));
+      return place > 0 && (found[place - 1] as Found).peak * (1 - thinning) <= peak;
+    },
   };
 }

@@ -1,7 +1,6 @@
 /** Who reads each value of a tape, as far as that depends on what is chosen. For the search, which looks at thousands of choices. */
 import { type Arrays, type Lists, listsOf } from './arrays.ts';
-import type { Drops } from './lives.ts';
-import type { Tape } from './tape.ts';
+import type { Drops, Tape } from './tape.ts';
 
 /** Who reads each value, as far as it depends on what is chosen. */
 export type Reading = {

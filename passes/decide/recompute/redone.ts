@@ -5,9 +5,8 @@
  */
 
 import { type Arrays, arraysOf } from './arrays.ts';
-import type { Drops } from './lives.ts';
 import { type Reading, readingOf } from './reading.ts';
-import type { Tape } from './tape.ts';
+import type { Drops, Tape } from './tape.ts';
 
 export type Redone = {
   readonly arrays: Arrays;

@@ -9,12 +9,10 @@
  */
 import { at } from '../../../ir/box.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
-import { quickCost } from './cost.ts';
-import { type Found, frontOf, thinned } from './front.ts';
-import type { Drops } from './lives.ts';
-import type { Cost } from './memory.ts';
-import type { Tape } from './tape.ts';
-import { type Unit, unitsOf } from './units.ts';
+import { type Basis, basisOf, type Cost, type QuickCost, quickCost } from './cost.ts';
+import { type Found, type Front, frontOf, thinned } from './front.ts';
+import type { Drops, Tape } from './tape.ts';
+import { droppedUnits, notedUnits, type Unit, unitsOf } from './units.ts';
 
 /** Budgets that are aimed at, each this share of the one before. */
 const ratio = 0.94;
@@ -40,31 +38,49 @@ const dearest = 16;
 /** Up to so many units are changed two at a time as well. */
 const fewUnits = 18;
 
-/** `share`: of the effort that a search may take. */
-export function search(tape: Tape, share = 1, units = unitsOf(tape)): Found[] {
-  const tools = toolsFor(tape, effort * share, units);
-  goDown(tools, tools.note(nothingKeptInVain(tape)));
+/** What a search may take of its effort, and what it goes by where that is there already. */
+type Scope = { readonly share?: number; readonly basis?: Basis };
+
+/** Answers for a tape as it is. */
+export function search(tape: Tape, scope: Scope = {}): Found[] {
+  return searched(tape, unitsOf(tape), scope);
+}
+
+/**
+ * Answers for a tape whose steps run in sessions. Drops are looked for where each step is on its own, and what is
+ * found is changed as long as that gives better plans: first without bytes, and then with them, for more to choose
+ * from is never worse then, however short the search is.
+ */
+export function searchPlans(tape: Tape, scope: Scope = {}): Found[] {
+  const { share = 1, basis = basisOf(tape) } = scope;
+  const [drops, bytes] = [droppedUnits(tape), notedUnits(tape)];
+  const found = searched({ ...tape, sessions: false, copies: false }, drops, { share, basis });
+  const quick = quickCost(tape, basis);
+  const most = effort * refining * share;
+  const plain = refined(toolsFor(tape, quick, drops, most), found);
+  if (bytes.length === 0) return plain;
+  return [...plain, ...refined(toolsFor(tape, quick, [...drops, ...bytes], most), plain)];
+}
+
+function searched(tape: Tape, units: readonly Unit[], { share = 1, basis = basisOf(tape) }: Scope): Found[] {
+  const tools = toolsFor(tape, quickCost(tape, basis), units, effort * share);
+  const begin = nothingKeptInVain(tape);
+  goDown(tools, begin, tools.note(begin));
   const everything = Uint8Array.from(tape.values, (value) => (value.price === undefined ? 0 : 1));
   tools.note(everything);
   for (const unit of tools.units) set(everything, unit, 1);
   tools.note(everything);
   explore(tools);
-  return tools.front();
+  return thinned(tools.front.all());
 }
 
-/** Answers of a like tape, changed as long as that gives better ones here. */
-export function refine(
-  tape: Tape,
-  answers: readonly Found[],
-  share = 1,
-  units: readonly Unit[] = unitsOf(tape),
-): Found[] {
-  const tools = toolsFor(tape, effort * refining * share, units);
+/** Goes on from the answers of a like tape. */
+function refined(tools: Tools, answers: readonly Found[]): Found[] {
   for (const { drops } of answers) tools.note(drops);
-  const least = tools.front().at(-1);
-  if (least !== undefined) goDown(tools, least);
+  const least = thinned(tools.front.all()).at(-1);
+  if (least !== undefined) goDown(tools, least.drops, least);
   explore(tools);
-  return tools.front();
+  return thinned(tools.front.all());
 }
 
 /**
@@ -79,77 +95,88 @@ function nothingKeptInVain({ values, steps, forward }: Tape): Drops {
 }
 
 type Tools = {
+  readonly quick: QuickCost;
   readonly bounds: Bounds;
+  /** The answers that none is better than. */
+  readonly front: Front;
   readonly units: readonly Unit[];
+  /** The same units, from the dearest on. */
+  readonly byPrice: readonly Unit[];
+  /** A choice that is tried. */
+  readonly trial: Drops;
   /** What drops cost; counted as effort. */
   cost(drops: Drops): Cost;
-  /** What is above a limit under the drops whose cost was asked for last: the sum over all moments. */
-  excess(limit: number): number;
-  /** What drops cost; the bounds are of them then. */
-  take(drops: Drops): Cost;
-  /** Adds an answer, if none is better. */
-  note(drops: Drops): Found;
-  /** Whether there is an answer already that is about as good. */
-  isBeaten(bound: Cost): boolean;
-  /** The answers that none is better than. */
-  front(): Found[];
+  /** The same, which is an answer if none is better. */
+  note(drops: Drops): Cost;
   /** The share of the effort that was spent. */
   spent(): number;
 };
 
-function toolsFor(tape: Tape, most: number, units: readonly Unit[]): Tools {
-  const quick = quickCost(tape);
-  const bounds = boundsOf(tape, quick);
+function toolsFor(tape: Tape, quick: QuickCost, units: readonly Unit[], most: number): Tools {
+  const front = frontOf();
   const isBytes = (value: number) => at(tape.values, value).noting !== undefined;
   const steps = tape.steps.filter(({ makes }) => !isBytes(makes)).length;
-  const front = frontOf();
   let spent = 0;
   const cost = (drops: Drops): Cost => {
     spent += tape.sessions ? 2 * steps : steps;
     return quick.cost(drops);
   };
   return {
-    bounds,
+    quick,
+    bounds: boundsOf(tape, quick),
+    front,
     units,
+    byPrice: units.toSorted((a, b) => b.price - a.price),
+    trial: new Uint8Array(tape.values.length),
     cost,
-    excess: quick.excess,
-    take(drops) {
+    note(drops) {
       const paid = cost(drops);
-      bounds.take(paid);
+      front.add(paid, drops);
       return paid;
     },
-    note: (drops) => front.add({ ...cost(drops), drops }),
-    isBeaten: front.isBeaten,
-    front: () => thinned(front.all()),
     spent: () => spent / most,
   };
 }
 
-function set(drops: Drops, unit: Unit, to: 0 | 1): void {
-  for (const value of unit.values) drops[value] = to;
+function set(drops: Drops, { values }: Unit, to: number): void {
+  for (let i = 0; i < values.length; i++) drops[values[i] as number] = to;
 }
 
-/** From an answer down to less and less memory, as far as that goes. */
-function goDown(tools: Tools, from: Found): void {
-  for (let { drops, peak } = from; ; ) {
-    const within = descend(tools, drops, peak * ratio);
-    if (within === undefined) return;
-    ({ drops, peak } = tools.note(keepAgain(tools, within, peak * ratio)));
+/** Drops what is kept, or keeps it. */
+function flip(drops: Drops, { values }: Unit): void {
+  let to = 0;
+  for (let i = 0; i < values.length; i++) if (drops[values[i] as number] === 0) to = 1;
+  for (let i = 0; i < values.length; i++) drops[values[i] as number] = to;
+}
+
+/** Takes a flip back. */
+function restore(drops: Drops, { values }: Unit, before: Drops): void {
+  for (let i = 0; i < values.length; i++) drops[values[i] as number] = before[values[i] as number] as number;
+}
+
+/** From a choice, and what it takes, down to less and less memory, as far as that goes. */
+function goDown(tools: Tools, from: Drops, paid: Cost): void {
+  const drops = from.slice();
+  for (let { peak } = paid; ; ) {
+    const limit = peak * ratio;
+    if (!descend(tools, drops, limit)) return;
+    keepAgain(tools, drops, limit);
+    ({ peak } = tools.note(drops));
   }
 }
 
-/** Drops units until all fits; undefined where nothing helps any more. */
-function descend(tools: Tools, start: Drops, limit: number): Drops | undefined {
-  const drops = start.slice();
+/** Drops units until all fits; false where nothing helps any more. */
+function descend(tools: Tools, drops: Drops, limit: number): boolean {
   for (;;) {
-    const { peak, seconds } = tools.take(drops);
-    if (peak <= limit) return drops;
-    const excess = tools.excess(limit);
+    const { peak, seconds } = tools.cost(drops);
+    if (peak <= limit) return true;
+    const before = { limit, seconds, excess: tools.quick.excess(limit) };
     tools.bounds.limit(limit);
-    const best = (units: readonly Unit[]) => mostWorth(tools, drops, units, { limit, seconds, excess });
     // Where no drop seems to help, maybe one does beside what is dropped, or something that is kept again.
-    const unit = best(promising(tools, drops)) ?? (tools.spent() < downward ? best(tools.units) : undefined);
-    if (unit === undefined) return undefined;
+    const unit =
+      mostWorth(tools, drops, promising(tools, drops), before) ??
+      (tools.spent() < downward ? mostWorth(tools, drops, tools.units, before) : undefined);
+    if (unit === undefined) return false;
     flip(drops, unit);
     tools.note(drops);
   }
@@ -160,90 +187,111 @@ const rounding = 1e-6;
 
 /** The unit whose change takes away most of what is above the limit, a second; undefined where none does. */
 function mostWorth(
-  tools: Tools,
+  { trial, cost, quick }: Tools,
   drops: Drops,
   units: readonly Unit[],
   before: { readonly limit: number; readonly seconds: number; readonly excess: number },
 ): Unit | undefined {
-  let best: { unit: Unit; worth: number } | undefined;
+  let best: Unit | undefined;
+  let most = 0;
+  trial.set(drops);
   for (const unit of units) {
-    const restore = flip(drops, unit);
-    const { seconds } = tools.cost(drops);
-    restore();
-    const gain = before.excess - tools.excess(before.limit);
+    flip(trial, unit);
+    const { seconds } = cost(trial);
+    restore(trial, unit, drops);
+    const gain = before.excess - quick.excess(before.limit);
     const worth = gain / Math.max(seconds - before.seconds, tiny);
-    if (gain > before.excess * rounding && (best === undefined || worth > best.worth)) best = { unit, worth };
+    if (gain <= before.excess * rounding || (best !== undefined && worth <= most)) continue;
+    best = unit;
+    most = worth;
   }
-  return best?.unit;
+  return best;
 }
 
 /** The units whose dropping seems to take away most of the excess a second. */
 function promising({ bounds, units }: Tools, drops: Drops): Unit[] {
-  return units
-    .flatMap((unit) => {
-      if (unit.values.every((value) => drops[value] === 1)) return [];
-      const relief = unit.frees.reduce((sum, value) => sum + bounds.relief(value), 0);
-      return relief > 0 ? [{ unit, worth: relief / (unit.price + tiny) }] : [];
-    })
-    .sort((a, b) => b.worth - a.worth)
-    .slice(0, tried)
-    .map(({ unit }) => unit);
+  const found: Unit[] = [];
+  const worths: number[] = [];
+  for (const unit of units) {
+    if (isDropped(drops, unit)) continue;
+    let relief = 0;
+    for (let i = 0; i < unit.frees.length; i++) relief += bounds.relief(unit.frees[i] as number);
+    const worth = relief / (unit.price + tiny);
+    if (relief <= 0 || worth <= (worths[tried - 1] ?? 0)) continue;
+    let place = Math.min(found.length, tried - 1);
+    for (; place > 0 && (worths[place - 1] as number) < worth; place--) {
+      worths[place] = worths[place - 1] as number;
+      found[place] = found[place - 1] as Unit;
+    }
+    worths[place] = worth;
+    found[place] = unit;
+  }
+  return found;
+}
+
+function isDropped(drops: Drops, { values }: Unit): boolean {
+  for (let i = 0; i < values.length; i++) if (drops[values[i] as number] === 0) return false;
+  return true;
 }
 
 /** Keeps again what need not be dropped, the dearest first. */
-function keepAgain(tools: Tools, start: Drops, limit: number): Drops {
-  const drops = start.slice();
-  let { seconds } = tools.cost(drops);
-  const dear = tools.units
-    .filter(({ values }) => values.some((value) => drops[value] === 1))
-    .sort((a, b) => b.price - a.price)
-    .slice(0, dearest);
-  for (const unit of dear) {
-    const before = drops.slice();
-    set(drops, unit, 0);
-    const after = tools.cost(drops);
-    if (after.peak <= limit && after.seconds < seconds) seconds = after.seconds;
-    else drops.set(before);
+function keepAgain({ byPrice, trial, cost }: Tools, drops: Drops, limit: number): void {
+  let { seconds } = cost(drops);
+  let left = dearest;
+  trial.set(drops);
+  for (const unit of byPrice) {
+    if (!unit.values.some((value) => drops[value] === 1)) continue;
+    if (left-- === 0) return;
+    set(trial, unit, 0);
+    const after = cost(trial);
+    if (after.peak <= limit && after.seconds < seconds) {
+      ({ seconds } = after);
+      drops.set(trial);
+    } else restore(trial, unit, drops);
   }
-  return drops;
 }
 
 /** Changes answers in one place or two, and goes on from each that is better than all there are. */
 function explore(tools: Tools): void {
-  const { units } = tools;
-  const isFew = units.length <= fewUnits;
+  const isFew = tools.units.length <= fewUnits;
   const seen = new Set<Found>();
   for (let turn = 1; ; turn++) {
-    const left = (isFew ? tools.front() : thinned(tools.front(), spacing)).filter((one) => !seen.has(one));
+    const all = thinned(tools.front.all());
+    const left = (isFew ? all : thinned(all, spacing)).filter((one) => !seen.has(one));
     // All over the curve in turns (golden section), so that no end of it is left out when the effort is spent.
     const next = left[Math.floor(left.length * ((turn * 0.618) % 1))];
     if (next === undefined || tools.spent() > 1) return;
     seen.add(next);
-    const drops = next.drops.slice();
-    tools.take(drops);
-    const bounds = units.map((unit) => tools.bounds.least(unit, drops));
-    units.forEach((unit, index) => {
-      if (tools.spent() > 1) return;
-      const restore = flip(drops, unit);
-      if (isFew || !tools.isBeaten(at(bounds, index))) tools.note(drops);
-      if (isFew)
-        for (const other of units.slice(index + 1)) {
-          const back = flip(drops, other);
-          tools.note(drops);
-          back();
-        }
-      restore();
-    });
+    (isFew ? changeTwo : changeOne)(tools, next.drops);
   }
 }
 
-/** Drops what is kept, or keeps it; gives how to undo that. */
-function flip(drops: Drops, unit: Unit): () => void {
-  const before = unit.values.map((value) => drops[value] as number);
-  set(drops, unit, before.includes(0) ? 1 : 0);
-  return () => {
-    unit.values.forEach((value, i) => {
-      drops[value] = at(before, i);
-    });
-  };
+function changeOne(tools: Tools, drops: Drops): void {
+  const { units, front, bounds, trial } = tools;
+  bounds.take(tools.cost(drops));
+  const least = units.map((unit) => bounds.least(unit, drops));
+  trial.set(drops);
+  for (let i = 0; i < units.length; i++) {
+    if (front.isBeaten(least[i] as Cost)) continue;
+    if (tools.spent() > 1) return;
+    flip(trial, units[i] as Unit);
+    tools.note(trial);
+    restore(trial, units[i] as Unit, drops);
+  }
+}
+
+function changeTwo(tools: Tools, drops: Drops): void {
+  const { units, trial } = tools;
+  for (const [index, unit] of units.entries()) {
+    if (tools.spent() > 1) return;
+    trial.set(drops);
+    flip(trial, unit);
+    tools.note(trial);
+    const one = trial.slice();
+    for (const other of units.slice(index + 1)) {
+      flip(trial, other);
+      tools.note(trial);
+      restore(trial, other, one);
+    }
+  }
 }

@@ -62,6 +62,9 @@ export type Tape = {
   readonly seconds?: number;
 };
 
+/** 1 for each value that is dropped, and for bytes that are noted. */
+export type Drops = Uint8Array;
+
 /** What a caller knows about the device's part of the model: see `RecomputeQuestion`. */
 export type Amounts = {
   readonly profile: Profile;

@@ -1,9 +1,6 @@
-/** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, fast enough to try thousands. */
-import { arraysOf } from './arrays.ts';
-import type { Tape } from './tape.ts';
-
-/** 1 for each value that is dropped, and for bytes that are noted. */
-export type Drops = Uint8Array;
+/** When the values of a tape live under given drops: the rules of `passes/lower/tasks.ts`, step by step. */
+import { arraysOf } from '../../passes/decide/recompute/arrays.ts';
+import type { Drops, Tape } from '../../passes/decide/recompute/tape.ts';
 
 /** What one walk through the tape found; overwritten by the next. Moments are steps in the order of their doing; -1: never. */
 export type Lives = {

@@ -1,23 +1,11 @@
-/** What the steps of a tape take, in bytes and seconds, under given drops. */
-import { at } from '../../../ir/box.ts';
-import { type Drops, type Lives, livesOf, type Walk } from './lives.ts';
-import type { Tape } from './tape.ts';
-
-export type Cost = {
-  /** Most bytes alive at once. */
-  readonly peak: number;
-  /** Seconds of what is done again. */
-  readonly seconds: number;
-};
-
-export type Detail = Cost & {
-  /** Values that are alive between the forward and the backward pass. */
-  readonly kept: readonly number[];
-  /** Values that are made in the backward pass. */
-  readonly again: readonly number[];
-  /** Those of them that the forward pass makes as well. */
-  readonly twice: readonly number[];
-};
+/**
+ * What the steps of a tape take, in bytes and seconds, under given drops: by going through all of them, moment by
+ * moment. The costs of the search, which are told from what a choice changes, are held against it.
+ */
+import { at } from '../../ir/box.ts';
+import type { Cost, Detail } from '../../passes/decide/recompute/cost.ts';
+import type { Drops, Tape } from '../../passes/decide/recompute/tape.ts';
+import { type Lives, livesOf, type Walk } from './tape-lives.ts';
 
 export type Memory = {
   cost(drops: Drops): Cost;
