@@ -14,8 +14,8 @@ export type Reading = {
   readonly aheadStep: Int32Array;
   readonly firstStep: Int32Array;
   readonly lastStep: Int32Array;
-  /** Values of which it depends on bytes who reads them. */
-  readonly depending: Int32Array;
+  /** Of each of the tape's bytes: themselves, and the values of which it depends on them who reads them. */
+  readonly depending: Lists;
   /** Takes up the bytes that are noted; all values are made. */
   begin(drops: Drops): void;
   /**
@@ -83,8 +83,10 @@ export function readingOf(tape: Tape, arrays: Arrays): Reading {
     aheadStep,
     firstStep,
     lastStep,
-    depending: Int32Array.from(
-      new Set([...lists.items, ...[...bytes].flatMap((value) => [...readOf(reads, maker[value] as number)])]),
+    depending: listsOf(
+      [...bytes].map((value, i) => [
+        ...new Set([value, ...itemsOf(lists, i), ...itemsOf(reads, maker[value] as number)]),
+      ]),
     ),
     begin(drops) {
       while (unmade.length > 0) {
@@ -111,5 +113,5 @@ export function readingOf(tape: Tape, arrays: Arrays): Reading {
   };
 }
 
-const readOf = ({ starts, items }: Lists, list: number): Int32Array =>
+const itemsOf = ({ starts, items }: Lists, list: number): Int32Array =>
   items.subarray(starts[list], starts[list + 1]);

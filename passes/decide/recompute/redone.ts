@@ -11,8 +11,6 @@ import type { Drops, Tape } from './tape.ts';
 export type Redone = {
   readonly arrays: Arrays;
   readonly reading: Reading;
-  /** Bytes, and what depends on them who reads it. */
-  readonly depending: Int32Array;
   readonly dropped: Uint8Array;
   /** 1 for steps before which something may be missing. */
   readonly isMissing: Uint8Array;
@@ -43,7 +41,6 @@ export function redoneOf(tape: Tape): Redone {
   return {
     arrays,
     reading,
-    depending: Int32Array.from(new Set([...arrays.bytes, ...reading.depending])),
     dropped: new Uint8Array(size),
     isMissing: new Uint8Array(tape.steps.length),
     touched: numbers(),
@@ -89,27 +86,24 @@ function touch(redone: Redone, value: number): void {
 
 function note(redone: Redone): void {
   const { bytes, noting } = redone.arrays;
-  const { isNoted } = redone.reading;
-  let any = false;
+  const { isNoted, depending } = redone.reading;
+  const { starts, items } = depending;
   for (let i = 0; i < bytes.length; i++) {
     const value = bytes[i] as number;
     if (isNoted[value] === 0) continue;
     redone.seconds += noting[value] as number;
-    any = true;
+    const end = starts[i + 1] as number;
+    for (let j = starts[i] as number; j < end; j++) touch(redone, items[j] as number);
   }
-  const { depending } = redone;
-  if (any) for (let i = 0; i < depending.length; i++) touch(redone, depending[i] as number);
 }
 
 function drop(redone: Redone, drops: Drops): void {
   const { dropped, isMissing, reading } = redone;
-  const { reads, makes, maker, followers, droppable } = redone.arrays;
+  const { reads, makes, maker, followers, droppable, bytes } = redone.arrays;
   const { starts, items } = reads;
   const { firstStep } = reading;
-  for (let i = 0; i < droppable.length; i++) {
-    const value = droppable[i] as number;
-    dropped[value] = drops[value] as number;
-  }
+  dropped.set(drops);
+  for (let i = 0; i < bytes.length; i++) dropped[bytes[i] as number] = 0;
   for (let i = 0; i < followers.length; i++) {
     const step = followers[i] as number;
     const end = starts[step + 1] as number;

@@ -57,9 +57,13 @@ export function searchPlans(tape: Tape, scope: Scope = {}): Found[] {
   const found = searched({ ...tape, sessions: false, copies: false }, drops, { share, basis });
   const quick = quickCost(tape, basis);
   const most = effort * refining * share;
-  const plain = refined(toolsFor(tape, quick, drops, most), found);
+  const first = toolsFor(tape, quick, drops, most);
+  for (const { drops } of found) first.note(drops);
+  const plain = refined(first);
   if (bytes.length === 0) return plain;
-  return [...plain, ...refined(toolsFor(tape, quick, [...drops, ...bytes], most), plain)];
+  const second = toolsFor(tape, quick, [...drops, ...bytes], most);
+  for (const { drops, ...paid } of plain) second.know(drops, paid);
+  return [...plain, ...refined(second)];
 }
 
 function searched(tape: Tape, units: readonly Unit[], { share = 1, basis = basisOf(tape) }: Scope): Found[] {
@@ -74,9 +78,8 @@ function searched(tape: Tape, units: readonly Unit[], { share = 1, basis = basis
   return thinned(tools.front.all());
 }
 
-/** Goes on from the answers of a like tape. */
-function refined(tools: Tools, answers: readonly Found[]): Found[] {
-  for (const { drops } of answers) tools.note(drops);
+/** Goes on from the answers that are there. */
+function refined(tools: Tools): Found[] {
   const least = thinned(tools.front.all()).at(-1);
   if (least !== undefined) goDown(tools, least.drops, least);
   explore(tools);
@@ -108,6 +111,8 @@ type Tools = {
   cost(drops: Drops): Cost;
   /** The same, which is an answer if none is better. */
   note(drops: Drops): Cost;
+  /** An answer whose cost is known. To go on from it counts as effort, too. */
+  know(drops: Drops, paid: Cost): void;
   /** The share of the effort that was spent. */
   spent(): number;
 };
@@ -117,8 +122,9 @@ function toolsFor(tape: Tape, quick: QuickCost, units: readonly Unit[], most: nu
   const isBytes = (value: number) => at(tape.values, value).noting !== undefined;
   const steps = tape.steps.filter(({ makes }) => !isBytes(makes)).length;
   let spent = 0;
+  const once = tape.sessions ? 2 * steps : steps;
   const cost = (drops: Drops): Cost => {
-    spent += tape.sessions ? 2 * steps : steps;
+    spent += once;
     return quick.cost(drops);
   };
   return {
@@ -133,6 +139,10 @@ function toolsFor(tape: Tape, quick: QuickCost, units: readonly Unit[], most: nu
       const paid = cost(drops);
       front.add(paid, drops);
       return paid;
+    },
+    know(drops, paid) {
+      spent += once;
+      front.add(paid, drops);
     },
     spent: () => spent / most,
   };
@@ -167,8 +177,8 @@ function goDown(tools: Tools, from: Drops, paid: Cost): void {
 
 /** Drops units until all fits; false where nothing helps any more. */
 function descend(tools: Tools, drops: Drops, limit: number): boolean {
-  for (;;) {
-    const { peak, seconds } = tools.cost(drops);
+  for (let paid = tools.cost(drops); ; ) {
+    const { peak, seconds } = paid;
     if (peak <= limit) return true;
     const before = { limit, seconds, excess: tools.quick.excess(limit) };
     tools.bounds.limit(limit);
@@ -178,7 +188,8 @@ function descend(tools: Tools, drops: Drops, limit: number): boolean {
       (tools.spent() < downward ? mostWorth(tools, drops, tools.units, before) : undefined);
     if (unit === undefined) return false;
     flip(drops, unit);
-    tools.note(drops);
+    paid = tools.note(drops);
+    tools.know(drops, paid);
   }
 }
 
