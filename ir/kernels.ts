@@ -203,8 +203,15 @@ export const piecemeal = ({ launcher }: Pick<Machine, 'launcher'>, graph: Graph)
 export const strandBytes = ({ inputs, outputs, elements }: Strand): number =>
   4 * elements * (inputs.length + outputs.length);
 
-/** Seconds of an update in pieces, its launches not counted: one for each form. */
-export const strandsSeconds = (device: Device, { forms }: Strands): number =>
-  forms
+/** Seconds of an update in pieces: of all strands what passes between device and memory, and a launch for each form. */
+export function strandsLimits(device: Device, { forms }: Strands): { traffic: number; launches: number } {
+  const traffic = forms
     .flatMap(({ strands }) => strands)
     .reduce((sum, strand) => sum + bytesSeconds(device, 'update', strandBytes(strand)) - device.launch, 0);
+  return { traffic, launches: forms.length * device.launch };
+}
+
+export function strandsSeconds(device: Device, strands: Strands): number {
+  const { traffic, launches } = strandsLimits(device, strands);
+  return traffic + launches;
+}

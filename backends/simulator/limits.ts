@@ -1,6 +1,6 @@
 /** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
 import { typesOf } from '../../ir/graph.ts';
-import { opLimit, opSeconds, piecemeal, strandsSeconds } from '../../ir/kernels.ts';
+import { opLimit, opSeconds, piecemeal, strandsLimits } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
 import { bytesOfBuffers, fusedLaunches, givingSeconds, pricesOf, workSeconds } from './work.ts';
@@ -41,12 +41,7 @@ export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
 function segmentLimits(machine: Machine, { graph, samples }: Segment): Limits {
   const { device } = machine;
   const strands = piecemeal(machine, graph);
-  if (strands !== undefined)
-    return {
-      ...nothing,
-      traffic: strandsSeconds(device, strands),
-      launches: strands.forms.length * device.launch,
-    };
+  if (strands !== undefined) return { ...nothing, ...strandsLimits(device, strands) };
   const types = typesOf(graph);
   const results = graph.outputs.flatMap((name) => types.get(name) ?? []);
   const ops = graph.ops.map((op): Limits => {

@@ -45,7 +45,7 @@ export const bytesOfBuffers = ({ buffers }: Role): BufferBytes =>
 const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number => {
   const { device } = machine;
   const strands = piecemeal(machine, graph);
-  if (strands !== undefined) return strandsSeconds(device, strands) + strands.forms.length * device.launch;
+  if (strands !== undefined) return strandsSeconds(device, strands);
   const types = typesOf(graph);
   const operands = (names: readonly string[]): ValueType[] => names.flatMap((name) => types.get(name) ?? []);
   const seconds = graph.ops.map((op) => opSeconds(device, op, operands(op.inputs), samples));

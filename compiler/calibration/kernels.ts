@@ -147,7 +147,8 @@ export const updateSegments = (mostBytes: number): Work[] =>
 
 /** Of an update's seconds each strand has an equal share: all are alike. */
 export function timedUpdate({ graph }: Segment, seconds: number): Timed[] {
-  const all = strandsOf(graph)?.forms.flatMap(({ strands }) => strands) ?? [];
+  const all = strandsOf(graph)?.forms.flatMap(({ strands }) => strands);
+  if (all === undefined) throw new Error('an update that is no strands');
   const work = { kernel: 'update', kind: 'update', flops: 0, intensity: 0, times: 1 } as const;
   return all.map((strand) => ({ ...work, bytes: strandBytes(strand), seconds: seconds / all.length }));
 }

@@ -102,7 +102,7 @@ function updateSeconds(model: Model, optimizer: Optimizer, machine: Machine): nu
   const parameters = model.parameters.filter(({ name }) => trained.has(name));
   const { graph } = updateGraph(optimizer, parameters, (name) => stateName(`${name}~grad`, 'weight'), []);
   const strands = piecemeal(machine, graph);
-  if (strands !== undefined) return strandsSeconds(device, strands) + strands.forms.length * device.launch;
+  if (strands !== undefined) return strandsSeconds(device, strands);
   const types = typesOf(graph);
   const kernels = graph.ops.map((op) =>
     kernelOf(

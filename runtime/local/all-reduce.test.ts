@@ -79,10 +79,15 @@ const bits = (values: Float32Array): number[] => [...new Uint32Array(Float32Arra
 
 test('messages larger than any socket buffer, both ways at once, do not stop each other', () =>
   withMeshes(3, async (meshes) => {
-    const size = 3_000_001;
-    const held = meshes.map((_, rank) => new Float32Array(size).fill(rank + 1));
-    await Promise.all(held.map((values, rank) => allReduce(meetingOf(at(meshes, rank)), [values])));
-    for (const values of held) assert.ok(values.every((sum) => sum === 6));
+    // Whole numbers that f32 adds exactly; no two pieces have the same.
+    const sizes = [3_000_001, 5, 262_144];
+    const held = meshes.map((_, rank) =>
+      sizes.map((size, buffer) => Float32Array.from({ length: size }, (_, i) => i + buffer + rank)),
+    );
+    await Promise.all(held.map((buffers, rank) => allReduce(meetingOf(at(meshes, rank)), buffers)));
+    for (const buffers of held)
+      for (const [buffer, values] of buffers.entries())
+        assert.ok(values.every((sum, i) => sum === 3 * (i + buffer) + 3));
   }));
 
 test('a device that does not take part is named, with what was waited for', () =>
