@@ -5,6 +5,8 @@ import torch.nn.functional as F
 
 from .shared import constant, spread
 
+aten = torch.ops.aten
+
 
 def _per_count(count):
     """1 / count; 0 where nothing is counted, so that the loss and its gradient are 0."""
@@ -24,7 +26,7 @@ def _first_largest(x):
     # Few classes fit into bytes, and so does their number itself.
     like = {"dtype": torch.uint8 if count < 256 else torch.int16, "device": x.device}
     channel = torch.arange(count, **like).reshape((1, -1) + (1,) * (x.dim() - 2))
-    beyond = torch.tensor(count, **like)
+    beyond = torch.full((), count, **like)
     first = torch.where(x == x.amax(1, keepdim=True), channel, beyond).amin(1, keepdim=True)
     return torch.where(first == beyond, 0, first).to(torch.uint8)
 
@@ -38,19 +40,36 @@ def _labels(a, logits, target):
     return labels, torch.where(counted, weights[labels], 0.0)
 
 
+#: What libraries call the label of cells that count nothing.
+UNLABELLED = -100
+
+
+def _plane(x):
+    """Maps of any number of axes as maps of two, which the likelihood is written for."""
+    return x.reshape(*x.shape[:2], -1, x.shape[-1])
+
+
+def _likelihood(a, logits, target):
+    """Logarithms of the shares of classes, the label of each cell, and the weights of the classes."""
+    labels = _plane(target)[:, 0].long()
+    labels.masked_fill_(labels >= logits.shape[1], UNLABELLED)
+    return F.log_softmax(_plane(logits), 1), labels, constant(a["weights"], logits) if a["weights"] else None
+
+
 def cross_entropy(a, inputs, out):
     logits, target, count = inputs
-    labels, weights = _labels(a, logits, target)
-    logs = F.log_softmax(logits, 1).gather(1, labels)
-    return (weights * -logs).sum() * _per_count(count)
+    logs, labels, weights = _likelihood(a, logits, target)
+    # Cell by cell, because the library's own sum is not the same in every run.
+    return F.nll_loss(logs, labels, weights, ignore_index=UNLABELLED, reduction="none").sum() * _per_count(count)
 
 
 def cross_entropy_grad(a, inputs, out):
     logits, target, count, dloss = inputs
-    labels, weights = _labels(a, logits, target)
-    d = torch.softmax(logits, 1)
-    d.scatter_add_(1, labels, torch.full_like(weights, -1.0))
-    return d * (weights * (dloss * _per_count(count)))
+    logs, labels, weights = _likelihood(a, logits, target)
+    share = (dloss * _per_count(count)).expand(labels.shape)
+    total = logs.new_zeros(())  # of the weights: not asked for without a sum
+    dlogs = aten.nll_loss2d_backward(share, logs, labels, weights, 0, UNLABELLED, total)
+    return aten._log_softmax_backward_data(dlogs, logs, 1, logs.dtype).reshape(out)
 
 
 def _focus(logits, labels):

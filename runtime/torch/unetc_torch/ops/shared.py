@@ -1,5 +1,7 @@
 """What many ops share."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -7,10 +9,17 @@ aten = torch.ops.aten
 
 
 def framed(x, sides, value=0.0):
-    """x with cells added to, or (negative) cut off, the sides `[[lo, hi], ...]` of its last axes."""
-    if not any(lo or hi for lo, hi in sides):
+    """x with cells added to, or (negative) cut off, the sides `[[lo, hi], ...]` of its last axes.
+
+    Where cells are cut off only, it is a view.
+    """
+    first = x.dim() - len(sides)
+    for axis, (lo, hi) in enumerate(sides):
+        before, after = max(0, -lo), max(0, -hi)
+        x = x.narrow(first + axis, before, x.shape[first + axis] - before - after)
+    if all(lo <= 0 and hi <= 0 for lo, hi in sides):
         return x
-    return F.pad(x, [side for pair in reversed(sides) for side in pair], value=value)
+    return F.pad(x, [max(0, side) for pair in reversed(sides) for side in pair], value=value)
 
 
 def negated(sides):
@@ -42,7 +51,13 @@ def shaped_like(x, dims):
 
 
 def constant(numbers, x):
-    return torch.tensor(numbers, dtype=x.dtype, device=x.device)
+    """Numbers of an attribute as a tensor, to be read only; what is made anew would have a GPU waited for."""
+    return constant_of(tuple(numbers), x.dtype, x.device)
+
+
+@functools.lru_cache(maxsize=1024)
+def constant_of(numbers, dtype, device):
+    return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 # Batch normalization does in one pass over the cells, without tensors between, what would else take several.
@@ -61,5 +76,9 @@ def lines(x, middle, slope, shift):
 def line_sums(dy, x, middle):
     """Of each channel the sums of dy * (x - middle) and of dy."""
     ones = torch.ones_like(middle)
+    if x.is_cuda:
+        # Without statistics of a forward pass the function below fails on a GPU, which has its sums as one of its own.
+        total, weighted = torch.batch_norm_backward_reduce(dy, x, middle, ones, ones, True, False, False)[:2]
+        return weighted, total
     mask = [False, True, True]
     return aten.native_batch_norm_backward(dy, x, None, middle, ones, None, None, False, 0.0, mask)[1:]
