@@ -1,17 +1,22 @@
-"""Reads the windows of the next step while this one is computed."""
+"""Reads the windows of the next step, and makes tensors of them, while this one is computed."""
 
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 
+import torch
+
 
 class Ahead:
-    def __init__(self, feeds, requests):
-        """`requests`: what a step reads, `(name, samples, box)`."""
-        self.feeds, self.requests = feeds, requests
-        self.thread = ThreadPoolExecutor(1)
+    def __init__(self, feeds, requests, make, where):
+        """`requests`: what a step reads, `(name, samples, box, type)`; `make(cells, type)` is done ahead, too."""
+        self.feeds, self.requests, self.make = feeds, requests, make
+        # A thread that says nothing is taken to mean the first GPU of the node.
+        begin = (lambda: torch.cuda.set_device(where)) if where.type == "cuda" and where.index is not None else None
+        self.thread = ThreadPoolExecutor(1, initializer=begin)
         self.coming = {}
 
     def read(self, name, step, samples, box):
+        """Cells as they are, or what was made of them."""
         key = _key(name, step, samples, box)
         coming = self.coming.get(key)
         return coming.popleft().result() if coming else self.feeds.read(name, step, samples, box)
@@ -19,9 +24,12 @@ class Ahead:
     def prepare(self, step):
         # A sweep reads what the rest of the step reads once more.
         self.coming = defaultdict(deque)
-        for name, samples, box in self.requests:
-            coming = self.thread.submit(self.feeds.read, name, step, samples, box)
+        for name, samples, box, kind in self.requests:
+            coming = self.thread.submit(self._made, name, step, samples, box, kind)
             self.coming[_key(name, step, samples, box)].append(coming)
+
+    def _made(self, name, step, samples, box, kind):
+        return self.make(self.feeds.read(name, step, samples, box), kind)
 
 
 def _key(name, step, samples, box):

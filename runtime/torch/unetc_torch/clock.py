@@ -5,7 +5,7 @@ import time
 import torch
 
 #: Seconds between two looks at a GPU that is still at work.
-LOOK = 0.0005
+LOOK = 0.0001
 
 
 class CpuClock:

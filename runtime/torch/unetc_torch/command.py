@@ -19,9 +19,9 @@ from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
 from .launch import join, place, restarts
 from .local import LocalCommunicator, LocalPost
-from .memory import keep_memory
+from .memory import keep_memory, keep_within, with_libraries, without_gaps
 from .profile import Profile
-from .ranks import rank_count, seat_of
+from .ranks import rank_count, role_of, seat_of
 from .states import fitting
 from .tensors import TensorError, read_tensors
 from .training import Training
@@ -61,6 +61,13 @@ def arguments(bundle):
     parser.add_argument("--resume", action="store_true", help="go on from the newest valid checkpoint")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what computes")
+    parser.add_argument(
+        "--any-order", action="store_true",
+        help="a GPU may add up in any order: faster, and two runs differ in their last bits",
+    )
+    parser.add_argument(
+        "--memory", type=positive, help="bytes that PyTorch may take of a GPU (default: the plan's, and 5 %% or 256 MiB more)"
+    )
     parser.add_argument("--profile", help="file for time lines of the last steps; of several ranks out.RANK.ending")
     parser.add_argument("--timeout", type=float, default=60, help="seconds that any wait for another rank may last")
     parser.add_argument("--threads", type=positive, default=1)
@@ -81,18 +88,26 @@ def connect(plan, here, where, timeout):
         raise RunFailed(f"rank {here.rank}, before the first step, joining the others: {error}") from error
 
 
-def device_of(name, here):
+def device_of(name, here, any_order):
     """`cpu`, or one of the GPUs of this node; a launcher may show each process only its own."""
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
         raise Refusal("--device cuda: this PyTorch sees no GPU here")
-    # Rounding as the plan means it, and the same in every run.
+    without_gaps()
+    # Rounding as the plan means it, and the same in every run if that is wanted.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.deterministic = not any_order
     where = f"cuda:{here.local % torch.cuda.device_count()}"
     torch.cuda.set_device(where)
     return where
+
+
+def planned(plan, rank, scenes, dtype):
+    """Bytes of a device: its training, and beside what that keeps the tiles that it scores."""
+    own = role_of(plan, seat_of(plan, rank))["peakBytes"]
+    others = [role["peakBytes"] for bundle, _ in (scenes.groups if scenes else []) for role in bundle.plan["roles"]]
+    return (own + max(others, default=0)) * DTYPES[dtype].itemsize // DTYPES["f32"].itemsize
 
 
 def results(device, losses):
@@ -141,12 +156,15 @@ def train(given):
     feeds = Feeds(given.feeds, plan["model"]) if given.feeds else Windows(given.data, plan["model"], given.split)
     weights = first_weights(given.init, plan)
     here = place(rank_count(plan))
-    where = device_of(given.device, here)
+    where = device_of(given.device, here, given.any_order)
     if where == "cpu":
         keep_memory()
     communicator, control = connect(plan, here, where, given.timeout)
     device = Device(plan, bundle.origins, here.rank, communicator, feeds, given.dtype, weights, where)
     device.keeps_gradients = given.dump is not None
+    if where != "cpu":
+        keep_within(given.memory or with_libraries(planned(plan, here.rank, scenes, given.dtype)))
+        device.is_kept_within = given.memory is None
     if given.profile:
         goes_on = given.resume or restarts() > 0
         device.profile = Profile(own_path(given.profile, here), device, bundle.plan_hash, goes_on)

@@ -31,9 +31,11 @@ class Device(Holder):
         self.rank, self.communicator = rank, communicator
         self.clock, self.profile = clock_of(self.like["device"]), NoProfile()
         self.segments = {one["name"]: Segment(one) for one in self.role["segments"]}
-        self.feeds = Ahead(feeds, self._requests())
+        self.feeds = Ahead(feeds, self._requests(), self.host_tensor, self.like["device"])
         self.expected = {stage: self._empties(stage) for stage in stages_met(self.role, "receive")}
         self.pending = {}
+        #: Whether it takes less of its GPU than there is, as long as that is enough (`memory.py`).
+        self.is_kept_within = False
         #: Marks before and after this instruction stood still, and what the stream has to reach.
         self.waits, self.reached = [], []
         #: For who compares: those of the last step stay.
@@ -42,9 +44,12 @@ class Device(Holder):
         self._start(weights or {})
 
     def _requests(self):
-        """What the loads of a step read."""
+        """What the loads of a step read, and of which type it is to be."""
         loads = [one for one in self.role["instructions"] if one["do"] == "load"]
-        return [(one["source"], self.samples(one["micro"]), self.global_box(one["into"])) for one in loads]
+        return [
+            (one["source"], self.samples(one["micro"]), self.global_box(one["into"]), self.like_of(one["into"])["dtype"])
+            for one in loads
+        ]
 
     def _empties(self, stage):
         """Makers of empty tensors for what comes from a stage."""

@@ -24,11 +24,15 @@ class Holder:
     def settle(self, name):
         """Waits for what a buffer is to get, if it is on its way."""
 
-    def tensor(self, values, dtype=None):
+    def host_tensor(self, values, dtype=None):
+        """In memory of the node from which a GPU fetches it while others compute."""
         made = torch.from_numpy(np.array(values)).to(dtype or self.like["dtype"])
-        if self.like["device"].type == "cuda":
-            return made.pin_memory().to(self.like["device"], non_blocking=True)
-        return made
+        return made.pin_memory() if self.like["device"].type == "cuda" else made
+
+    def tensor(self, values, dtype=None):
+        """Of an array, or of what `host_tensor` made of one."""
+        made = values if torch.is_tensor(values) else self.host_tensor(values, dtype)
+        return made.to(self.like["device"], non_blocking=True)
 
     def like_of(self, name):
         element = self.buffers[name]["element"]

@@ -7,6 +7,7 @@ import torch
 
 from .boxes import common, extents, slices
 from .draw import corner_shares, dropout_mask
+from .ops.shared import constant_of
 from .rate import hyper
 
 
@@ -29,8 +30,8 @@ def draw(device, one):
     device.write(one["into"], device.tensor(np.stack(parts)))
 
 
-#: Cells that are counted at a time: what that takes beside them stays small.
-COUNTED = 2**22
+#: Cells that are counted at a time, and comparisons of them: what that takes beside them stays small.
+COUNTED, COMPARED = 2**22, 2**24
 
 
 def _owned(device, name):
@@ -38,10 +39,19 @@ def _owned(device, name):
 
 
 def _histogram(places, size):
-    """How often each number below `size` occurs."""
+    """How often each number below `size` occurs; no larger one does."""
     if not places.is_cuda:
         return torch.bincount(places, minlength=size)
-    # `bincount` would wait for the GPU.
+    # `bincount` would wait for the GPU. To add up cell by cell, cells wait for each other where there are few numbers.
+    return compared(places, size) if size <= 1024 else scattered(places, size)
+
+
+def compared(places, size):
+    numbers = torch.arange(size, dtype=places.dtype, device=places.device).unsqueeze(1)
+    return sum((numbers == some).sum(1) for some in places.split(max(1, COMPARED // size)))
+
+
+def scattered(places, size):
     return torch.zeros(size, dtype=torch.long, device=places.device).scatter_add_(0, places, torch.ones_like(places))
 
 
@@ -61,11 +71,12 @@ def count(device, one):
     if classes is None:
         more = device.plan["samples"] * math.prod(extents(device.owned_box(one["from"])))
     else:
-        weights = torch.tensor(source["weights"] or [1.0] * classes, dtype=torch.float64, device=device.like["device"])
+        weights = constant_of(tuple(source["weights"] or [1.0] * classes), torch.float64, device.like["device"])
         parts = _owned(device, one["from"]).split(COUNTED)
-        counts = sum(_histogram(labels.long(), 256) for labels in parts)
+        counts = sum(_histogram(labels.clamp(max=classes).long(), classes + 1) for labels in parts)
         more = (counts[:classes] * weights).sum()
-    more = torch.as_tensor(more * source["channels"], **device.like)
+    more = more * source["channels"]
+    more = more.to(device.like["dtype"]) if torch.is_tensor(more) else torch.full((), float(more), **device.like)
     device.write(one["into"], more if one["first"] else device.read(one["into"]) + more)
 
 
@@ -93,7 +104,7 @@ def paste(device, one):
 
 
 def rate(device, one):
-    device.write(one["into"], torch.tensor(hyper(device.plan["model"]["training"], device.step), **device.like))
+    device.write(one["into"], device.tensor(np.array(hyper(device.plan["model"]["training"], device.step))))
 
 
 def metric(device, one):

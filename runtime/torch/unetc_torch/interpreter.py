@@ -6,6 +6,7 @@ from .errors import RunFailed
 from .holder import words
 from .instructions import LOCAL
 from .meetings import MEETINGS
+from .memory import keep_within
 
 INSTRUCTIONS = {**LOCAL, **MEETINGS}
 
@@ -52,7 +53,15 @@ def _perform(device, index, one):
         device.gradients = _gradients(device)
     device.waits = []
     began = device.clock.mark()
-    INSTRUCTIONS[one["do"]](device, one)
+    try:
+        INSTRUCTIONS[one["do"]](device, one)
+    except torch.cuda.OutOfMemoryError:
+        # The plan may be tight, and the GPU has more. What a device computes alone it can begin again.
+        if one["do"] not in LOCAL or not device.is_kept_within:
+            raise
+        keep_within(None)
+        device.is_kept_within = False
+        INSTRUCTIONS[one["do"]](device, one)
     device.profile.did(index, one, began, device.waits)
 
 
