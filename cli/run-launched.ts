@@ -45,6 +45,7 @@ export type LaunchOptions = ValidationOptions &
     readonly perNode?: string;
     readonly cores?: string;
     readonly cpu?: true;
+    readonly anyOrder?: true;
     readonly json?: true;
   };
 
@@ -191,7 +192,7 @@ function executorArgs(
   threads: number,
   { init, validated }: Settled,
 ): Result<string[]> {
-  const { steps, checkpointEvery, keep, timeout = TIMEOUT, split, profile } = options;
+  const { steps, checkpointEvery, keep, timeout = TIMEOUT, split, profile, anyOrder } = options;
   const counts = {
     '--steps': steps,
     '--checkpoint-every': checkpointEvery,
@@ -209,5 +210,6 @@ function executorArgs(
     args.push('--validation', validated.split, '--validate-every', String(validated.every));
   if (init !== undefined) args.push('--init', init);
   if (profile !== undefined) args.push('--profile', resolve(profile));
+  if (anyOrder === true) args.push('--any-order');
   return success(args);
 }

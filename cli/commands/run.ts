@@ -80,6 +80,7 @@ export function registerRun(program: Command): void {
     .option('--per-node <n>', "ranks of a node (default: the machine's; without a machine all)")
     .option('--cores <n>', 'cores of a rank')
     .option('--cpu', 'no GPUs, whatever the machine has')
+    .option('--any-order', 'GPUs may add up in any order: faster, and two runs differ in their last bits')
     .action(guarded(runTraining));
 }
 
