@@ -1,8 +1,8 @@
 /**
- * What `measure.py` runs on a GPU: bundles of one device (an A100, for which nothing of ONNX Runtime is counted), and
- * drawn cases. Needs no GPU:
+ * What `measure.py` runs on a GPU: bundles of one device of a machine (an H100, if nothing else is said), and drawn
+ * cases. Needs no GPU:
  *
- *   npx tsx bench/gpu/bundles.ts FOLDER && python bench/gpu/measure.py FOLDER
+ *   npx tsx bench/gpu/bundles.ts FOLDER [MACHINE] && python bench/gpu/measure.py FOLDER
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { succeeding } from '../../tests/support/command-line.ts';
 import { root } from '../turns.ts';
 
-const [folder = ''] = process.argv.slice(2);
+const [folder = '', machine = 'dgx-h100'] = process.argv.slice(2);
 if (folder === '') {
-  console.error('usage: npx tsx bench/gpu/bundles.ts FOLDER');
+  console.error('usage: npx tsx bench/gpu/bundles.ts FOLDER [MACHINE]');
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
@@ -23,7 +23,7 @@ const [SIDE, MEMORY] = [10_000, '16GiB'];
 const TILES = [512, 768, 1024, 1536];
 
 const compile = (file: string, name: string, pins: string): Promise<string> =>
-  succeeding(`compile ${file} --machine perlmutter --devices 1 ${pins} -o ${join(folder, name)}`);
+  succeeding(`compile ${file} --machine ${machine} --devices 1 ${pins} -o ${join(folder, name)}`);
 
 /** The classic network has 64 channels at the top. */
 function wideScene(): string {
