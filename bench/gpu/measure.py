@@ -26,10 +26,12 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 from torch_executor import executor  # noqa: E402
 from torch_step import trainer  # noqa: E402
-from unetc_torch.memory import keep_within, with_libraries, without_gaps  # noqa: E402
+from unetc_torch.memory import cap, with_libraries, without_gaps  # noqa: E402
 
 CAP = 16 * 2**30
 ROUNDS, STEPS = 7, 5
+#: In which gradients of weights are added up: as PyTorch likes, or as the executor has it unless it is told otherwise.
+ORDERS = {False: "in any order", True: "the same in every run"}
 #: By bundle: what is written by hand; network, channels, width, poolings, side, batch.
 BY_HAND = {
     "coastline": ("unet", 3, 16, 3, 512, 4),
@@ -66,13 +68,13 @@ def turns_of(bundle, sizes):
     gc.collect()
     torch.cuda.empty_cache()
     others = torch.cuda.memory_allocated()
-    keep_within(torch.cuda.memory_reserved() + with_libraries(planned(bundle)))
+    cap.set(torch.cuda.memory_reserved() + with_libraries(planned(bundle)))
     ours = executor(bundle, "cuda")
     ours(), ours()
     torch.cuda.reset_peak_memory_stats()
     ours()
     peak = torch.cuda.max_memory_allocated() - others
-    keep_within(None)
+    cap.set(None)
     # In turns: a GPU whose clock drifts slows both.
     turns = [(seconds(ours), seconds(theirs)) for _ in range(ROUNDS)]
     return turns, peak
@@ -87,10 +89,9 @@ def speed(folder):
             torch.cuda.empty_cache()
             ratio = statistics.median(other / own for own, other in turns)
             own, other = (statistics.median(column) * 1000 for column in zip(*turns))
-            order = "the same in every run" if same else "in any order"
             memory = peak / planned(f"{folder}/{name}.plan")
             print(
-                f"{name}, sums {order}: executor {own:.1f} ms, by hand {other:.1f} ms, ratio {ratio:.2f}; "
+                f"{name}, sums {ORDERS[same]}: executor {own:.1f} ms, by hand {other:.1f} ms, ratio {ratio:.2f}; "
                 f"memory measured / planned {memory:.3f}",
                 flush=True,
             )
@@ -112,7 +113,8 @@ def rate_of(bundle, count):
 
 
 def scene(folder):
-    keep_within(CAP)
+    gc.collect()
+    cap.set(CAP)
     well = True
     for same in (False, True):
         torch.backends.cudnn.deterministic = same
@@ -120,6 +122,7 @@ def scene(folder):
         for name in sorted(os.listdir(folder)):
             if name.startswith("tile-") and planned(f"{folder}/{name}") <= CAP:
                 tiles[name] = rate_of(f"{folder}/{name}", STEPS)
+                gc.collect()
                 torch.cuda.empty_cache()
         print(", ".join(f"{name} {rate / 1e6:.2f}" for name, rate in tiles.items()), "million pixels a second")
         torch.cuda.reset_peak_memory_stats()
@@ -128,7 +131,7 @@ def scene(folder):
         torch.cuda.empty_cache()
         share = whole / max(tiles.values())
         print(
-            f"the whole scene, sums {'the same in every run' if same else 'in any order'}: {whole / 1e6:.2f} million "
+            f"the whole scene, sums {ORDERS[same]}: {whole / 1e6:.2f} million "
             f"pixels a second, {share:.3f} of the best tiles, within 16 GiB; memory measured / planned {memory:.3f}",
             flush=True,
         )

@@ -12,7 +12,9 @@ from unetc_torch import instructions
 from unetc_torch.ops import convolutions
 
 torch.manual_seed(7)
-PADS = [[1, 1], [1, 0], [0, 1], [2, 0], [-1, 1], [0, -2], [3, 2]]
+torch.set_num_threads(1)
+#: In the last a band of rows may lie wholly beyond the map.
+PADS = [[1, 1], [1, 0], [0, 1], [2, 0], [-1, 1], [0, -2], [3, 2], [7, 8]]
 
 
 def same(found, right, what):
@@ -24,12 +26,14 @@ def padded(x, pad):
     return torch.nn.functional.pad(x, [side for pair in reversed(pad) for side in pair])
 
 
-def check_convolution(rows, columns, stride, dilation, groups):
-    pad, ones = [rows, columns], [1, 1]
-    a = {"pad": pad, "stride": [stride, 1], "dilation": [dilation, 1], "groups": groups}
-    x = torch.randn(2, 4, 11, 9, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(6, 4 // groups, 3, 2, dtype=torch.float64, requires_grad=True)
-    y = torch.nn.functional.conv2d(padded(x, pad), weight, None, a["stride"], 0, a["dilation"], groups)
+def check_convolution(pad, stride, dilation, groups):
+    """Of maps with as many axes as there are pads; kernels of 3, 2 and 1 cells along them."""
+    rank = len(pad)
+    conv = [torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d][rank - 1]
+    a = {"pad": pad, "stride": [stride, 1, 1][:rank], "dilation": [dilation, 1, 1][:rank], "groups": groups}
+    x = torch.randn(2, 4, *[11, 9, 4][:rank], dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 4 // groups, *[3, 2, 1][:rank], dtype=torch.float64, requires_grad=True)
+    y = conv(padded(x, pad), weight, None, a["stride"], 0, a["dilation"], groups)
     dy = torch.randn_like(y)
     dx, dw = torch.autograd.grad(y, [x, weight], dy)
     x, weight, out = x.detach(), weight.detach(), list(y.shape)
@@ -39,21 +43,23 @@ def check_convolution(rows, columns, stride, dilation, groups):
     turned = convolutions._turned(a, weight)
     if turned is not None:
         same(convolutions.conv(turned[0], [dy, turned[1]], list(x.shape)), dx, f"data by a convolution, {what}")
-    for convolutions.AT_ONCE in (2**26, 2000):
-        for kind in ("_in_bands", "_weight"):
-            find = getattr(convolutions, kind)
-            same(find(a, x, dy, pad, list(weight.shape)), dw, f"weights {kind}, {what}")
+    same(convolutions._weight(a, x, dy, pad, list(weight.shape)), dw, f"weights, {what}")
+    for at_once in (2**26, 6000, 1):
+        convolutions.AT_ONCE = at_once
+        same(convolutions._in_bands(a, x, dy, pad, list(weight.shape)), dw, f"weights, {at_once} bytes a band, {what}")
 
 
 cases = [
-    (rows, columns, stride, dilation, groups)
-    for rows, columns in itertools.product(PADS, PADS)
-    for stride, dilation, groups in [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2, 2)]
+    (list(pad), *how)
+    for rank in (1, 2, 3)
+    for pad in itertools.product(PADS, *[PADS[:2] if axis else PADS for axis in range(rank - 1)])
+    for how in [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2, 2)]
 ]
 for case in cases:
     check_convolution(*case)
 places = torch.randint(0, 257, (100_000,))
-for instructions.COMPARED in (2**24, 1000):
+for compared in (2**24, 1000):
+    instructions.COMPARED = compared
     same(instructions.compared(places, 257), torch.bincount(places, minlength=257), "numbers by comparing")
 same(instructions.scattered(places, 257), torch.bincount(places, minlength=257), "numbers by scattering")
 print(len(cases))

@@ -5,18 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from .holder import host_tensor
+
 
 class Ahead:
-    def __init__(self, feeds, requests, make, where):
-        """`requests`: what a step reads, `(name, samples, box, type)`; `make(cells, type)` is done ahead, too."""
-        self.feeds, self.requests, self.make = feeds, requests, make
+    def __init__(self, feeds, requests, where):
+        """`requests`: what a step reads, `(name, samples, box, type)`."""
+        self.feeds, self.requests, self.where = feeds, requests, where
         # A thread that says nothing is taken to mean the first GPU of the node.
         begin = (lambda: torch.cuda.set_device(where)) if where.type == "cuda" and where.index is not None else None
         self.thread = ThreadPoolExecutor(1, initializer=begin)
         self.coming = {}
 
     def read(self, name, step, samples, box):
-        """Cells as they are, or what was made of them."""
+        """Cells as they are, or a tensor of them."""
         key = _key(name, step, samples, box)
         coming = self.coming.get(key)
         return coming.popleft().result() if coming else self.feeds.read(name, step, samples, box)
@@ -29,7 +31,7 @@ class Ahead:
             self.coming[_key(name, step, samples, box)].append(coming)
 
     def _made(self, name, step, samples, box, kind):
-        return self.make(self.feeds.read(name, step, samples, box), kind)
+        return host_tensor(self.feeds.read(name, step, samples, box), kind, self.where)
 
 
 def _key(name, step, samples, box):

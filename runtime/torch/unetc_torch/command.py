@@ -19,7 +19,7 @@ from .errors import EndedElsewhere, Refusal, RunFailed
 from .feeds import Feeds
 from .launch import join, place, restarts
 from .local import LocalCommunicator, LocalPost
-from .memory import keep_memory, keep_within, with_libraries, without_gaps
+from .memory import cap, keep_memory, with_libraries, without_gaps
 from .profile import Profile
 from .ranks import rank_count, role_of, seat_of
 from .states import fitting
@@ -66,7 +66,7 @@ def arguments(bundle):
         help="a GPU may add up in any order: faster, and two runs differ in their last bits",
     )
     parser.add_argument(
-        "--memory", type=positive, help="bytes that PyTorch may take of a GPU (default: the plan's, and 5 %% or 256 MiB more)"
+        "--memory", type=positive, help="bytes that PyTorch may take of a GPU (default: in the first step 5 %% or 256 MiB more than planned)"
     )
     parser.add_argument("--profile", help="file for time lines of the last steps; of several ranks out.RANK.ending")
     parser.add_argument("--timeout", type=float, default=60, help="seconds that any wait for another rank may last")
@@ -103,11 +103,9 @@ def device_of(name, here, any_order):
     return where
 
 
-def planned(plan, rank, scenes, dtype):
-    """Bytes of a device: its training, and beside what that keeps the tiles that it scores."""
-    own = role_of(plan, seat_of(plan, rank))["peakBytes"]
-    others = [role["peakBytes"] for bundle, _ in (scenes.groups if scenes else []) for role in bundle.plan["roles"]]
-    return (own + max(others, default=0)) * DTYPES[dtype].itemsize // DTYPES["f32"].itemsize
+def planned(plan, rank, dtype):
+    """Bytes of a device at its peak; plans count numbers of four bytes."""
+    return role_of(plan, seat_of(plan, rank))["peakBytes"] * DTYPES[dtype].itemsize // DTYPES["f32"].itemsize
 
 
 def results(device, losses):
@@ -162,9 +160,10 @@ def train(given):
     communicator, control = connect(plan, here, where, given.timeout)
     device = Device(plan, bundle.origins, here.rank, communicator, feeds, given.dtype, weights, where)
     device.keeps_gradients = given.dump is not None
-    if where != "cpu":
-        keep_within(given.memory or with_libraries(planned(plan, here.rank, scenes, given.dtype)))
-        device.is_kept_within = given.memory is None
+    if where != "cpu" and given.memory:
+        cap.set(given.memory)
+    elif where != "cpu":
+        cap.set(with_libraries(planned(plan, here.rank, given.dtype)), "first step")
     if given.profile:
         goes_on = given.resume or restarts() > 0
         device.profile = Profile(own_path(given.profile, here), device, bundle.plan_hash, goes_on)

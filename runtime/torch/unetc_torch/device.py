@@ -9,6 +9,7 @@ from .draw import initial_weights
 from .errors import Refusal
 from .graph import Segment
 from .holder import Holder, words
+from .memory import cap
 from .messages import named, stages_met
 from .profile import NoProfile
 from .ranks import seat_of
@@ -23,6 +24,15 @@ class Pending:
         self.names, self.arriving, self.make, self.at, self.began = names, arriving, make, at, began
 
 
+def _made(pending):
+    try:
+        return pending.make(pending.arriving.wait())
+    except torch.cuda.OutOfMemoryError:
+        if not cap.lift():
+            raise
+    return pending.make(pending.arriving.wait())
+
+
 class Device(Holder):
     def __init__(self, plan, origins, rank, communicator, feeds, dtype="f32", weights=None, where="cpu"):
         if plan["purpose"] != "train":
@@ -31,11 +41,9 @@ class Device(Holder):
         self.rank, self.communicator = rank, communicator
         self.clock, self.profile = clock_of(self.like["device"]), NoProfile()
         self.segments = {one["name"]: Segment(one) for one in self.role["segments"]}
-        self.feeds = Ahead(feeds, self._requests(), self.host_tensor, self.like["device"])
+        self.feeds = Ahead(feeds, self._requests(), self.like["device"])
         self.expected = {stage: self._empties(stage) for stage in stages_met(self.role, "receive")}
         self.pending = {}
-        #: Whether it takes less of its GPU than there is, as long as that is enough (`memory.py`).
-        self.is_kept_within = False
         #: Marks before and after this instruction stood still, and what the stream has to reach.
         self.waits, self.reached = [], []
         #: For who compares: those of the last step stay.
@@ -96,7 +104,7 @@ class Device(Holder):
             del self.pending[other]
         before = self.clock.mark()
         try:
-            values = one.make(one.arriving.wait())
+            values = _made(one)
         except Exception as error:
             raise RuntimeError(f"waiting for instruction {one.at[0]}, {words(one.at[1])}: {error}") from error
         after = self.clock.mark()

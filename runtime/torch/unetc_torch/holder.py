@@ -7,6 +7,12 @@ from .boxes import box_of, common
 from .ranks import role_of, tile_at
 
 
+def host_tensor(values, dtype, where):
+    """Of an array: in memory of the node, from which a GPU fetches it while others compute."""
+    made = torch.from_numpy(np.array(values)).to(dtype)
+    return made.pin_memory() if where.type == "cuda" else made
+
+
 class Holder:
     def __init__(self, plan, origins, seat, like):
         #: `like`: element type of all numbers, and what computes.
@@ -24,15 +30,11 @@ class Holder:
     def settle(self, name):
         """Waits for what a buffer is to get, if it is on its way."""
 
-    def host_tensor(self, values, dtype=None):
-        """In memory of the node from which a GPU fetches it while others compute."""
-        made = torch.from_numpy(np.array(values)).to(dtype or self.like["dtype"])
-        return made.pin_memory() if self.like["device"].type == "cuda" else made
-
     def tensor(self, values, dtype=None):
         """Of an array, or of what `host_tensor` made of one."""
-        made = values if torch.is_tensor(values) else self.host_tensor(values, dtype)
-        return made.to(self.like["device"], non_blocking=True)
+        where = self.like["device"]
+        made = values if torch.is_tensor(values) else host_tensor(values, dtype or self.like["dtype"], where)
+        return made.to(where, non_blocking=True)
 
     def like_of(self, name):
         element = self.buffers[name]["element"]

@@ -43,7 +43,7 @@ def _histogram(places, size):
     if not places.is_cuda:
         return torch.bincount(places, minlength=size)
     # `bincount` would wait for the GPU. To add up cell by cell, cells wait for each other where there are few numbers.
-    return compared(places, size) if size <= 1024 else scattered(places, size)
+    return compared(places, size) if size <= 256 else scattered(places, size)
 
 
 def compared(places, size):

@@ -1,12 +1,14 @@
 """A step of a device: the instructions of its role, one after another."""
 
+import sys
+
 import torch
 
 from .errors import RunFailed
 from .holder import words
 from .instructions import LOCAL
 from .meetings import MEETINGS
-from .memory import keep_within
+from .memory import cap
 
 INSTRUCTIONS = {**LOCAL, **MEETINGS}
 
@@ -26,6 +28,7 @@ def run_step(device, step, timeout=TIMEOUT):
                 device.at = (index, one)
                 _perform(device, index, one)
             device.finish_step(timeout)
+        cap.lift()
     except Exception as error:
         raise _named(device, device.rank, f"step {step}", error) from error
 
@@ -53,16 +56,24 @@ def _perform(device, index, one):
         device.gradients = _gradients(device)
     device.waits = []
     began = device.clock.mark()
-    try:
-        INSTRUCTIONS[one["do"]](device, one)
-    except torch.cuda.OutOfMemoryError:
-        # The plan may be tight, and the GPU has more. What a device computes alone it can begin again.
-        if one["do"] not in LOCAL or not device.is_kept_within:
-            raise
-        keep_within(None)
-        device.is_kept_within = False
+    if not _fits(device, one):
+        print(f"unetc_torch: {words(one)}: the GPU's memory is taken beyond the plan", file=sys.stderr, flush=True)
         INSTRUCTIONS[one["do"]](device, one)
     device.profile.did(index, one, began, device.waits)
+
+
+def _fits(device, one):
+    """Carries it out; False where it can begin again, and may now take more.
+
+    What a device computes alone writes nothing before its end. What a try made is let go when this returns.
+    """
+    try:
+        INSTRUCTIONS[one["do"]](device, one)
+        return True
+    except torch.cuda.OutOfMemoryError:
+        if one["do"] not in LOCAL or not cap.lift():
+            raise
+    return False
 
 
 def _gradients(device):

@@ -4,8 +4,9 @@ Memory of a processor that is given back stays with the process: it would be tak
 gives each large tensor pages of its own, and gives them back with it; to have the system empty them anew for every
 tensor of every step took a third of a step.
 
-On a GPU libraries take workspace for faster algorithms, and one was seen to take 64 GiB to be slower. They get what the
-plan says and some more; where an algorithm does not get its workspace, PyTorch takes the next.
+On a GPU libraries take workspace for faster algorithms, and one was seen to take 64 GiB to be slower. In the first step,
+when they choose, they get what the plan says and some more; where an algorithm does not get its workspace, PyTorch takes
+the next, and keeps to it.
 """
 
 import ctypes
@@ -40,7 +41,25 @@ def with_libraries(planned):
     return planned + max(LEAST_MORE, int(planned * MORE))
 
 
-def keep_within(bytes=None):
-    """PyTorch takes no more of this process's GPU; or all that it has."""
-    share = 1.0 if bytes is None else min(1.0, bytes / torch.cuda.mem_get_info()[1])
-    torch.cuda.set_per_process_memory_fraction(share)
+class Cap:
+    """What PyTorch may take of this process's GPU. There is one GPU a process."""
+
+    def __init__(self):
+        #: Not set, or for the first step, in which libraries choose their algorithms; or for good.
+        self.lasts = None
+
+    def set(self, most, lasts="for good"):
+        """`most` in bytes; None: all that there is."""
+        self.lasts = None if most is None else lasts
+        share = 1.0 if most is None else min(1.0, most / torch.cuda.mem_get_info()[1])
+        torch.cuda.set_per_process_memory_fraction(share)
+
+    def lift(self):
+        """False where it is set for good, or not at all."""
+        if self.lasts != "first step":
+            return False
+        self.set(None)
+        return True
+
+
+cap = Cap()

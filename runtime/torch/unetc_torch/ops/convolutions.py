@@ -4,9 +4,11 @@ Libraries pad both sides of an axis alike. Tiles at a border pad one side only: 
 made for that, because no plan counts them.
 """
 
+import math
+
 import torch
 
-from .shared import framed, negated, shaped_like, without_channels
+from .shared import framed, negated, part_of, shaped_like, without_channels
 
 aten = torch.ops.aten
 
@@ -14,13 +16,9 @@ aten = torch.ops.aten
 AT_ONCE = 2**26
 
 
-def _negative(pad):
-    return [[min(0, lo), min(0, hi)] for lo, hi in pad]
-
-
-def _sides(pad):
-    """Cells to add, never cut off: what `_negative` leaves."""
-    return [[max(0, lo), max(0, hi)] for lo, hi in pad]
+def _split(pad):
+    """What is cut off (negative), and what is added."""
+    return [[[pick(0, lo), pick(0, hi)] for lo, hi in pad] for pick in (min, max)]
 
 
 def _least(pad):
@@ -32,28 +30,37 @@ def _beyond(pad, even):
     return [[lo - own, hi - own] for (lo, hi), own in zip(pad, even)]
 
 
-def _wider(a):
-    """Padding of both sides that gives all cells of the result, and how many before them; None where strides forbid."""
-    most = [max(lo, hi) for lo, hi in _sides(a["pad"])]
-    more = [own - lo for (lo, _), own in zip(_sides(a["pad"]), most)]
-    if any(count % step for count, step in zip(more, a["stride"])):
+#: How much more than its result a convolution may compute, to have both sides padded alike.
+SPARE = 1.05
+
+
+def _wider(a, added, out):
+    """Padding of both sides that gives all cells of the result, and how many before them.
+
+    None where strides forbid, or where that is too many.
+    """
+    most = [max(pair) for pair in added]
+    more = [own - lo for (lo, _), own in zip(added, most)]
+    spare = [count + (2 * own - sum(pair)) // step for count, own, pair, step in zip(out[2:], most, added, a["stride"])]
+    if any(count % step for count, step in zip(more, a["stride"])) or math.prod(spare) > SPARE * math.prod(out[2:]):
         return None
     return most, [count // step for count, step in zip(more, a["stride"])]
 
 
 def conv(a, inputs, out):
-    x = framed(inputs[0], _negative(a["pad"]))
+    cut, added = _split(a["pad"])
+    x = framed(inputs[0], cut)
     bias = inputs[2] if len(inputs) > 2 else None
-    wider = _wider(a)
+    wider = _wider(a, added, out)
     if wider is None:
         even = _least(a["pad"])
-        x, before = framed(x, _beyond(_sides(a["pad"]), even)), [0] * len(even)
+        x, before = framed(x, _beyond(added, even)), [0] * len(even)
     else:
         even, before = wider
     zeros = [0] * len(even)
     y = aten.convolution(x, inputs[1], bias, a["stride"], even, a["dilation"], False, zeros, a["groups"])
     for axis, (first, count) in enumerate(zip(before, out[2:]), 2):
-        y = y.narrow(axis, first, count)
+        y = part_of(y, axis, first, count)
     return y
 
 
@@ -75,13 +82,14 @@ def _turned(a, weight):
 def _data(a, inputs, out):
     dy, weight = inputs
     zeros, even = [0] * len(a["pad"]), _least(a["pad"])
-    more = _beyond(_sides(a["pad"]), even)
-    cut = framed(shaped_like(dy, out), _negative(a["pad"])).shape[2:]
-    x = shaped_like(dy, [*out[:2], *(n + lo + hi for n, (lo, hi) in zip(cut, more))])
+    cut, added = _split(a["pad"])
+    more = _beyond(added, even)
+    read = framed(shaped_like(dy, out), cut).shape[2:]
+    x = shaped_like(dy, [*out[:2], *(n + lo + hi for n, (lo, hi) in zip(read, more))])
     dx = aten.convolution_backward(
         dy, x, weight, None, a["stride"], even, a["dilation"], False, zeros, a["groups"], [True, False, False]
     )[0]
-    return framed(framed(dx, negated(more)), negated(_negative(a["pad"])))
+    return framed(framed(dx, negated(more)), negated(cut))
 
 
 def conv_weight(a, inputs, out):
@@ -94,8 +102,8 @@ def conv_weight(a, inputs, out):
 
 def _in_bands(a, x, dy, pad, out):
     """A band of rows of dy after another, and of x what they come from."""
-    height, bytes = dy.shape[2], (x.numel() + dy.numel()) * x.element_size()
-    rows = max(1, height * AT_ONCE // bytes)
+    height, read = dy.shape[2], (x.numel() + dy.numel()) * x.element_size()
+    rows = max(1, height * AT_ONCE // read)
     if rows >= height:
         return _weight(a, x, dy, pad, out)
     (before, _), *others = pad
@@ -104,14 +112,16 @@ def _in_bands(a, x, dy, pad, out):
         some = dy[:, :, first : first + rows]
         begin = first * a["stride"][0] - before
         end = begin + (some.shape[2] - 1) * a["stride"][0] + a["dilation"][0] * (out[2] - 1) + 1
-        sides = [max(0, -begin), max(0, end - x.shape[2])]
+        # A band may lie wholly beyond the map.
+        sides = [max(0, min(0, end) - begin), max(0, end - max(begin, x.shape[2]))]
         found = found + _weight(a, x[:, :, max(0, begin) : max(0, end)], some, [sides, *others], out)
     return found
 
 
 def _weight(a, x, dy, pad, out):
     even, zeros = _least(pad), [0] * len(pad)
-    x = framed(framed(x, _negative(pad)), _beyond(_sides(pad), even))
+    cut, added = _split(pad)
+    x = framed(framed(x, cut), _beyond(added, even))
     return aten.convolution_backward(
         dy, x, shaped_like(dy, out), None, a["stride"], even, a["dilation"], False, zeros, a["groups"],
         [False, True, False],

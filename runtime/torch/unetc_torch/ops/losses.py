@@ -52,7 +52,7 @@ def _plane(x):
 def _likelihood(a, logits, target):
     """Logarithms of the shares of classes, the label of each cell, and the weights of the classes."""
     labels = _plane(target)[:, 0].long()
-    labels.masked_fill_(labels >= logits.shape[1], UNLABELLED)
+    labels = labels.masked_fill(labels >= logits.shape[1], UNLABELLED)
     return F.log_softmax(_plane(logits), 1), labels, constant(a["weights"], logits) if a["weights"] else None
 
 
@@ -69,7 +69,8 @@ def cross_entropy_grad(a, inputs, out):
     share = (dloss * _per_count(count)).expand(labels.shape)
     total = logs.new_zeros(())  # of the weights: not asked for without a sum
     dlogs = aten.nll_loss2d_backward(share, logs, labels, weights, 0, UNLABELLED, total)
-    return aten._log_softmax_backward_data(dlogs, logs, 1, logs.dtype).reshape(out)
+    d = aten._log_softmax_backward_data(dlogs, logs, 1, logs.dtype)
+    return d if list(d.shape) == out else d.reshape(out)
 
 
 def _focus(logits, labels):

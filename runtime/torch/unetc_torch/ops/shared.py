@@ -11,15 +11,20 @@ aten = torch.ops.aten
 def framed(x, sides, value=0.0):
     """x with cells added to, or (negative) cut off, the sides `[[lo, hi], ...]` of its last axes.
 
-    Where cells are cut off only, it is a view.
+    Where cells are cut off only, it is a view; where there is nothing to do, x itself.
     """
     first = x.dim() - len(sides)
-    for axis, (lo, hi) in enumerate(sides):
+    for axis, (lo, hi) in enumerate(sides, first):
         before, after = max(0, -lo), max(0, -hi)
-        x = x.narrow(first + axis, before, x.shape[first + axis] - before - after)
+        x = part_of(x, axis, before, x.shape[axis] - before - after)
     if all(lo <= 0 and hi <= 0 for lo, hi in sides):
         return x
     return F.pad(x, [max(0, side) for pair in reversed(sides) for side in pair], value=value)
+
+
+def part_of(x, axis, first, count):
+    """A view, but for all of x: results of segments that are views are copied."""
+    return x if count == x.shape[axis] else x.narrow(axis, first, count)
 
 
 def negated(sides):
