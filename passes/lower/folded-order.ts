@@ -29,7 +29,8 @@ type Timetable = { readonly period: number; readonly starts: readonly number[] }
 export function foldedOrder(stages: readonly number[], microBatches: number, pace: Pace): Item[][] {
   const visits = visitsOf(stages, pace);
   const { inFlight } = pace;
-  const tables = pauses.flatMap((pause) => timetableOf(visits, pause) ?? []);
+  const work = workOf(visits);
+  const tables = timetablesOf(work);
   const early: Timetable = { period: 0, starts: visits.map((_, index) => -index) };
   const ways: readonly Way[] = [
     ...tables.map((table) => ({ table, limit: inFlight, isStrict: false })),
@@ -39,7 +40,6 @@ export function foldedOrder(stages: readonly number[], microBatches: number, pac
       : []),
     { table: early, limit: inFlight, isStrict: false },
   ];
-  const work = workOf(visits);
   let best: Run | undefined;
   for (const way of ways) {
     const one = run(work, microBatches, way, best?.seconds ?? Number.POSITIVE_INFINITY);
@@ -138,17 +138,22 @@ function run(
   return { items, seconds: now, inFlight: most };
 }
 
-/** A part of the period in which a stage works. */
-type Slot = { readonly from: number; readonly length: number };
-
-type Draft = {
-  /** The last start, and the draft that it was added to. */
-  readonly start: number;
-  readonly before?: Draft;
-  readonly end: number;
-  /** For each stage. */
-  readonly slots: readonly (readonly Slot[])[];
+/** A visit as the packing of its stage sees it. */
+type Packed = {
+  readonly length: number;
+  /** The visits to the stage before it, by their index. */
+  readonly before: readonly number[];
+  /** How long those take, and it itself. */
+  readonly lengths: readonly number[];
+  /** How long those take that come after it, and what any of them take together. */
+  readonly left: readonly number[];
+  readonly sums: readonly number[];
+  /** It comes from another stage. */
+  readonly moves: boolean;
 };
+
+/** The first visits of a micro-batch. */
+type Draft = { readonly starts: readonly number[]; readonly end: number };
 
 /** How many drafts are carried on from visit to visit, and how many starts of a visit each tries. */
 const width = 12;
@@ -157,82 +162,108 @@ const tried = 4;
 /** A stage with more visits is too much to pack. */
 const mostVisits = 6;
 
-/** The timetable in which a micro-batch is done soonest, as far as a beam search finds it. */
-function timetableOf(visits: readonly Visit[], share: number): Timetable | undefined {
-  const stages = Math.max(...visits.map(({ stage }) => stage)) + 1;
-  const own = upTo(stages).map((stage) => visits.filter((visit) => visit.stage === stage));
-  if (own.some(({ length }) => length > mostVisits)) return undefined;
-  const period = Math.max(...own.map((all) => all.reduce((sum, { length }) => sum + length, 0)));
-  const pause = Math.floor(period * share);
-  let drafts: Draft[] = [{ start: 0, end: 0, slots: own.map(() => []) }];
-  visits.forEach(({ stage, length }, index) => {
-    const rest = visits.slice(index + 1).filter((visit) => visit.stage === stage);
-    const left = rest.map((visit) => visit.length);
+function packedOf({ visits, own: all }: Work): Packed[] {
+  return visits.map(({ stage, length }, index) => {
+    const lengthsOf = (some: readonly number[]) => some.map((one) => at(visits, one).length);
+    const own = at(all, stage);
+    const left = lengthsOf(own.filter((one) => one > index));
+    const sums = [0];
+    for (const one of left) sums.push(...sums.map((sum) => sum + one));
     const moves = index > 0 && at(visits, index - 1).stage !== stage;
-    const next = drafts.flatMap((before) => {
-      const ready = before.end + (moves ? pause : 0);
-      const found = startsFor(at(before.slots, stage), ready, length, left, period);
-      return found.map((start) => ({ before, start, end: start + length }));
+    return {
+      length,
+      before: own.filter((one) => one < index),
+      lengths: lengthsOf(own.filter((one) => one <= index)),
+      left,
+      sums,
+      moves,
+    };
+  });
+}
+
+/** None where a stage has too many visits. */
+function timetablesOf(work: Work): Timetable[] {
+  const { own, lengths } = work;
+  if (own.some(({ length }) => length > mostVisits)) return [];
+  const period = Math.max(...lengths);
+  const packed = packedOf(work);
+  return pauses.flatMap((share) => timetableOf(packed, period, Math.floor(period * share)) ?? []);
+}
+
+/** The timetable in which a micro-batch is done soonest, as far as a beam search finds it. */
+function timetableOf(packed: readonly Packed[], period: number, pause: number): Timetable | undefined {
+  let drafts: Draft[] = [{ starts: [], end: 0 }];
+  for (const visit of packed) {
+    const next = drafts.flatMap((draft) => {
+      const ready = draft.end + (visit.moves ? pause : 0);
+      const froms = visit.before.map((one) => at(draft.starts, one) % period);
+      return startsFor(visit, froms, ready, period).map((start) => ({
+        draft,
+        start,
+        end: start + visit.length,
+      }));
     });
     drafts = next
       .sort((a, b) => a.end - b.end)
       .slice(0, width)
-      .map((one): Draft => {
-        const slots = [...at(one.before.slots, stage), { from: one.start % period, length }];
-        return { ...one, slots: one.before.slots.with(stage, slots) };
-      });
-  });
+      .map(({ draft, start, end }) => ({ starts: draft.starts.concat(start), end }));
+  }
   const [best] = drafts;
-  return best === undefined ? undefined : { period, starts: startsOf(best) };
+  return best === undefined ? undefined : { period, starts: best.starts };
 }
 
-/** The starts of a draft in the order of the visits; the empty one that all begin with has none. */
-function startsOf(draft: Draft): number[] {
-  const starts: number[] = [];
-  for (let one = draft; one.before !== undefined; one = one.before) starts.push(one.start);
-  return starts.reverse();
-}
-
-/** The first moments from `ready` on at which a visit leaves room for those that are left. */
-function startsFor(
-  slots: readonly Slot[],
-  ready: number,
-  length: number,
-  left: readonly number[],
-  period: number,
-): number[] {
-  const sums = [0];
-  for (const one of left) for (let i = sums.length - 1; i >= 0; i--) sums.push((sums[i] ?? 0) + one);
+/** The first moments from `ready` on at which a visit leaves room for those that are left. `froms`: where in the period those before it begin. */
+function startsFor(visit: Packed, froms: readonly number[], ready: number, period: number): number[] {
+  const { length, lengths, sums } = visit;
   const later = [ready];
-  const add = (place: number) => later.push(ready + ((((place - ready) % period) + period) % period));
-  for (const slot of slots)
+  for (let i = 0; i < froms.length; i++) {
+    const from = (froms[i] ?? 0) - ready;
+    const to = from + (lengths[i] ?? 0);
     for (const sum of sums) {
-      add(slot.from + slot.length + sum);
-      add(slot.from - length - sum);
+      insert(later, ready + modulo(to + sum, period));
+      insert(later, ready + modulo(from - length - sum, period));
     }
-  later.sort((a, b) => a - b);
+  }
   const found: number[] = [];
-  for (const [index, start] of later.entries()) {
-    if (start === later[index - 1]) continue;
-    const slot = { from: start % period, length };
-    if (isFree(slots, slot, period) && hasRoom([...slots, slot], left, period)) found.push(start);
+  for (const start of later) {
+    const from = start % period;
+    if (isFree(visit, froms, from, period) && hasRoom(visit, [...froms, from], period)) found.push(start);
     if (found.length === tried) break;
   }
   return found;
 }
 
-const isFree = (slots: readonly Slot[], { from, length }: Slot, period: number): boolean =>
-  slots.every((slot) => {
-    const after = (from - slot.from + period) % period;
-    return after >= slot.length && after + length <= period;
-  });
+const modulo = (place: number, period: number): number => ((place % period) + period) % period;
 
-/** Whether the gaps between the slots take the lengths that are left. */
-function hasRoom(slots: readonly Slot[], left: readonly number[], period: number): boolean {
-  const sorted = slots.toSorted((a, b) => a.from - b.from);
-  const gaps = sorted.map(({ from, length }, index) => {
-    const next = sorted[index + 1]?.from ?? at(sorted, 0).from + period;
-    return next - from - length;
+/** Into a list that is in order and has nothing twice. */
+function insert(sorted: number[], one: number): void {
+  let index = sorted.length;
+  while (index > 0 && (sorted[index - 1] ?? 0) > one) index--;
+  if (sorted[index - 1] === one) return;
+  for (let i = sorted.length; i > index; i--) sorted[i] = sorted[i - 1] ?? 0;
+  sorted[index] = one;
+}
+
+function isFree(
+  { length, lengths }: Packed,
+  froms: readonly number[],
+  from: number,
+  period: number,
+): boolean {
+  for (let i = 0; i < froms.length; i++) {
+    const after = (from - (froms[i] ?? 0) + period) % period;
+    if (after < (lengths[i] ?? 0) || after + length > period) return false;
+  }
+  return true;
+}
+
+/** Whether the gaps between the visits take those that are left. */
+function hasRoom({ lengths, left }: Packed, froms: readonly number[], period: number): boolean {
+  if (left.length === 0) return true;
+  const gaps = froms.map((from, i) => {
+    let next = period;
+    for (const other of froms) if (other !== from) next = Math.min(next, modulo(other - from, period));
+    return next - (lengths[i] ?? 0);
   });
   const fits = (index: number): boolean => {
     const length = left[index];
