@@ -4,6 +4,7 @@
  * copies what it sends, and keeps what comes before it is asked for.
  */
 import { at, type Box, volume } from './box.ts';
+import { buffersByName } from './buffers.ts';
 import { aliveBytes, type Interval } from './liveness.ts';
 import type { Piece } from './ops/attributes.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
@@ -54,15 +55,19 @@ function footprintOf(
   early: readonly number[],
 ): Footprint {
   const { buffers, instructions, arenaBytes } = role;
-  const named = new Map(buffers.map((buffer) => [buffer.name, buffer]));
   const alive = aliveBytes(buffers, instructions.length);
-  const keeps = executor === 'processes';
+  const workspace = instructions.map((one) => (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0));
+  if (executor !== 'processes') {
+    const none = instructions.map(() => 0);
+    return { buffers: alive, reserve: none, messages: none, workspace, process: none };
+  }
+  const named = buffersByName(buffers);
   return {
     buffers: alive,
-    reserve: alive.map((bytes) => (keeps ? Math.max(0, arenaBytes - bytes) : 0)),
-    messages: instructions.map((one, i) => (keeps ? copiedBytes(one, named) + (early[i] ?? 0) : 0)),
-    workspace: instructions.map((one) => (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0)),
-    process: instructions.map(() => (keeps ? processBytes : 0)),
+    reserve: alive.map((bytes) => Math.max(0, arenaBytes - bytes)),
+    messages: instructions.map((one, i) => copiedBytes(one, named) + (early[i] ?? 0)),
+    workspace,
+    process: instructions.map(() => processBytes),
   };
 }
 

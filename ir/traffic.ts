@@ -1,5 +1,6 @@
 /** What the devices of a plan send each other in a step, counted from its instructions: no machine is assumed. */
 import { volume } from './box.ts';
+import { buffersByName } from './buffers.ts';
 import type { Group } from './ops/attributes.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
 import { groupSize } from './ranks.ts';
@@ -82,7 +83,7 @@ function senderOf(
   return {
     stages: stagesOf(plan.schedule),
     others,
-    buffers: new Map(role.buffers.map((buffer) => [buffer.name, buffer])),
+    buffers: buffersByName(role.buffers),
     isSkip(name, stage) {
       const first = readers.get(meaning(name) ?? '');
       return first !== undefined && first !== stage;

@@ -1,9 +1,10 @@
 /** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
+import { buffersByName } from '../../ir/buffers.ts';
 import { typesOf } from '../../ir/graph.ts';
 import { opLimit, opSeconds, piecemeal, strandsLimits } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
-import { bytesOfBuffers, fusedLaunches, givingSeconds, pricesOf, workSeconds } from './work.ts';
+import { fusedLaunches, givingSeconds, pricesOf, workSeconds } from './work.ts';
 
 /**
  * Seconds of a step. `arithmetic`: the floating-point units; `traffic`: the device's memory; `launches`: beginnings
@@ -22,7 +23,7 @@ const plus = (a: Limits, b: Limits): Limits => ({
 export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
   const prices = pricesOf(plan, machine);
   const { launch, dispatch = 0 } = prices.machine.device;
-  const bytes = bytesOfBuffers(role);
+  const priced = { buffers: buffersByName(role.buffers), prices };
   const used = new Set(role.instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
   const segments = new Map(
     plan.segments
@@ -33,7 +34,7 @@ export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
     if (one.do === 'run')
       return plus(sum, plus(segments.get(one.segment) ?? nothing, { ...nothing, launches: dispatch }));
     // A copy; those of messages are on the lane of the messages.
-    const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, bytes, prices);
+    const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, priced);
     return seconds === 0 ? sum : plus(sum, { arithmetic: 0, traffic: seconds - launch, launches: launch });
   }, nothing);
 }

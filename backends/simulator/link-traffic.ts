@@ -1,5 +1,6 @@
 /** Over which links of a machine the messages of a step go, counted from the instructions, device by device. */
 import { at, volume } from '../../ir/box.ts';
+import { buffersByName } from '../../ir/buffers.ts';
 import { type Link, linkBetween, type Machine, nodeOf } from '../../ir/machine.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
 import type { Plan, Role } from '../../ir/plan.ts';
@@ -131,7 +132,7 @@ function othersOf(plan: Plan, machine: Machine, from: number, seat: Seat, over: 
 
 /** Those of one kind for the same receivers together. */
 function giftsOf(role: Role): Gift[] {
-  const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+  const buffers = buffersByName(role.buffers);
   const bytesOf = (name: string) => buffers.get(name)?.bytes ?? 0;
   const gifts = new Map<string, Gift & { messages: number; bytes: number }>();
   const give = (kind: LinkKind, to: Receivers, receivers: string, bytes: number): void => {

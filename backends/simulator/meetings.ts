@@ -1,7 +1,7 @@
 /** Instructions in which devices meet: who must come, how long it takes, and what waiting for it is called. */
-import { type Box, volume } from '../../ir/box.ts';
+import { volume } from '../../ir/box.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
-import type { Instruction, Plan, Role } from '../../ir/plan.ts';
+import type { Buffer, Instruction, Plan, Role } from '../../ir/plan.ts';
 import type { Activity } from './simulation.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -22,9 +22,7 @@ export type Meeting = {
 
 export type Setting = {
   readonly role: Role;
-  /** Of each buffer. */
-  readonly bytes: ReadonlyMap<string, number>;
-  readonly boxes: ReadonlyMap<string, Box | undefined>;
+  readonly buffers: ReadonlyMap<string, Buffer>;
   peers(role: Role, offset: readonly number[]): readonly number[];
   /** The role of the same place at another stage. */
   atStage(role: Role, stage: number): number;
@@ -45,8 +43,8 @@ type MeetingKind = 'exchange' | 'send' | 'receive' | 'all_gather' | 'reduce_scat
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
 type Rule<K extends MeetingKind> = (instruction: InstructionOf<K>, setting: Setting) => Meeting;
 
-const bytesIn = ({ bytes }: Setting, names: readonly string[]): number =>
-  names.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+const bytesIn = ({ buffers }: Setting, names: readonly string[]): number =>
+  names.reduce((sum, name) => sum + (buffers.get(name)?.bytes ?? 0), 0);
 
 /** Roles whose devices are of a group of some of a stage, or of all. */
 export function groupsIn({ roles }: Plan): Setting['members'] {
@@ -63,9 +61,8 @@ export function groupsIn({ roles }: Plan): Setting['members'] {
 
 /** Bytes of one cell of what an exchange moves: the cells of its value for all samples and channels. */
 function bytesOfCell(setting: Setting, { from, into }: InstructionOf<'exchange'>): number {
-  const name = into ?? from ?? '';
-  const box = setting.boxes.get(name);
-  return box === undefined ? 0 : (setting.bytes.get(name) ?? 0) / Math.max(1, volume(box));
+  const buffer = setting.buffers.get(into ?? from ?? '');
+  return buffer?.box === undefined ? 0 : buffer.bytes / Math.max(1, volume(buffer.box));
 }
 
 function exchange(one: InstructionOf<'exchange'>, setting: Setting): Meeting {

@@ -7,6 +7,7 @@
  * on this machine's processes it holds up the device.
  */
 import { at } from '../../ir/box.ts';
+import { buffersByName } from '../../ir/buffers.ts';
 import { memoryOf } from '../../ir/contents.ts';
 import { roleFlops } from '../../ir/cost.ts';
 import type { Machine } from '../../ir/machine.ts';
@@ -26,7 +27,7 @@ import {
   workedSeconds,
 } from './simulation.ts';
 import { transfersOf } from './transfers.ts';
-import { type BufferBytes, bytesOfBuffers, copySeconds, loadSeconds, pricesOf, workSeconds } from './work.ts';
+import { copySeconds, loadSeconds, type Priced, pricesOf, workSeconds } from './work.ts';
 
 type Ready = { time: number; readonly activity: Activity /** Who brings it. */; readonly by: number };
 
@@ -34,7 +35,7 @@ const atOnce: Ready = { time: 0, activity: 'idle', by: -1 };
 
 type State = {
   readonly role: Role;
-  readonly bytes: BufferBytes;
+  readonly priced: Priced;
   /** Index of the next instruction. */
   next: number;
   /** When each lane is free. */
@@ -48,6 +49,8 @@ type State = {
   last: Activity;
   readonly seconds: Record<Activity, number>;
   loading: number;
+  /** A meeting that cannot be timed before another role has come, where that is so. */
+  awaits: { readonly came: Arrivals; readonly other: number } | undefined;
 };
 
 const nothing = (): Record<Activity, number> => ({
@@ -72,10 +75,11 @@ const nothing = (): Record<Activity, number> => ({
  * events are empty, for whoever needs sums alone.
  */
 export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simulation {
+  const prices = pricesOf(plan, machine);
   const states = plan.roles.map(
     (role): State => ({
       role,
-      bytes: bytesOfBuffers(role),
+      priced: { buffers: buffersByName(role.buffers), prices },
       next: 0,
       compute: 0,
       messages: 0,
@@ -85,6 +89,7 @@ export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simu
       last: 'idle',
       seconds: nothing(),
       loading: 0,
+      awaits: undefined,
     }),
   );
   const world = worldOf(plan, machine, states, keepsEvents);
@@ -93,7 +98,8 @@ export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simu
     advanced = false;
     for (const [index, state] of states.entries()) {
       const before = state.next;
-      while (state.next < state.role.instructions.length && perform(world, state, index)) state.next += 1;
+      while (!isHeldUp(state) && state.next < state.role.instructions.length && perform(world, state, index))
+        state.next += 1;
       advanced ||= state.next > before;
     }
   }
@@ -105,10 +111,11 @@ export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simu
   return summaryOf(plan, world, states);
 }
 
+const isHeldUp = ({ awaits }: State): boolean => awaits !== undefined && !awaits.came.has(awaits.other);
+
 type World = {
   readonly keepsEvents: boolean;
   readonly overlaps: boolean;
-  readonly prices: ReturnType<typeof pricesOf>;
   /** For each role and instruction. */
   readonly meetings: readonly (readonly (Meeting | undefined)[])[];
   /** The same for when each role came to the meeting, one map for all who meet. */
@@ -123,15 +130,13 @@ function worldOf(plan: Plan, machine: Machine, states: readonly State[], keepsEv
   const transfers = transfersOf(plan, machine);
   const members = groupsIn(plan);
   const atStage = stagesIn(plan);
-  const meetings = states.map(({ role, bytes }) => {
-    const boxes = new Map(role.buffers.map(({ name, box }) => [name, box]));
-    const setting = { role, bytes, boxes, peers, atStage, members, transfers, exchanges: new Map() };
+  const meetings = states.map(({ role, priced: { buffers } }) => {
+    const setting = { role, buffers, peers, atStage, members, transfers, exchanges: new Map() };
     return role.instructions.map((one) => meetingOf(setting, one));
   });
   return {
     keepsEvents,
     overlaps: machine.launcher !== 'local',
-    prices: pricesOf(plan, machine),
     meetings,
     arrivals: arrivalsAt(meetings),
   };
@@ -199,7 +204,7 @@ function perform(world: World, state: State, index: number): boolean {
 
 /** Clusters read the next step's windows ahead, so only what takes longer than the step shows. */
 function load(world: World, state: State, into: string): void {
-  const seconds = loadSeconds(world.prices.machine, state.bytes, into);
+  const seconds = loadSeconds(state.priced, into);
   state.loading += seconds;
   if (world.overlaps) return;
   record(world, state, 'load', 'compute', state.compute, state.compute + seconds, () => ({ waited: 0 }));
@@ -207,7 +212,7 @@ function load(world: World, state: State, into: string): void {
 }
 
 function compute(world: World, state: State, instruction: Instruction): void {
-  const seconds = workSeconds(instruction, state.bytes, world.prices);
+  const seconds = workSeconds(instruction, state.priced);
   if (seconds === 0) return;
   const { time, activity, by } = awaited(state, instruction);
   const begins = Math.max(state.compute, time);
@@ -258,19 +263,20 @@ function meet(
   meeting: Meeting,
   came: Arrivals,
 ): boolean {
-  const needs = awaited(state, instruction);
+  const before = came.get(index);
+  const needs = before === undefined || world.keepsEvents ? awaited(state, instruction) : atOnce;
   const lane = meeting.activity === 'all_reduce' ? 'sums' : 'messages';
   // Receives are posted ahead on clusters: what is sent comes while the receiver still computes.
   const posted = instruction.do === 'receive' && world.overlaps;
   const own =
-    came.get(index) ??
+    before ??
     (posted ? 0 : Math.max(state.compute, needs.time, world.overlaps ? state[lane] : state.messages));
   came.set(index, own);
-  const begins = lastArrival(meeting, came, own);
+  const begins = lastArrival(state, meeting, came, own);
   if (begins === undefined) return false;
   const waited = Math.max(0, begins - (world.overlaps ? state[lane] : state.compute));
   const shared = world.overlaps ? sharedSeconds(state, lane, begins, meeting.seconds) : 0;
-  const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.bytes, world.prices);
+  const ends = begins + shared + meeting.seconds + workSeconds(instruction, state.priced);
   const { activity, key, bytes, others } = meeting;
   record(world, state, activity, world.overlaps ? lane : 'compute', begins, ends, () => ({
     waited,
@@ -306,9 +312,9 @@ function carry(
 ): boolean {
   const { key, activity, waiting, bytes, others, seconds } = meeting;
   const own = state.compute;
-  const begins = lastArrival(meeting, came, own);
+  const begins = lastArrival(state, meeting, came, own);
   if (begins === undefined) return false;
-  const ends = begins + copySeconds(instruction, state.bytes, world.prices);
+  const ends = begins + copySeconds(instruction, state.priced);
   if (instruction.do === 'send') state.messages = Math.max(ends, state.messages) + seconds;
   // When it is there, of the sender.
   came.set(index, instruction.do === 'send' ? state.messages : ends);
@@ -327,12 +333,15 @@ function carry(
   return true;
 }
 
-/** When all have come, and not before `own`; undefined as long as one has not. */
-function lastArrival({ others }: Meeting, came: Arrivals, own: number): number | undefined {
+/** When all have come, and not before `own`; undefined as long as one has not, which the role then awaits. */
+function lastArrival(state: State, { others }: Meeting, came: Arrivals, own: number): number | undefined {
   let last = own;
   for (const other of others) {
     const time = came.get(other);
-    if (time === undefined) return undefined;
+    if (time === undefined) {
+      state.awaits = { came, other };
+      return undefined;
+    }
     if (time > last) last = time;
   }
   return last;

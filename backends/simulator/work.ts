@@ -9,7 +9,7 @@ import {
   readSeconds,
 } from '../../ir/machine.ts';
 import { ops } from '../../ir/ops/table.ts';
-import type { Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
+import type { Buffer, Instruction, Plan, Segment } from '../../ir/plan.ts';
 import { bytesOf, type ValueType } from '../../ir/type.ts';
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
@@ -35,12 +35,6 @@ export function pricesOf(plan: Plan, described: Machine): Prices {
     },
   };
 }
-
-/** Bytes of the buffers of a role, by name. */
-export type BufferBytes = ReadonlyMap<string, number>;
-
-export const bytesOfBuffers = ({ buffers }: Role): BufferBytes =>
-  new Map(buffers.map(({ name, bytes }) => [name, bytes]));
 
 const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number => {
   const { device } = machine;
@@ -78,10 +72,14 @@ const traffic = (
   bytes: number,
 ): number => bytesSeconds(device, kernel, bytes, kind);
 
-type Priced = { readonly bytes: BufferBytes; readonly prices: Prices };
+/** What the instructions of a role are priced by: its buffers by name, and the machine. */
+export type Priced = { readonly buffers: ReadonlyMap<string, Buffer>; readonly prices: Prices };
 
-const sumOf = (bytes: BufferBytes, names: readonly string[]): number =>
-  names.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+const sumOf = ({ buffers }: Priced, names: readonly string[]): number => {
+  let sum = 0;
+  for (const name of names) sum += buffers.get(name)?.bytes ?? 0;
+  return sum;
+};
 
 type Work = { [K in Instruction['do']]: (instruction: InstructionOf<K>, priced: Priced) => number };
 
@@ -89,49 +87,58 @@ const none = () => 0;
 
 const work: Work = {
   load: none,
-  draw: ({ into }, { bytes, prices }) => traffic(prices.machine, 'move', undefined, sumOf(bytes, [into])),
-  count: ({ from }, { bytes, prices }) => traffic(prices.machine, 'reduction', 'count', sumOf(bytes, [from])),
+  draw: ({ into }, priced) => traffic(priced.prices.machine, 'move', undefined, sumOf(priced, [into])),
+  count: ({ from }, priced) => traffic(priced.prices.machine, 'reduction', 'count', sumOf(priced, [from])),
   run: ({ segment }, { prices }) => prices.runSeconds(segment) + (prices.machine.device.dispatch ?? 0),
-  accumulate: ({ first, into }, { bytes, prices }) =>
-    traffic(prices.machine, 'move', first ? undefined : 'accumulate', (first ? 2 : 3) * sumOf(bytes, [into])),
-  paste: ({ from }, { bytes, prices }) => traffic(prices.machine, 'move', 'paste', 3 * sumOf(bytes, [from])),
-  exchange: ({ from, into }, { bytes, prices }) =>
+  accumulate: ({ first, into }, priced) =>
+    traffic(
+      priced.prices.machine,
+      'move',
+      first ? undefined : 'accumulate',
+      (first ? 2 : 3) * sumOf(priced, [into]),
+    ),
+  paste: ({ from }, priced) => traffic(priced.prices.machine, 'move', 'paste', 3 * sumOf(priced, [from])),
+  exchange: ({ from, into }, priced) =>
     into === undefined
       ? 0
       : traffic(
-          prices.machine,
+          priced.prices.machine,
           'move',
           'exchange',
-          sumOf(bytes, [into, ...(from === undefined ? [] : [from])]),
+          sumOf(priced, [into, ...(from === undefined ? [] : [from])]),
         ),
   send: none,
   receive: none,
   all_gather: none,
   reduce_scatter: none,
   all_reduce: none,
-  clip: ({ buffers }, { bytes, prices }) =>
-    traffic(prices.machine, 'reduction', 'clip', 3 * sumOf(bytes, buffers)),
+  clip: ({ buffers }, priced) =>
+    traffic(priced.prices.machine, 'reduction', 'clip', 3 * sumOf(priced, buffers)),
   rate: none,
-  metric: ({ predicted, labels }, { bytes, prices }) =>
-    traffic(prices.machine, 'reduction', 'metric', sumOf(bytes, [predicted, labels])),
+  metric: ({ predicted, labels }, priced) =>
+    traffic(priced.prices.machine, 'reduction', 'metric', sumOf(priced, [predicted, labels])),
   store: none,
   report: none,
   free: none,
 };
 
 /** Seconds of the device's own work in an instruction. */
-export const workSeconds = (instruction: Instruction, bytes: BufferBytes, prices: Prices): number =>
-  (work[instruction.do] as (one: Instruction, priced: Priced) => number)(instruction, { bytes, prices });
+export const workSeconds = (instruction: Instruction, priced: Priced): number =>
+  (work[instruction.do] as (one: Instruction, priced: Priced) => number)(instruction, priced);
 
 /** What a process copies of a message to another stage, once for itself and once for whoever carries it. */
-export const copySeconds = (instruction: Instruction, bytes: BufferBytes, { machine }: Prices): number => {
-  if (instruction.do === 'send')
-    return traffic(machine, 'move', undefined, 2 * sumOf(bytes, [instruction.from]));
-  return instruction.do === 'receive'
-    ? traffic(machine, 'move', undefined, 2 * sumOf(bytes, [instruction.into]))
-    : 0;
+export const copySeconds = (instruction: Instruction, priced: Priced): number => {
+  const copied =
+    instruction.do === 'send'
+      ? instruction.from
+      : instruction.do === 'receive'
+        ? instruction.into
+        : undefined;
+  return copied === undefined
+    ? 0
+    : traffic(priced.prices.machine, 'move', undefined, 2 * sumOf(priced, [copied]));
 };
 
 /** Seconds that loading takes from storage, all devices of a node at once. */
-export const loadSeconds = (machine: Machine, bytes: BufferBytes, into: string): number =>
-  readSeconds(machine, sumOf(bytes, [into]));
+export const loadSeconds = (priced: Priced, into: string): number =>
+  readSeconds(priced.prices.machine, sumOf(priced, [into]));

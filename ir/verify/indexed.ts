@@ -1,5 +1,6 @@
 /** What the checks look up in a plan again and again: made once, and handed to all of them. */
 import { at, type Box } from '../box.ts';
+import { buffersByName } from '../buffers.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { typesOf } from '../graph.ts';
 import { trainedParameters } from '../model.ts';
@@ -70,7 +71,7 @@ export function indexed(plan: Plan): IndexedPlan {
     states: new Set(plan.states.map(({ buffer }) => buffer)),
     trained: new Set(trainedParameters(plan.model)),
     roles: plan.roles.map((role, index) => {
-      const buffers = new Map(role.buffers.map((buffer) => [buffer.name, buffer]));
+      const buffers = buffersByName(role.buffers);
       const uses = usesOfRole(at(firsts, index));
       return {
         role,

@@ -96,12 +96,15 @@ function run(
     return v === 0 ? micro - (done[last] ?? 0) < limit : micro < (done[v - 1] ?? 0);
   };
   const choose = (stage: number): number => {
-    let [best, first] = [-1, Number.POSITIVE_INFINITY];
+    let best = -1;
+    let first = Number.POSITIVE_INFINITY;
     for (const v of own[stage] ?? []) {
       const micro = begun[v] ?? 0;
       if (micro === microBatches || !(isStrict || isReady(v))) continue;
       const when = (starts[v] ?? 0) + micro * period;
-      if (when < first) [best, first] = [v, when];
+      if (when >= first) continue;
+      best = v;
+      first = when;
     }
     return best >= 0 && isReady(best) ? best : -1;
   };
@@ -145,9 +148,10 @@ type Packed = {
   readonly before: readonly number[];
   /** How long those take, and it itself. */
   readonly lengths: readonly number[];
-  /** How long those take that come after it, and what any of them take together. */
+  /** How long those take that come after it. */
   readonly left: readonly number[];
-  readonly sums: readonly number[];
+  /** From where each visit before it begins, how far it is to where it borders on that, or has some of those left between. */
+  readonly borders: readonly (readonly number[])[];
   /** It comes from another stage. */
   readonly moves: boolean;
 };
@@ -170,12 +174,13 @@ function packedOf({ visits, own: all }: Work): Packed[] {
     const sums = [0];
     for (const one of left) sums.push(...sums.map((sum) => sum + one));
     const moves = index > 0 && at(visits, index - 1).stage !== stage;
+    const before = own.filter((one) => one < index);
     return {
       length,
-      before: own.filter((one) => one < index),
+      before,
       lengths: lengthsOf(own.filter((one) => one <= index)),
       left,
-      sums,
+      borders: before.map((one) => sums.flatMap((sum) => [at(visits, one).length + sum, -length - sum])),
       moves,
     };
   });
@@ -212,46 +217,56 @@ function timetableOf(packed: readonly Packed[], period: number, pause: number): 
   return best === undefined ? undefined : { period, starts: best.starts };
 }
 
-/** The first moments from `ready` on at which a visit leaves room for those that are left. `froms`: where in the period those before it begin. */
+/**
+ * The first moments from `ready` on at which a visit leaves room for those that are left: `ready` itself, or where it, and
+ * some of these, border on a visit before it. `froms`: where in the period those begin.
+ */
 function startsFor(visit: Packed, froms: readonly number[], ready: number, period: number): number[] {
-  const { length, lengths, sums } = visit;
-  const later = [ready];
-  for (let i = 0; i < froms.length; i++) {
-    const from = (froms[i] ?? 0) - ready;
-    const to = from + (lengths[i] ?? 0);
-    for (const sum of sums) {
-      insert(later, ready + modulo(to + sum, period));
-      insert(later, ready + modulo(from - length - sum, period));
-    }
-  }
   const found: number[] = [];
-  for (const start of later) {
-    const from = start % period;
-    if (isFree(visit, froms, from, period) && hasRoom(visit, [...froms, from], period)) found.push(start);
-    if (found.length === tried) break;
+  const all = froms.concat(0);
+  for (let start = ready; found.length < tried && start < ready + period; ) {
+    all[froms.length] = start % period;
+    if (isFree(visit, all, period) && hasRoom(visit, all, period)) found.push(start);
+    start = nextBorder(visit, froms, ready, start, period);
   }
   return found;
 }
 
-const modulo = (place: number, period: number): number => ((place % period) + period) % period;
-
-/** Into a list that is in order and has nothing twice. */
-function insert(sorted: number[], one: number): void {
-  let index = sorted.length;
-  while (index > 0 && (sorted[index - 1] ?? 0) > one) index--;
-  if (sorted[index - 1] === one) return;
-  for (let i = sorted.length; i > index; i--) sorted[i] = sorted[i - 1] ?? 0;
-  sorted[index] = one;
+/** The first such place within a period of `ready` that comes after another. */
+function nextBorder(
+  { borders }: Packed,
+  froms: readonly number[],
+  ready: number,
+  after: number,
+  period: number,
+): number {
+  const now = ready % period;
+  const passed = after - ready;
+  let next = period;
+  for (let i = 0; i < froms.length; i++) {
+    const ofOne = at(borders, i);
+    const from = at(froms, i) - now;
+    for (let k = 0; k < ofOne.length; k++) {
+      const place = within(from + at(ofOne, k), period);
+      if (place > passed && place < next) next = place;
+    }
+  }
+  return ready + next;
 }
 
-function isFree(
-  { length, lengths }: Packed,
-  froms: readonly number[],
-  from: number,
-  period: number,
-): boolean {
-  for (let i = 0; i < froms.length; i++) {
-    const after = (from - (froms[i] ?? 0) + period) % period;
+/** A place that is at most a few periods off, in the first of them: sooner done in steps than divided. */
+function within(place: number, period: number): number {
+  let inside = place;
+  while (inside < 0) inside += period;
+  while (inside >= period) inside -= period;
+  return inside;
+}
+
+/** Whether the last of some visits overlaps with none of the others. */
+function isFree({ length, lengths }: Packed, froms: readonly number[], period: number): boolean {
+  const own = froms.length - 1;
+  for (let i = 0; i < own; i++) {
+    const after = within((froms[own] ?? 0) - (froms[i] ?? 0), period);
     if (after < (lengths[i] ?? 0) || after + length > period) return false;
   }
   return true;
@@ -262,19 +277,23 @@ function hasRoom({ lengths, left }: Packed, froms: readonly number[], period: nu
   if (left.length === 0) return true;
   const gaps = froms.map((from, i) => {
     let next = period;
-    for (const other of froms) if (other !== from) next = Math.min(next, modulo(other - from, period));
+    for (const other of froms) if (other !== from) next = Math.min(next, within(other - from, period));
     return next - (lengths[i] ?? 0);
   });
-  const fits = (index: number): boolean => {
-    const length = left[index];
-    if (length === undefined) return true;
-    return gaps.some((gap, which) => {
-      if (gap < length) return false;
-      gaps[which] = gap - length;
-      const does = fits(index + 1);
-      gaps[which] = gap;
-      return does;
-    });
-  };
-  return fits(0);
+  return fits(gaps, left, 0);
+}
+
+/** Whether gaps take lengths, from that of an index on. */
+function fits(gaps: number[], lengths: readonly number[], index: number): boolean {
+  const length = lengths[index];
+  if (length === undefined) return true;
+  for (let which = 0; which < gaps.length; which++) {
+    const gap = gaps[which] ?? 0;
+    if (gap < length) continue;
+    gaps[which] = gap - length;
+    const does = fits(gaps, lengths, index + 1);
+    gaps[which] = gap;
+    if (does) return true;
+  }
+  return false;
 }
