@@ -1,8 +1,7 @@
 /** The network as a drawing shows it: runs of ops on one level and one stage, and what goes between them. */
 import { at, extents, length } from '../ir/box.ts';
 import { roleFlops } from '../ir/cost.ts';
-import type { Op } from '../ir/graph.ts';
-import { typesOf } from '../ir/graph.ts';
+import { type Op, typesAmong, typesOf } from '../ir/graph.ts';
 import { modelTypes } from '../ir/intervals.ts';
 import { flopsOf } from '../ir/ops/table.ts';
 import type { Plan, Role } from '../ir/plan.ts';
@@ -84,8 +83,8 @@ function runsOf({ model, schedule }: Plan): Run[] {
   return runs;
 }
 
-const inputTypes = ({ inputs }: Op, types: ReadonlyMap<string, ValueType>): ValueType[] =>
-  inputs.flatMap((name) => types.get(name) ?? []);
+const inputTypes = ({ inputs }: Op, types: ReadonlyMap<string, ValueType>): readonly ValueType[] =>
+  typesAmong(types, inputs);
 
 function blockOf(
   plan: Plan,

@@ -1,7 +1,7 @@
 /** A network in numbers, level by level: what `unetc check` shows. The keys of its JSON are stable. */
 import { at, extents, length, range } from '../ir/box.ts';
 import { forwardFlops, parameterCount } from '../ir/cost.ts';
-import type { Op } from '../ir/graph.ts';
+import { type Op, typesAmong } from '../ir/graph.ts';
 import { isSpatial, modelTypes, rangesNeeded } from '../ir/intervals.ts';
 import type { Model } from '../ir/model.ts';
 import { flopsOf, ops } from '../ir/ops/table.ts';
@@ -121,8 +121,8 @@ function summarizeLevel(
   };
 }
 
-const typesOfInputs = (op: Op, types: ReadonlyMap<string, ValueType>): ValueType[] =>
-  op.inputs.flatMap((name) => types.get(name) ?? []);
+const typesOfInputs = (op: Op, types: ReadonlyMap<string, ValueType>): readonly ValueType[] =>
+  typesAmong(types, op.inputs);
 
 /**
  * Cells of the image, an axis, that one cell of a value depends on: the largest over `period` positions.

@@ -1,5 +1,5 @@
 /** What a graph costs, counted from its ops: no machine is assumed. */
-import { type Graph, typesOf } from './graph.ts';
+import { type Graph, typesAmong, typesOf } from './graph.ts';
 import { type Model, statisticsOf } from './model.ts';
 import { bytesMoved, flopsOf } from './ops/table.ts';
 import type { Plan, Role, Segment } from './plan.ts';
@@ -10,7 +10,7 @@ import { array, product } from './type.ts';
 function graphFlops(graph: Pick<Graph, 'inputs' | 'ops'>, samples: number): number {
   const types = typesOf(graph);
   return graph.ops.reduce((sum, op) => {
-    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    const inputs = typesAmong(types, op.inputs);
     return sum + flopsOf(op, inputs) * (op.type.kind === 'map' || readsMaps(inputs) ? samples : 1);
   }, 0);
 }
@@ -46,7 +46,7 @@ export const roleBytesMoved = (plan: Plan): ((role: Role) => number) => sumOfSeg
 const segmentBytes = remembered(({ graph, samples }: Segment) => {
   const types = typesOf(graph);
   return graph.ops.reduce((sum, op) => {
-    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    const inputs = typesAmong(types, op.inputs);
     return sum + bytesMoved(op, inputs, samples);
   }, 0);
 });

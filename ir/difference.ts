@@ -9,20 +9,35 @@ type Branch = Readonly<Record<string, unknown>>;
 const isBranch = (data: unknown): data is Branch => typeof data === 'object' && data !== null;
 
 /** How `other` differs from `one`; undefined where it does not. */
-export function differenceOf(one: unknown, other: unknown): Difference | undefined {
+export const differenceOf = (one: unknown, other: unknown): Difference | undefined =>
+  differ(one, other, new Map());
+
+/** By list another that it was held against, and how that differs: lists are shared by what is the same again and again. */
+type Known = Map<object, { readonly other: object; readonly difference: Difference | undefined }>;
+
+function differ(one: unknown, other: unknown, known: Known): Difference | undefined {
   if (one === other) return undefined;
   if (!isBranch(one) || !isBranch(other) || Array.isArray(one) !== Array.isArray(other)) return [other];
-  if (Array.isArray(one)) return Array.isArray(other) ? ofLists(one, other) : [other];
+  if (!Array.isArray(one)) return ofRecords(one, other, known);
+  const before = known.get(one);
+  if (before?.other === other) return before.difference;
+  const difference: Difference | undefined = Array.isArray(other) ? ofLists(one, other, known) : [other];
+  known.set(one, { other, difference });
+  return difference;
+}
+
+function ofRecords(one: Branch, other: Branch, known: Known): Difference | undefined {
   let entries: Record<string, Difference> | undefined;
   // Programs of large plans have millions of entries, so no lists of keys are made.
   let more = 0;
   for (const _ in other) more++;
   for (const key in one) {
     more--;
-    const [mine, theirs] = [one[key], other[key]];
-    if (mine === theirs) continue;
+    const mine = one[key];
+    const theirs = other[key];
+    if (mine === theirs && mine !== undefined) continue;
     if (!Object.hasOwn(other, key)) return [other];
-    const difference = differenceOf(mine, theirs);
+    const difference = differ(mine, theirs, known);
     if (difference === undefined) continue;
     entries ??= {};
     entries[key] = difference;
@@ -30,11 +45,11 @@ export function differenceOf(one: unknown, other: unknown): Difference | undefin
   return more === 0 ? entries : [other];
 }
 
-function ofLists(one: readonly unknown[], other: readonly unknown[]): Difference | undefined {
+function ofLists(one: readonly unknown[], other: readonly unknown[], known: Known): Difference | undefined {
   if (one.length !== other.length) return [other];
   let entries: Record<string, Difference> | undefined;
   for (let index = 0; index < one.length; index++) {
-    const difference = differenceOf(one[index], other[index]);
+    const difference = differ(one[index], other[index], known);
     if (difference === undefined) continue;
     entries ??= {};
     entries[index] = difference;

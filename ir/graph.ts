@@ -40,6 +40,19 @@ export const typesOf = remembered((graph: Pick<Graph, 'inputs' | 'ops'>): Readon
   return types;
 });
 
+/** The types of those names that have one: of the operands of an op, in a sound graph of all. */
+export function typesAmong(
+  types: ReadonlyMap<string, ValueType>,
+  names: readonly string[],
+): readonly ValueType[] {
+  const found: ValueType[] = [];
+  for (const name of names) {
+    const type = types.get(name);
+    if (type !== undefined) found.push(type);
+  }
+  return found;
+}
+
 /** What two graphs on other cells may have in common. */
 export type NamedGraph = {
   readonly inputs: readonly { readonly name: string }[];

@@ -56,17 +56,23 @@ const blockedMap = (kernel: KernelClass, inputs: readonly ValueType[], output: V
  */
 export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): Kernel {
   const kernel = ops[op.kind].kernel ?? 'pointwise';
-  const all = [...inputs, op.type];
-  const grows = all.some(isSpatialMap);
   const flops = flopsOf(op, inputs);
-  const bytesWhere = (spatial: boolean) =>
-    all.filter((type) => isSpatialMap(type) === spatial).reduce((sum, type) => sum + bytesOfOne(type), 0);
+  let grows = false;
+  let ofMaps = 0;
+  let fixed = 0;
+  for (let i = 0; i <= inputs.length; i++) {
+    const type = inputs[i] ?? op.type;
+    if (isSpatialMap(type)) {
+      grows = true;
+      ofMaps += bytesOfOne(type);
+    } else fixed += bytesOfOne(type);
+  }
   const blocked = waved.has(kernel) ? blockedMap(kernel, inputs, op.type) : undefined;
   return {
     kernel,
     kind: op.kind,
     flops: grows ? { fixed: 0, perCell: flops / cells } : { fixed: flops, perCell: 0 },
-    bytes: { fixed: bytesWhere(false), perCell: bytesWhere(true) / cells },
+    bytes: { fixed, perCell: ofMaps / cells },
     pixels: blocked === undefined ? 0 : volume(blocked.box) / cells,
     channels: blocked?.channels ?? 0,
   };
@@ -187,7 +193,7 @@ export function opLimit(device: Device, op: Op, inputs: readonly ValueType[], sa
 }
 
 function kernelHere(op: Op, inputs: readonly ValueType[], samples: number) {
-  const spatial = [op.type, ...inputs].find(isSpatialMap);
+  const spatial = isSpatialMap(op.type) ? op.type : inputs.find(isSpatialMap);
   const cells = spatial === undefined ? 1 : volume(spatial.box);
   return { kernel: kernelOf(op, inputs, cells), cells: cells * samples };
 }

@@ -3,7 +3,7 @@
  * forward pass notes. Here stands which ops can do that and what the bytes are called; for passes and the verifier.
  */
 import { isFault } from './diagnostics/diagnostic.ts';
-import type { Op } from './graph.ts';
+import { type Op, typesAmong } from './graph.ts';
 import { isSpatial, modelTypes } from './intervals.ts';
 import type { Model } from './model.ts';
 import type { OpAttributes, OpKind } from './ops/attributes.ts';
@@ -36,7 +36,7 @@ export function notingOp(op: Op, types: ReadonlyMap<string, ValueType>): Op | un
   const { output, inputs } = op;
   const noted = leanOf(op)?.note({ output, inputs, attrs: op.attrs as OpAttributes[OpKind] });
   if (noted === undefined || !isSpatial(op.type)) return undefined;
-  const read = noted.inputs.flatMap((name) => types.get(name) ?? []);
+  const read = typesAmong(types, noted.inputs);
   const made = makeOp<OpKind>(noted.kind, bytesOfValue(output), noted.inputs, noted.attrs, read);
   if (isFault(made)) throw new Error(`bytes of ${output}: ${made.code}`);
   // They are of the cells of the result, wherever these lie.

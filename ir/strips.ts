@@ -73,8 +73,15 @@ export const shareOf = (value: string, strip: Strip): string => `${value}${endin
 
 export type StripName = Strip & { readonly value: string; readonly kind: Kind };
 
+const endsInDigit = (name: string): boolean => {
+  const last = name.charCodeAt(name.length - 1);
+  return last >= 48 && last <= 57;
+};
+
 /** Takes such a name apart; undefined for all others. */
 export function readStripName(name: string): StripName | undefined {
+  // Most names are of no strip, and verification asks of all.
+  if (!endsInDigit(name)) return undefined;
   const [, value, kind, strips, strip] = /^(.+)~(strip|own|rows|share)(\d+)\.(\d+)$/.exec(name) ?? [];
   if (value === undefined) return undefined;
   return { value, kind: kind as Kind, strips: Number(strips), strip: Number(strip) };

@@ -1,4 +1,4 @@
-import { type Box, extents, volume } from './box.ts';
+import { at, type Box, extents, length, volume } from './box.ts';
 
 /** `f32` stands for the run's floating-point type: the reference computes the same graphs in float64. */
 export type Element = 'f32' | 'u8';
@@ -60,11 +60,20 @@ export const bytesOf = (type: ValueType, samples: number): number =>
 
 /** Equal but for where the box lies. */
 export function sameSize(a: ValueType, b: ValueType): boolean {
-  if (a.element !== b.element || a.kind !== b.kind) return false;
-  return sameDims(dimsOf(a, 1), dimsOf(b, 1));
+  if (a.element !== b.element) return false;
+  if (a.kind === 'array') return b.kind === 'array' && sameDims(a.dims, b.dims);
+  return b.kind === 'map' && a.channels === b.channels && sameExtents(a.box, b.box);
+}
+
+function sameExtents(a: Box, b: Box): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (length(at(a, axis)) !== length(at(b, axis))) return false;
+  return true;
 }
 
 export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
   return true;

@@ -1,6 +1,6 @@
 /** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
 import { buffersByName } from '../../ir/buffers.ts';
-import { typesOf } from '../../ir/graph.ts';
+import { typesAmong, typesOf } from '../../ir/graph.ts';
 import { opLimit, opSeconds, piecemeal, strandsLimits } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
@@ -44,9 +44,9 @@ function segmentLimits(machine: Machine, { graph, samples }: Segment): Limits {
   const strands = piecemeal(machine, graph);
   if (strands !== undefined) return { ...nothing, ...strandsLimits(device, strands) };
   const types = typesOf(graph);
-  const results = graph.outputs.flatMap((name) => types.get(name) ?? []);
+  const results = typesAmong(types, graph.outputs);
   const ops = graph.ops.map((op): Limits => {
-    const inputs = op.inputs.flatMap((name) => types.get(name) ?? []);
+    const inputs = typesAmong(types, op.inputs);
     const seconds = opSeconds(device, op, inputs, samples) - device.launch;
     return { ...nothing, [opLimit(device, op, inputs, samples)]: seconds, launches: device.launch };
   });

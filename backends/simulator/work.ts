@@ -1,5 +1,5 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
-import { type Graph, typesOf } from '../../ir/graph.ts';
+import { type Graph, typesAmong, typesOf } from '../../ir/graph.ts';
 import { bytesSeconds, opSeconds, piecemeal, strandsSeconds } from '../../ir/kernels.ts';
 import {
   type KernelClass,
@@ -41,11 +41,12 @@ const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number =
   const strands = piecemeal(machine, graph);
   if (strands !== undefined) return strandsSeconds(device, strands);
   const types = typesOf(graph);
-  const operands = (names: readonly string[]): ValueType[] => names.flatMap((name) => types.get(name) ?? []);
-  const seconds = graph.ops.map((op) => opSeconds(device, op, operands(op.inputs), samples));
-  const total = seconds.reduce((sum, one) => sum + one, 0);
+  let total = 0;
+  for (const op of graph.ops) total += opSeconds(device, op, typesAmong(types, op.inputs), samples);
   return (
-    total - fusedLaunches(graph) * device.launch + givingSeconds(machine, operands(graph.outputs), samples)
+    total -
+    fusedLaunches(graph) * device.launch +
+    givingSeconds(machine, typesAmong(types, graph.outputs), samples)
   );
 };
 
@@ -61,6 +62,7 @@ export const givingSeconds = (machine: Machine, results: readonly ValueType[], s
 /** Launches saved because an optimizer updates all parameters in one kernel an op kind (multi-tensor kernels). */
 export function fusedLaunches({ ops: all }: Graph): number {
   const updates = all.filter(({ kind }) => ops[kind].kernel === 'update');
+  if (updates.length < 2) return 0;
   return updates.length - new Set(updates.map(({ kind }) => kind)).size;
 }
 

@@ -104,11 +104,16 @@ function instructionsAlike(
       sameItems(one.writes, other.writes) &&
       alike(one.segment, other.segment)
     );
-  return isSameData(withoutCells(one), withoutCells(other));
+  if (one.do === 'exchange' && other.do === 'exchange') return exchangesAlike(one, other);
+  return isSameData(one, other);
 }
 
-function withoutCells(one: Instruction): NamedInstruction {
-  if (one.do !== 'exchange') return one;
-  const { keeps, sends, receives, ...named } = one;
-  return named;
-}
+type NamedExchange = Extract<NamedInstruction, { do: 'exchange' }>;
+
+const exchangesAlike = (one: NamedExchange, other: NamedExchange): boolean =>
+  one.name === other.name &&
+  one.value === other.value &&
+  one.back === other.back &&
+  one.micro === other.micro &&
+  one.from === other.from &&
+  one.into === other.into;

@@ -9,6 +9,7 @@ import type { Piece } from '../ops/attributes.ts';
 import type { Buffer, Instruction, Plan } from '../plan.ts';
 import { outOfSweep } from '../sweeps.ts';
 import type { ValueType } from '../type.ts';
+import type { NamedRole } from './alike.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
 import {
@@ -289,7 +290,7 @@ function mirrors({ buffers }: IndexedRole, forth: Exchange, back: Exchange): boo
 }
 
 /** By name and micro-batch: whether an exchange of a role has its way back, for whoever counts them. */
-export const returned = ({ role }: IndexedRole): ReadonlySet<string> =>
+export const returned = ({ role }: Pick<NamedRole, 'role'>): ReadonlySet<string> =>
   new Set(
     role.instructions.flatMap((it) =>
       it.do === 'exchange' && it.back ? [`${it.name.replace(/~back\d+$/, '')} #${it.micro}`] : [],

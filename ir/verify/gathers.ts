@@ -38,17 +38,23 @@ export const verifyGathers: RoleCheck = ({ plan, segments }) => {
   const inSegments = new Map(
     [...segments].map(([name, { graph }]) => [name, statisticFaults(graph, shared)]),
   );
-  return (one) =>
-    one.role.instructions.flatMap((it, index) => {
-      const place = () => placeOf(one.role, index);
-      if (it.do === 'all_gather' || it.do === 'reduce_scatter')
-        return isShared(one, it, shared)
-          ? []
-          : [wrong(place(), 'it is not what all who have a share in one statistic give each other')];
-      if (it.do !== 'run' || it.why === 'update') return [];
-      return (inSegments.get(it.segment) ?? []).map((why) => wrong(place(), why));
-    });
+  const faultsOf = (one: IndexedRole, it: Instruction): readonly string[] => {
+    if (it.do === 'run') return it.why === 'update' ? none : (inSegments.get(it.segment) ?? none);
+    const isGathering = it.do === 'all_gather' || it.do === 'reduce_scatter';
+    return !isGathering || isShared(one, it, shared)
+      ? none
+      : ['it is not what all who have a share in one statistic give each other'];
+  };
+  return (one) => {
+    const faults: Diagnostic[] = [];
+    for (let index = 0; index < one.role.instructions.length; index++)
+      for (const why of faultsOf(one, at(one.role.instructions, index)))
+        faults.push(wrong(placeOf(one.role, index), why));
+    return faults;
+  };
 };
+
+const none: readonly string[] = [];
 
 type Gathering = Extract<Instruction, { do: 'all_gather' | 'reduce_scatter' }>;
 

@@ -1,39 +1,40 @@
 /** Graphs: each value defined once and before its use, each type the one that the op and its operands give. */
 import { type Diagnostic, diagnose, fault, isFault } from '../diagnostics/diagnostic.ts';
-import type { Graph, Op } from '../graph.ts';
+import { type Graph, type Op, typesAmong } from '../graph.ts';
 import type { OpAttributes, OpKind } from '../ops/attributes.ts';
 import type { OpDefinition } from '../ops/definition.ts';
 import { ops } from '../ops/table.ts';
 import { printType } from '../text/graph.ts';
-import { sameSize, type Value, type ValueType } from '../type.ts';
+import { sameSize, type ValueType } from '../type.ts';
 
 export function verifyGraph({ inputs, ops: body, outputs }: Graph, place: string): Diagnostic[] {
   const types = new Map<string, ValueType>();
-  const define = ({ name, type }: Value): Diagnostic[] => {
-    const again = types.has(name);
+  const faults: Diagnostic[] = [];
+  const define = (name: string, type: ValueType): void => {
+    if (types.has(name)) faults.push(diagnose(fault('defined-twice', { place, value: name })));
     types.set(name, type);
-    return again ? [diagnose(fault('defined-twice', { place, value: name }))] : [];
   };
-  return [
-    ...inputs.flatMap(define),
-    ...body.flatMap((op) => [...verifyOp(op, types, place), ...define({ name: op.output, type: op.type })]),
-    ...outputs
-      .filter((name) => !types.has(name))
-      .map((name) => diagnose(fault('undefined-value', { place: `${place}: return`, value: name }))),
-  ];
+  for (const { name, type } of inputs) define(name, type);
+  for (const op of body) {
+    faults.push(...verifyOp(op, types, place));
+    define(op.output, op.type);
+  }
+  for (const name of outputs)
+    if (!types.has(name))
+      faults.push(diagnose(fault('undefined-value', { place: `${place}: return`, value: name })));
+  return faults;
 }
 
-function verifyOp(op: Op, types: ReadonlyMap<string, ValueType>, place: string): Diagnostic[] {
-  const missing = op.inputs.filter((name) => !types.has(name));
-  if (missing.length > 0)
-    return missing.map((value) =>
-      diagnose(fault('undefined-value', { place: `${place}: ${op.output}`, value })),
-    );
-  const inferred = inferredType(
-    op,
-    op.inputs.flatMap((name) => types.get(name) ?? []),
-  );
-  if (typeof inferred !== 'string' && sameSize(inferred, op.type)) return [];
+const sound: Diagnostic[] = [];
+
+function verifyOp(op: Op, types: ReadonlyMap<string, ValueType>, place: string): readonly Diagnostic[] {
+  const operands = typesAmong(types, op.inputs);
+  if (operands.length < op.inputs.length)
+    return op.inputs
+      .filter((name) => !types.has(name))
+      .map((value) => diagnose(fault('undefined-value', { place: `${place}: ${op.output}`, value })));
+  const inferred = inferredType(op, operands);
+  if (typeof inferred !== 'string' && sameSize(inferred, op.type)) return sound;
   const expected = typeof inferred === 'string' ? inferred : printType(inferred);
   return [
     diagnose(

@@ -86,8 +86,10 @@ export const verifySizes: RoleCheck = (index) => {
   const known = { ...index, parameters };
   return ({ role, buffers }) => {
     const faults: Diagnostic[] = [];
-    for (const [i, one] of role.instructions.entries())
+    for (let i = 0; i < role.instructions.length; i++) {
+      const one = at(role.instructions, i);
       if (one.do === 'run') faults.push(...segmentFaults(known, one, buffers, () => placeOf(role, i)));
+    }
     for (const buffer of role.buffers) faults.push(...sizeFaults(role, buffer));
     return faults;
   };
@@ -143,10 +145,11 @@ function segmentFaults(
       ),
     ];
   const faults: Diagnostic[] = [];
-  segment.operands.forEach((operand, index) => {
+  for (let index = 0; index < segment.operands.length; index++) {
+    const operand = segment.operands[index];
     const isInput = index < inputs.length;
     const buffer = buffers.get(isInput ? at(reads, index) : at(writes, index - inputs.length));
-    if (buffer === undefined || operand === undefined) return;
+    if (buffer === undefined || operand === undefined) continue;
     const { name } = buffer;
     const { value } = operand;
     // An update gives its results new names; all else is bound by the name of the value. What an optimizer keeps
@@ -157,7 +160,7 @@ function segmentFaults(
         : buffer.value === value && (!parameters.has(value) || name === value);
     if (!named) faults.push(wrongBuffer(place(), name, `the value ${buffer.value}`, value));
     if (!fits(buffer, operand)) faults.push(sizeFault(place(), buffer, operand));
-  });
+  }
   return faults;
 }
 

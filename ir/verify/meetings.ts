@@ -3,25 +3,29 @@
  * possible. A send does not wait; a receive waits for its send, a meeting of several for all of them.
  */
 import { alg, Graph as Digraph } from '@dagrejs/graphlib';
+import { at } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import { flowingValues } from '../flow.ts';
-import type { Buffer, Instruction, Plan, Role } from '../plan.ts';
+import type { Buffer, Instruction, NamedInstruction, Role } from '../plan.ts';
+import { isSameData } from '../same-data.ts';
 import { isInSweep } from '../sweeps.ts';
+import { sameDims } from '../type.ts';
+import { type NamedCheck, onceForAlike } from './alike.ts';
 import { returned } from './exchanges.ts';
 import type { IndexedPlan, IndexedRole } from './indexed.ts';
 import { placeOf } from './lives.ts';
 
 const wrong = (place: string, why: string): Diagnostic => diagnose(fault('wrong-meeting', { place, why }));
 
-export const verifyMeetings = ({ plan, roles }: IndexedPlan): Diagnostic[] => [
-  ...groupFaults(plan),
-  ...messageFaults(roles),
-  ...wayBackFaults(plan, roles),
-  ...cycleFaults(plan),
+export const verifyMeetings = (index: IndexedPlan): Diagnostic[] => [
+  ...groupFaults(index.roles),
+  ...messageFaults(index.roles),
+  ...index.roles.flatMap(onceForAlike(wayBackFaults)(index)),
+  ...cycleFaults(index),
 ];
 
 /** What all roles of a stage must have alike, by name: groups in which everybody takes part. */
-function groupName(instruction: Instruction): string | undefined {
+function groupName(instruction: NamedInstruction): string | undefined {
   switch (instruction.do) {
     case 'all_reduce':
       return `all_reduce ${instruction.over} (${instruction.buffers.join(', ')}) #${instruction.micro}`;
@@ -35,19 +39,36 @@ function groupName(instruction: Instruction): string | undefined {
   }
 }
 
-const groupMeetings = (role: Role): { readonly name: string; readonly index: number }[] =>
-  role.instructions.flatMap((one, index) => {
-    const name = groupName(one);
-    return name === undefined ? [] : [{ name, index }];
-  });
+/** What is told of a role by names alone, and so once for all that are alike. */
+function onceAmong<T>(roles: readonly IndexedRole[], tell: (role: Role) => T): (one: IndexedRole) => T {
+  const told = new Map<number, T>();
+  return ({ alike }) => {
+    const known = told.get(alike) ?? tell(at(roles, alike).role);
+    told.set(alike, known);
+    return known;
+  };
+}
+
+type GroupMeeting = { readonly name: string; readonly index: number };
+
+function groupMeetings({ instructions }: Role): GroupMeeting[] {
+  const meetings: GroupMeeting[] = [];
+  for (let index = 0; index < instructions.length; index++) {
+    const name = groupName(at(instructions, index));
+    if (name !== undefined) meetings.push({ name, index });
+  }
+  return meetings;
+}
 
 /** All devices of a stage meet in the same groups in the same order; else they would wait for each other for ever. */
-function groupFaults({ roles }: Plan): Diagnostic[] {
-  const meetings = new Map(roles.map((role) => [role, groupMeetings(role)]));
-  return roles.flatMap((role) => {
-    const first = roles.find(({ stage }) => stage === role.stage);
-    const expected = (first && meetings.get(first)) ?? [];
-    const found = meetings.get(role) ?? [];
+function groupFaults(roles: readonly IndexedRole[]): Diagnostic[] {
+  const meetingsOf = onceAmong(roles, groupMeetings);
+  return roles.flatMap((one) => {
+    const { role } = one;
+    const other = roles.find(({ role: { stage } }) => stage === role.stage);
+    const first = other?.role;
+    const [found, expected] = [meetingsOf(one), other === undefined ? [] : meetingsOf(other)];
+    if (found === expected) return [];
     const length = Math.max(found.length, expected.length);
     const index = Array.from({ length }, (_, i) => i).find((i) => found[i]?.name !== expected[i]?.name);
     if (index === undefined) return [];
@@ -66,9 +87,10 @@ const messageName = (how: Message['do'], { name, micro }: Message, stage: number
   `${how} ${name} #${micro}, stage ${stage}`;
 
 /** The messages of a role by name. */
-function messagesOf({ role }: IndexedRole): Map<string, Message[]> {
+function messagesOf({ instructions }: Role): Map<string, Message[]> {
   const messages = new Map<string, Message[]>();
-  for (const one of role.instructions.filter(isMessage)) {
+  for (const one of instructions) {
+    if (!isMessage(one)) continue;
     const name = messageName(one.do, one, one.stage);
     messages.set(name, [...(messages.get(name) ?? []), one]);
   }
@@ -80,20 +102,21 @@ function messageFaults(roles: readonly IndexedRole[]): Diagnostic[] {
   const seat = (stage: number, { classes }: Role) => `${stage}: ${classes.join()}`;
   // Of several roles of one seat the first counts.
   const bySeat = new Map(roles.toReversed().map((one) => [seat(one.role.stage, one.role), one]));
-  const messages = new Map(roles.map((one) => [one, messagesOf(one)]));
+  const messagesIn = onceAmong(roles, messagesOf);
+  const faultOf = (one: IndexedRole, it: Message): string | undefined => {
+    const peer = bySeat.get(seat(it.stage, one.role));
+    const other = it.do === 'send' ? 'receive' : 'send';
+    const ends = (peer && messagesIn(peer).get(messageName(other, it, one.role.stage))) ?? [];
+    const twins = messagesIn(one).get(messageName(it.do, it, it.stage)) ?? [];
+    const [end] = ends;
+    if (peer === undefined || end === undefined || ends.length !== 1 || twins.length !== 1)
+      return `it has no single other end in stage ${it.stage}`;
+    return agree(it, heldAt(one, it), heldAt(peer, end)) ? undefined : 'the two ends do not hold the same';
+  };
   return roles.flatMap((one) =>
     one.role.instructions.flatMap((it, index) => {
-      if (!isMessage(it)) return [];
-      const peer = bySeat.get(seat(it.stage, one.role));
-      const other = it.do === 'send' ? 'receive' : 'send';
-      const ends = (peer && messages.get(peer)?.get(messageName(other, it, one.role.stage))) ?? [];
-      const twins = messages.get(one)?.get(messageName(it.do, it, it.stage)) ?? [];
-      const [end] = ends;
-      if (peer === undefined || end === undefined || ends.length !== 1 || twins.length !== 1)
-        return [wrong(placeOf(one.role, index), `it has no single other end in stage ${it.stage}`)];
-      return agree(it, heldAt(one, it), heldAt(peer, end))
-        ? []
-        : [wrong(placeOf(one.role, index), 'the two ends do not hold the same')];
+      const why = isMessage(it) ? faultOf(one, it) : undefined;
+      return why === undefined ? [] : [wrong(placeOf(one.role, index), why)];
     }),
   );
 }
@@ -101,18 +124,19 @@ function messageFaults(roles: readonly IndexedRole[]): Diagnostic[] {
 const heldAt = ({ buffers }: IndexedRole, it: Message): Buffer | undefined =>
   buffers.get(it.do === 'send' ? it.from : it.into);
 
-function agree({ name }: Message, mine: Buffer | undefined, theirs: Buffer | undefined): boolean {
-  const key = (buffer: Buffer | undefined) =>
-    JSON.stringify([buffer?.value, buffer?.dims, buffer?.box, buffer?.element]);
-  return mine?.value === name && key(mine) === key(theirs);
-}
+const agree = ({ name }: Message, mine: Buffer | undefined, theirs: Buffer | undefined): boolean =>
+  mine?.value === name &&
+  theirs?.value === name &&
+  mine.element === theirs.element &&
+  sameDims(mine.dims, theirs.dims) &&
+  isSameData(mine.box, theirs.box);
 
 /** Where a cotangent flows through a meeting, the devices meet again on the way back. */
-function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnostic[] {
+const wayBackFaults: NamedCheck = ({ plan: { model } }) => {
   const flows = flowingValues(model);
   // What a sweep computes nothing flows back through: `verifySweeps` keeps it apart.
   const sources = new Map(model.ops.map(({ output, inputs }) => [output, inputs[0] ?? '']));
-  return roles.flatMap((one) => {
+  return (one) => {
     const { role, buffers } = one;
     const held = (name: string) => buffers.get(name)?.value ?? '';
     const back = returned(one);
@@ -123,7 +147,7 @@ function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnost
         return statistic === undefined ? [] : [`${it.micro} ${statistic}`];
       }),
     );
-    const wayBack = (it: Instruction): string | undefined => {
+    const wayBack = (it: NamedInstruction): string | undefined => {
       if (
         it.do === 'exchange' &&
         !it.back &&
@@ -142,16 +166,16 @@ function wayBackFaults({ model }: Plan, roles: readonly IndexedRole[]): Diagnost
       const why = wayBack(it);
       return why === undefined ? [] : [wrong(placeOf(role, index), why)];
     });
-  });
-}
+  };
+};
 
-/** The moments in which a device may have to wait, as nodes; `waitsFor` another moment. */
+/** The moments in which a device may have to wait, as nodes; `waitsFor` another moment. `place`: where the device is. */
 function moment(
   role: Role,
   one: Instruction,
+  place: string,
 ): { readonly node: string; readonly waitsFor?: string } | undefined {
   if (one.do === 'exchange') return { node: `stage ${role.stage}: exchange ${one.name} #${one.micro}` };
-  const place = `at ${role.classes.join(' ')}`;
   if (one.do === 'send')
     return { node: `send ${one.name} #${one.micro} ${role.stage}>${one.stage} ${place}` };
   if (one.do === 'receive')
@@ -164,9 +188,14 @@ function moment(
   return group === undefined ? undefined : { node: `stage ${role.stage}: ${group}` };
 }
 
-/** A cycle among moments, each after the one before it on its device, is a wait without end. */
-function cycleFaults(plan: Plan): Diagnostic[] {
-  const waits = waitsWithoutEnd(waitsOf(plan));
+/**
+ * A cycle among moments, each after the one before it on its device, is a wait without end. Without the places a cycle is
+ * still one, and roles that are alike have the same moments: where there is none among these, there is none.
+ */
+function cycleFaults({ plan, roles }: IndexedPlan): Diagnostic[] {
+  const firsts = roles.flatMap(({ role, alike }, index) => (alike === index ? [role] : []));
+  if (waitsWithoutEnd(waitsOf(firsts, () => '')).length === 0) return [];
+  const waits = waitsWithoutEnd(waitsOf(plan.roles, ({ classes }) => `at ${classes.join(' ')}`));
   if (waits.length === 0) return [];
   const graph = new Digraph({ directed: true });
   for (const [before, after] of waits) graph.setEdge(before, after);
@@ -180,12 +209,13 @@ function cycleFaults(plan: Plan): Diagnostic[] {
 /** A moment, and one that waits for it. */
 type Wait = readonly [before: string, after: string];
 
-function waitsOf({ roles }: Plan): Wait[] {
+function waitsOf(roles: readonly Role[], placeOfRole: (role: Role) => string): Wait[] {
   const waits: Wait[] = [];
   for (const role of roles) {
+    const place = placeOfRole(role);
     let before: string | undefined;
     for (const instruction of role.instructions) {
-      const here = moment(role, instruction);
+      const here = moment(role, instruction, place);
       if (here === undefined) continue;
       // Sends of different places are different moments, but lie alike in their programs.
       if (before !== undefined && before !== here.node) waits.push([before, here.node]);

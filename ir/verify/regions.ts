@@ -64,7 +64,8 @@ type Running = {
 /** Each graph that a role runs, once for each tile of the device. */
 function graphsOf({ segments }: Context, { role, parts }: IndexedRole): Running[] {
   const found = new Map<string, Running>();
-  for (const [index, one] of role.instructions.entries()) {
+  for (let index = 0; index < role.instructions.length; index++) {
+    const one = at(role.instructions, index);
     if (one.do !== 'run' || one.why === 'update') continue;
     const part = parts[index];
     const key = part === undefined ? one.segment : `${one.segment} ${part}`;

@@ -337,6 +337,7 @@ function sumFaults(one: IndexedRole): Diagnostic[] {
       return;
     }
     if (it.do === 'paste') blame('no strip has a share there');
+    if (sums.size === 0) return;
     const { reads, writes, frees } = at(uses, index);
     for (const name of [...reads, ...writes]) if (sums.has(name)) used.add(name);
     for (const name of frees) {

@@ -1,6 +1,6 @@
 /** What the joint search is given, and what every candidate is priced with. */
 import { at } from '../../ir/box.ts';
-import { typesOf } from '../../ir/graph.ts';
+import { typesAmong, typesOf } from '../../ir/graph.ts';
 import {
   isCotangent,
   type Kernel,
@@ -104,13 +104,7 @@ function updateSeconds(model: Model, optimizer: Optimizer, machine: Machine): nu
   const strands = piecemeal(machine, graph);
   if (strands !== undefined) return strandsSeconds(device, strands);
   const types = typesOf(graph);
-  const kernels = graph.ops.map((op) =>
-    kernelOf(
-      op,
-      op.inputs.flatMap((name) => types.get(name) ?? []),
-      1,
-    ),
-  );
+  const kernels = graph.ops.map((op) => kernelOf(op, typesAmong(types, op.inputs), 1));
   const seconds = kernels.reduce((sum, kernel) => sum + kernelSeconds(device, kernel, 1) - device.launch, 0);
   return seconds + device.launch * new Set(graph.ops.map(({ kind }) => kind)).size;
 }
