@@ -1,8 +1,10 @@
 /** What the bytes that a device holds are there for. */
 import { at } from './box.ts';
+import { buffersByName } from './buffers.ts';
 import { type Footprint, footprintsOf, totalOf } from './footprint.ts';
 import { valueOfBytes } from './lean.ts';
 import type { Buffer, Instruction, Plan, Role } from './plan.ts';
+import { remembered } from './remembered.ts';
 import { meaningsOf } from './verify/names.ts';
 
 /**
@@ -45,7 +47,7 @@ const written: { readonly [K in Instruction['do']]?: ContentKind } = {
 /** Of what kind a buffer of a role is. */
 export function kindsIn(plan: Plan, role: Role): (buffer: Buffer) => ContentKind {
   const gradients = gradientsOf(role);
-  const slots = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot]));
+  const slots = slotsOf(plan);
   const meaning = meaningsOf(plan)(role);
   return ({ name, value, birth }) => {
     const slot = slots.get(name);
@@ -57,17 +59,25 @@ export function kindsIn(plan: Plan, role: Role): (buffer: Buffer) => ContentKind
   };
 }
 
+const slotsOf = remembered(
+  ({ states }: Plan) => new Map(states.map(({ buffer, slot }) => [buffer, slot] as const)),
+);
+
 /** What updates read beside the state, and what is accumulated into it. */
 function gradientsOf({ instructions, buffers }: Role): ReadonlySet<string> {
-  const lasting = new Set(buffers.flatMap(({ name, birth }) => (birth < 0 ? [name] : [])));
-  const rates = new Set(instructions.flatMap((one) => (one.do === 'rate' ? [one.into] : [])));
-  const found = new Set(
-    instructions
-      .flatMap((one) => (one.do === 'run' && one.why === 'update' ? one.reads : []))
-      .filter((name) => !lasting.has(name) && !rates.has(name)),
-  );
-  for (const one of instructions.toReversed())
+  const named = buffersByName(buffers);
+  const rates = new Set<string>();
+  const updating = new Set<string>();
+  for (const one of instructions) {
+    if (one.do === 'rate') rates.add(one.into);
+    if (one.do === 'run' && one.why === 'update') for (const name of one.reads) updating.add(name);
+  }
+  const isLasting = (name: string) => (named.get(name)?.birth ?? 0) < 0;
+  const found = new Set([...updating].filter((name) => !isLasting(name) && !rates.has(name)));
+  for (let index = instructions.length - 1; index >= 0; index--) {
+    const one = at(instructions, index);
     if ((one.do === 'accumulate' || one.do === 'paste') && found.has(one.into)) found.add(one.from);
+  }
   return found;
 }
 

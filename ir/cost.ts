@@ -1,4 +1,5 @@
 /** What a graph costs, counted from its ops: no machine is assumed. */
+import { buffersByName } from './buffers.ts';
 import { type Graph, typesAmong, typesOf } from './graph.ts';
 import { type Model, statisticsOf } from './model.ts';
 import { bytesMoved, flopsOf } from './ops/table.ts';
@@ -62,7 +63,7 @@ function sumOfSegments({ segments }: Plan, cost: (segment: Segment) => number): 
 export const reducedBytes = (role: Role): number =>
   role.instructions.reduce((sum, instruction) => {
     if (instruction.do !== 'all_reduce') return sum;
-    const summed = new Set(instruction.buffers);
-    const chosen = role.buffers.filter(({ name }) => summed.has(name));
-    return sum + chosen.reduce((bytes, buffer) => bytes + buffer.bytes, 0);
+    const buffers = buffersByName(role.buffers);
+    const summed = [...new Set(instruction.buffers)];
+    return summed.reduce((bytes, name) => bytes + (buffers.get(name)?.bytes ?? 0), sum);
   }, 0);

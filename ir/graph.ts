@@ -1,7 +1,7 @@
 import { type LocalKind, meetingKinds, type OpAttributes, type OpKind } from './ops/attributes.ts';
 import { remembered } from './remembered.ts';
-import { pairwise, sameItems } from './same-data.ts';
-import type { Value, ValueType } from './type.ts';
+import { isSameData, pairwise, sameItems } from './same-data.ts';
+import { sameTypes, type Value, type ValueType } from './type.ts';
 
 /** One op: it gives the one value `output`, named once in its graph (SSA). */
 export type OpOf<K extends OpKind> = {
@@ -52,6 +52,22 @@ export function typesAmong(
   }
   return found;
 }
+
+/** Whether two graphs are the same data. What differs between those of tiles is told first: the cells. */
+export const sameGraphs = (one: Graph, other: Graph): boolean =>
+  pairwise(one.ops, other.ops, (mine, theirs) => sameTypes(mine.type, theirs.type)) &&
+  pairwise(one.inputs, other.inputs, sameValues) &&
+  sameItems(one.outputs, other.outputs) &&
+  pairwise(one.ops, other.ops, sameOps);
+
+const sameValues = (one: Value, other: Value): boolean =>
+  one.name === other.name && sameTypes(one.type, other.type);
+
+const sameOps = (one: Op, other: Op): boolean =>
+  one.kind === other.kind &&
+  one.output === other.output &&
+  sameItems(one.inputs, other.inputs) &&
+  isSameData(one.attrs, other.attrs);
 
 /** What two graphs on other cells may have in common. */
 export type NamedGraph = {

@@ -37,11 +37,12 @@ export function innerIntervals(graph: Graph, samples: number): Interval[] {
     for (const name of op.inputs) last.set(name, index);
   });
   const outputs = new Set(graph.outputs);
-  return graph.ops.flatMap((op, birth) =>
-    outputs.has(op.output)
-      ? []
-      : [{ birth, death: last.get(op.output) ?? birth, bytes: bytesOf(op.type, samples) }],
-  );
+  const inner: Interval[] = [];
+  graph.ops.forEach(({ output, type }, birth) => {
+    if (!outputs.has(output))
+      inner.push({ birth, death: last.get(output) ?? birth, bytes: bytesOf(type, samples) });
+  });
+  return inner;
 }
 
 /** Bytes that a segment takes beside its inputs and outputs while it runs. */

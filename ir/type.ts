@@ -1,4 +1,4 @@
-import { at, type Box, extents, length, volume } from './box.ts';
+import { at, type Box, extents, length, sameBox, volume } from './box.ts';
 
 /** `f32` stands for the run's floating-point type: the reference computes the same graphs in float64. */
 export type Element = 'f32' | 'u8';
@@ -63,6 +63,14 @@ export function sameSize(a: ValueType, b: ValueType): boolean {
   if (a.element !== b.element) return false;
   if (a.kind === 'array') return b.kind === 'array' && sameDims(a.dims, b.dims);
   return b.kind === 'map' && a.channels === b.channels && sameExtents(a.box, b.box);
+}
+
+/** Equal, where the box lies included. */
+export function sameTypes(a: ValueType, b: ValueType): boolean {
+  if (a === b) return true;
+  if (a.element !== b.element) return false;
+  if (a.kind === 'array') return b.kind === 'array' && sameDims(a.dims, b.dims);
+  return b.kind === 'map' && a.channels === b.channels && sameBox(a.box, b.box);
 }
 
 function sameExtents(a: Box, b: Box): boolean {

@@ -29,6 +29,7 @@ export type Setting = {
   /** Roles that meet in a group that the role is in. */
   members(role: Role, over: Group): readonly number[];
   readonly transfers: Transfers;
+  readonly keyOf: ReturnType<typeof meetingKeys>;
   /** What exchanges of the role are by what they send: micro-batches give each other the same. */
   readonly exchanges: Map<readonly Piece[], Exchanged>;
 };
@@ -45,6 +46,20 @@ type Rule<K extends MeetingKind> = (instruction: InstructionOf<K>, setting: Sett
 
 const bytesIn = ({ buffers }: Setting, names: readonly string[]): number =>
   names.reduce((sum, name) => sum + (buffers.get(name)?.bytes ?? 0), 0);
+
+/** What a meeting of a stage is called: told once for all roles that come to it. */
+export function meetingKeys() {
+  const known = new Map<string, Map<string, string[]>>();
+  return (stage: number, how: Instruction['do'], name: string, micro: number): string => {
+    const kind = `${stage} ${how}`;
+    const named = known.get(kind) ?? new Map<string, string[]>();
+    known.set(kind, named);
+    const keys = named.get(name) ?? [];
+    named.set(name, keys);
+    keys[micro] ??= `${kind} ${name} #${micro}`;
+    return keys[micro];
+  };
+}
 
 /** Roles whose devices are of a group of some of a stage, or of all. */
 export function groupsIn({ roles }: Plan): Setting['members'] {
@@ -68,7 +83,7 @@ function bytesOfCell(setting: Setting, { from, into }: InstructionOf<'exchange'>
 function exchange(one: InstructionOf<'exchange'>, setting: Setting): Meeting {
   const { others, seconds, messages, bytes } = exchanged(one, setting);
   return {
-    key: `${setting.role.stage} exchange ${one.name} #${one.micro}`,
+    key: setting.keyOf(setting.role.stage, one.do, one.name, one.micro),
     others,
     seconds,
     activity: 'exchange',
@@ -143,7 +158,7 @@ const gathering =
   (one: InstructionOf<'all_gather' | 'reduce_scatter'>, setting: Setting): Meeting => {
     const bytes = bytesIn(setting, [one[given]]);
     return {
-      key: `${setting.role.stage} ${one.do} ${one.into} #${one.micro}`,
+      key: setting.keyOf(setting.role.stage, one.do, one.into, one.micro),
       others: setting.members(setting.role, one.over),
       seconds: setting.transfers.gather(setting.role.stage, one.over, bytes),
       activity: 'gather',

@@ -16,7 +16,7 @@ import { roleIndexIn } from '../../ir/ranks.ts';
 import { instructionInWords } from '../../ir/text/instruction-words.ts';
 import { product } from '../../ir/type.ts';
 import { usesOf } from '../../ir/uses.ts';
-import { groupsIn, type Meeting, meetingOf } from './meetings.ts';
+import { groupsIn, type Meeting, meetingKeys, meetingOf } from './meetings.ts';
 import {
   type Activity,
   type Lane,
@@ -130,8 +130,9 @@ function worldOf(plan: Plan, machine: Machine, states: readonly State[], keepsEv
   const transfers = transfersOf(plan, machine);
   const members = groupsIn(plan);
   const atStage = stagesIn(plan);
+  const keyOf = meetingKeys();
   const meetings = states.map(({ role, priced: { buffers } }) => {
-    const setting = { role, buffers, peers, atStage, members, transfers, exchanges: new Map() };
+    const setting = { role, buffers, peers, atStage, members, transfers, keyOf, exchanges: new Map() };
     return role.instructions.map((one) => meetingOf(setting, one));
   });
   return {

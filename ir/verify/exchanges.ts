@@ -94,26 +94,30 @@ export function verifyExchanges({ plan, roles }: IndexedPlan): Diagnostic[] {
   if (all.every(({ sites }) => sites.length === 0)) return [];
   const types = modelTypes(plan.model);
   const context = { plan, all, types, surroundings: surroundingsIn(plan) };
-  return all.flatMap((here) => [...siteFaults(context, here.sites), ...returnFaults(here)]);
+  const stemsOf = stemsByName();
+  return all.flatMap((here) => [...siteFaults(context, here.sites), ...returnFaults(here, stemsOf)]);
 }
 
 /** Micro-batches exchange the same: what was sound for one is not told again. */
 function siteFaults(context: Context, sites: readonly Site[]): Diagnostic[] {
-  const sound = new Map<Site['sends'], Site>();
+  const sound = new Map<Site['sends'], Sound>();
   return sites.flatMap((site) => {
     const before = sound.get(site.sends);
     if (before !== undefined && repeats(context, before, site)) return [];
     // Of what is no map of so many axes the cells cannot be compared.
-    const faults = hasCells(context, site)
-      ? [...boxFaults(site), ...peersFaults(context, site)]
-      : [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
-    if (faults.length === 0) sound.set(site.sends, site);
+    if (!hasCells(context, site)) return [wrong(site, `\`${site.it.value}\` is no map with such cells`)];
+    const around = surroundingsOf(context, site);
+    const faults = [...boxFaults(site), ...peersFaults(context, site, around)];
+    if (faults.length === 0) sound.set(site.sends, { site, around });
     return faults;
   });
 }
 
+/** An exchange without a fault, and what its devices find around them. */
+type Sound = { readonly site: Site; readonly around: Kinds };
+
 /** Whether all that is asked of an exchange was asked of another: the same of the same data, here and at its neighbours. */
-function repeats(context: Context, before: Site, site: Site): boolean {
+function repeats({ all }: Context, { site: before, around }: Sound, site: Site): boolean {
   const { it } = site;
   const holdsAlike = (some: string | undefined, others: string | undefined): boolean => {
     const [one, other] = [bufferOf(before, some), bufferOf(site, others)];
@@ -130,8 +134,8 @@ function repeats(context: Context, before: Site, site: Site): boolean {
     before.it.back === it.back &&
     holdsAlike(before.it.from, it.from) &&
     holdsAlike(before.it.into, it.into) &&
-    surroundingsOf(context, site).kinds.every((around) =>
-      [...around.values()].every(({ role }) => endsAlike(context.all[role], before.name, site.name)),
+    around.kinds.every((one) =>
+      [...one.values()].every(({ role }) => endsAlike(all[role], before.name, site.name)),
     )
   );
 }
@@ -196,8 +200,7 @@ function boxFaults(site: Site): Diagnostic[] {
 }
 
 /** At every seat of its role. Seats that are surrounded alike have the same faults: these are told once. */
-function peersFaults(context: Context, site: Site): Diagnostic[] {
-  const { kinds, seats } = surroundingsOf(context, site);
+function peersFaults(context: Context, site: Site, { kinds, seats }: Kinds): Diagnostic[] {
   const faults = kinds.map((around) => peerFaults(context, site, around));
   return faults.every(({ length }) => length === 0) ? [] : seats.flatMap((kind) => at(faults, kind));
 }
@@ -248,7 +251,10 @@ const isAt = (theirs: Box, { owned }: Neighbour, mine: Box): boolean =>
 const show = (box: Box): string => `[${box.map(({ from, to }) => `${from}..${to}`).join(', ')}]`;
 
 /** Shares go back once, after the margins came, the same pieces the other way. */
-function returnFaults({ one: role, sites, named }: Exchanging): Diagnostic[] {
+function returnFaults(
+  { one: role, sites, named }: Exchanging,
+  stemsOf: (name: string) => readonly string[],
+): Diagnostic[] {
   return sites
     .filter(({ it }) => it.back)
     .flatMap((site) => {
@@ -272,8 +278,15 @@ function returnFaults({ one: role, sites, named }: Exchanging): Diagnostic[] {
 const isSame = (some: object | undefined, others: object | undefined): boolean =>
   some === others || JSON.stringify(some) === JSON.stringify(others);
 
-/** What stands before each `~` of a name. */
-const stemsOf = (name: string): string[] => [...name.matchAll(/~/g)].map(({ index }) => name.slice(0, index));
+/** What stands before each `~` of a name; micro-batches and roles have the same names. */
+function stemsByName(): (name: string) => readonly string[] {
+  const known = new Map<string, readonly string[]>();
+  return (name) => {
+    const stems = known.get(name) ?? [...name.matchAll(/~/g)].map(({ index }) => name.slice(0, index));
+    known.set(name, stems);
+    return stems;
+  };
+}
 
 /** The way back is of the same value, from the cells that were made to those that were read. */
 function mirrors({ buffers }: IndexedRole, forth: Exchange, back: Exchange): boolean {

@@ -89,14 +89,18 @@ export function indexed(plan: Plan): IndexedPlan {
 function indexedSegment(segment: Segment): IndexedSegment {
   const { graph, samples } = segment;
   const types = typesOf(graph);
-  const operands = [...graph.inputs.map(({ name }) => name), ...graph.outputs].map((value) => {
+  const operands: (Operand | undefined)[] = [];
+  const add = (value: string) => {
     const type = types.get(value);
-    return type && { value, ...operandOf(type, samples) };
-  });
+    operands.push(type && operandOf(value, type, samples));
+  };
+  for (const { name } of graph.inputs) add(name);
+  for (const name of graph.outputs) add(name);
   return { ...segment, types, operands };
 }
 
-const operandOf = (type: ValueType, samples: number): Omit<Operand, 'value'> => ({
+const operandOf = (value: string, type: ValueType, samples: number): Operand => ({
+  value,
   element: type.element,
   dims: dimsOf(type, samples),
   bytes: bytesOf(type, samples),

@@ -78,5 +78,8 @@ function meaningAt(
 /** The op of the model that a local op carries out, be it for the first time or again. */
 export function carriedOut(model: Model): (output: string) => Model['ops'][number] | undefined {
   const byOutput = new Map(model.ops.map((op) => [op.output, op]));
-  return (output) => byOutput.get(outOfSweep(output).replace(/~(again|part|(strip|own)\d+\.\d+)$/, ''));
+  return (output) =>
+    byOutput.get(
+      output.includes('~') ? outOfSweep(output).replace(/~(again|part|(strip|own)\d+\.\d+)$/, '') : output,
+    );
 }

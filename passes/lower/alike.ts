@@ -7,7 +7,7 @@ import type { Op } from '../../ir/graph.ts';
 import type { Buffer, Instruction, Role } from '../../ir/plan.ts';
 import { pairwise, sameItems } from '../../ir/same-data.ts';
 import { sameDims, type ValueType } from '../../ir/type.ts';
-import { type Layout, layoutsOf } from './script.ts';
+import { type Layout, laidOut, layoutsOf } from './script.ts';
 import type { Segments } from './segments.ts';
 import type { Split, Task, Work } from './tasks.ts';
 
@@ -111,11 +111,8 @@ function withTask(one: Instruction, task: Task, segments: Segments): Instruction
   return { ...one, ...(keeps.length === 0 ? {} : { keeps }), sends, receives };
 }
 
-function withLayout(buffer: Buffer, { element, dims, box, bytes }: Layout): Buffer {
-  const { name, value, part, offset, birth, death } = buffer;
+function withLayout(buffer: Buffer, layout: Layout): Buffer {
   // What has no cells is the same in all of them.
-  const isSame = element === buffer.element && sameDims(dims, buffer.dims);
-  if (box === undefined && buffer.box === undefined && isSame) return buffer;
-  const cells = { ...(box === undefined ? {} : { box }), ...(part === undefined ? {} : { part }) };
-  return { name, value, element, dims, ...cells, bytes, offset, birth, death };
+  const isSame = layout.element === buffer.element && sameDims(layout.dims, buffer.dims);
+  return layout.box === undefined && buffer.box === undefined && isSame ? buffer : laidOut(buffer, layout);
 }

@@ -73,7 +73,8 @@ function offsetsOf(buffers: readonly Buffer[]): number[] {
     const buffer = at(buffers, index);
     const [from, to] = [partAt(buffer.birth), partAt(buffer.death)];
     const offset = (from === to ? at(parts, from) : whole).lowestGap(buffer);
-    for (const one of [whole, ...parts.slice(from, to + 1)]) one.take(buffer, offset);
+    whole.take(buffer, offset);
+    for (let part = from; part <= to; part++) at(parts, part).take(buffer, offset);
     offsets[index] = offset;
   }
   return offsets;
@@ -82,7 +83,13 @@ function offsetsOf(buffers: readonly Buffer[]): number[] {
 const largestFirst = (a: Buffer, b: Buffer): number => b.bytes - a.bytes || a.birth - b.birth;
 
 /** About as many buffers a part of the step are told apart. */
-const buffersOfPart = 128;
+const buffersOfPart = 256;
+
+/** Into the first `count` numbers of a list, at an index. */
+function insert(all: Int32Array | Float64Array, index: number, count: number, one: number): void {
+  all.copyWithin(index + 1, index, count);
+  all[index] = one;
+}
 
 /**
  * The parts of the arena that are taken, each from one instruction to another, by their begin, so that one walk finds
@@ -120,12 +127,10 @@ class Taken {
   take({ birth, death, bytes }: Buffer, begin: number): void {
     if (this.count === this.births.length) this.grow();
     const index = this.indexAfter(begin);
-    for (const all of [this.births, this.deaths, this.begins, this.ends])
-      all.copyWithin(index + 1, index, this.count);
-    this.births[index] = birth;
-    this.deaths[index] = death;
-    this.begins[index] = begin;
-    this.ends[index] = begin + aligned(bytes);
+    insert(this.births, index, this.count, birth);
+    insert(this.deaths, index, this.count, death);
+    insert(this.begins, index, this.count, begin);
+    insert(this.ends, index, this.count, begin + aligned(bytes));
     this.count++;
   }
 

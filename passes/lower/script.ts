@@ -96,34 +96,53 @@ export class Script {
 
   /** `places`: where each instruction stands among all; a buffer is freed right after the last that uses it. */
   private withLives(places: readonly number[], length: number): Buffer[] {
-    return [...this.buffers].flatMap(([name, declared]): Buffer[] => {
-      if (this.persistent.has(name)) return [this.bufferOf(name, declared, -1, length)];
+    const buffers: Buffer[] = [];
+    for (const [name, declared] of this.buffers) {
       const use = this.uses.get(name);
-      return use === undefined
-        ? []
-        : [this.bufferOf(name, declared, at(places, use.first), at(places, use.last) + 1)];
-    });
+      if (this.persistent.has(name)) buffers.push(this.bufferOf(name, declared, -1, length));
+      else if (use !== undefined)
+        buffers.push(this.bufferOf(name, declared, at(places, use.first), at(places, use.last) + 1));
+    }
+    return buffers;
   }
 
   private bufferOf(name: string, { value, type, part }: Declared, birth: number, death: number): Buffer {
-    const { element, dims, box, bytes } = this.layoutOf(type);
-    const cells = { ...(box === undefined ? {} : { box }), ...(part === undefined ? {} : { part }) };
-    return { name, value, element, dims, ...cells, bytes, offset: 0, birth, death };
+    return laidOut({ name, value, part, offset: 0, birth, death }, this.layoutOf(type));
   }
 }
+
+/** A buffer that lies in memory like that. Without spreads: there are hundreds of thousands. */
+export function laidOut(
+  { name, value, part, offset, birth, death }: Unlaid,
+  { element, dims, box, bytes }: Layout,
+): Buffer {
+  if (part !== undefined) {
+    const cells = box === undefined ? { part } : { box, part };
+    return { name, value, element, dims, ...cells, bytes, offset, birth, death };
+  }
+  return box === undefined
+    ? { name, value, element, dims, bytes, offset, birth, death }
+    : { name, value, element, dims, box, bytes, offset, birth, death };
+}
+
+type Unlaid = Pick<Buffer, 'name' | 'value' | 'offset' | 'birth' | 'death'> & {
+  readonly part?: Buffer['part'] | undefined;
+};
 
 /** How values lie in memory: told once for each type, since those of all micro-batches are alike. */
 export function layoutsOf(samples: number): (type: ValueType) => Layout {
   const known = new Map<ValueType, Layout>();
   return (type) => {
-    const found = known.get(type) ?? {
+    const found = known.get(type);
+    if (found !== undefined) return found;
+    const made = {
       element: type.element,
       dims: dimsOf(type, samples),
       box: type.kind === 'map' && type.box.length > 0 ? type.box : undefined,
       bytes: bytesOf(type, samples),
     };
-    known.set(type, found);
-    return found;
+    known.set(type, made);
+    return made;
   };
 }
 

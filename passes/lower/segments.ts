@@ -1,7 +1,6 @@
-import type { Graph } from '../../ir/graph.ts';
+import { type Graph, sameGraphs } from '../../ir/graph.ts';
 import type { WorkspaceOf } from '../../ir/liveness.ts';
 import type { Segment } from '../../ir/plan.ts';
-import { isSameData } from '../../ir/same-data.ts';
 
 /** Segments by content: whoever runs the same graph on as many samples shares one. */
 export class Segments {
@@ -29,7 +28,7 @@ export class Segments {
   private byItsContent(stem: string, graph: Graph): Segment {
     const names = `${graph.ops.length} ${graph.ops[0]?.output} ${graph.outputs.join()}`;
     const alike = this.byNames.get(names) ?? [];
-    const known = alike.find((segment) => isSameData(segment.graph, graph));
+    const known = alike.find((segment) => sameGraphs(segment.graph, graph));
     if (known !== undefined) return known;
     const count = this.counts.get(stem) ?? 0;
     this.counts.set(stem, count + 1);
@@ -39,7 +38,8 @@ export class Segments {
       graph,
       workspace: this.workspaceOf(graph, this.samples),
     };
-    this.byNames.set(names, [...alike, segment]);
+    if (alike.length === 0) this.byNames.set(names, alike);
+    alike.push(segment);
     this.segments.push(segment);
     return segment;
   }

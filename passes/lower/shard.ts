@@ -21,7 +21,7 @@ import type { Axis } from '../../ir/plan.ts';
 import { type Schedule, tilesOf } from '../../ir/schedule.ts';
 import { type Sharers, sharersOf, sharingOf, sumsIn, togetherIn } from '../../ir/sharers.ts';
 import { partOfSum } from '../../ir/sweeps.ts';
-import { type Ownership, ownership } from '../../ir/tiling.ts';
+import { type Ownership, tabledOwnership } from '../../ir/tiling.ts';
 import { type MapType, map, product, sameSize, type Value, type ValueType } from '../../ir/type.ts';
 import { type Edge, edgeKey, edgesOf, type Layout, layoutAxis, type Run } from './layout.ts';
 
@@ -33,7 +33,7 @@ export const shard: Pass<'scheduled', 'sharded'> = {
   from: 'scheduled',
   to: 'sharded',
   run({ model, schedule }) {
-    const owners = ownership(model, schedule.cuts);
+    const owners = tabledOwnership(model, schedule.cuts);
     const refusal =
       streamFault(model, schedule) ??
       splitGroupFault(model, schedule) ??
