@@ -8,7 +8,7 @@
  * that the solver has for each. Prints what is added to the time of one step, and how long the answer took: ours is
  * for all budgets at once. `drops` only computes values again, as Checkmate does, which may do so more than once;
  * `strips` adds a part from some node to the loss in strips of rows with their margins, which go through it once, as
- * schedules have it; `twice` has a first pass over that part beside it.
+ * schedules have it, or two such parts beside one another; `twice` has a first pass over one part beside it.
  */
 import { table } from '../cli/table.ts';
 import { quickCost } from '../passes/decide/recompute/cost.ts';
@@ -16,7 +16,7 @@ import { type Found, thinned } from '../passes/decide/recompute/front.ts';
 import { search } from '../passes/decide/recompute/search.ts';
 import { secondsOf, tapeOfNodes, unet } from './checkmate/graph.ts';
 import { type Answer, solve } from './checkmate/milp.ts';
-import { partFrom, tapeInStrips } from './checkmate/parts.ts';
+import { partFrom, partsAround, tapeInStrips } from './checkmate/parts.ts';
 
 const numbersIn = (text: string): number[] => text.split(',').map(Number);
 
@@ -49,12 +49,22 @@ async function rowsFor(depth: number): Promise<string[][]> {
   const firsts = graph.nodes.flatMap(({ name }, index) =>
     index < graph.forward && /^(up[01]|decode[01]|out)/.test(name) ? [index] : [],
   );
+  const place = (name: string) => graph.nodes.findIndex((node) => node.name === name);
   const inStrips = (fused: boolean) =>
     firsts.flatMap((first) =>
-      counts.flatMap((count) => search(tapeInStrips(graph, partFrom(graph, first, count, fused)))),
+      counts.flatMap((count) => search(tapeInStrips(graph, [partFrom(graph, first, count, fused)]))),
+    );
+  // The join of a skip, up to the convolution behind it, and all that follows.
+  const inTwo = () =>
+    [0, 1].flatMap((level) =>
+      counts.flatMap((count) =>
+        search(
+          tapeInStrips(graph, partsAround(graph, place(`up${level}`), place(`decode${level}.0`), count)),
+        ),
+      ),
     );
   const drops = timed(() => search(plain, { share: 3 }));
-  const strips = timed(() => thinned([...drops.found, ...inStrips(true)]));
+  const strips = timed(() => thinned([...drops.found, ...inStrips(true), ...inTwo()]));
   const twice = timed(() => thinned([...drops.found, ...inStrips(false)]));
   const oursCell = ({ found }: Timed, budget: number) => {
     const best = found.find((one) => one.peak <= budget * peak);

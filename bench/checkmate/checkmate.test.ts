@@ -32,7 +32,7 @@ test('where Checkmate is proved to fit nowhere, strips do', async () => {
   assert.is(answer.status, 'infeasible');
   assert.is(overheadWithin(0.65), undefined);
   const first = graph.nodes.findIndex(({ name }) => name === 'up0');
-  const strips = search(tapeInStrips(graph, partFrom(graph, first, 8, false)));
+  const strips = search(tapeInStrips(graph, [partFrom(graph, first, 8, false)]));
   const overhead = overheadWithin(0.65, strips) ?? 1;
   // The part is computed twice.
   const part = graph.nodes.slice(first, graph.forward);

@@ -144,6 +144,9 @@ function withBackward(forward: readonly Node[]): NodeGraph {
   return { nodes, forward: forward.length };
 }
 
+/** Seconds of a kernel that only reads a map and writes another of its size. */
+export const passSeconds = (bytes: number): number => (2 * bytes) / byteRate;
+
 /** Seconds of all nodes once. */
 export const secondsOf = ({ nodes }: NodeGraph): number =>
   nodes.reduce((sum, { seconds }) => sum + seconds, 0);

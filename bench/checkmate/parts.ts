@@ -1,12 +1,32 @@
 /** Parts of the graphs that our programme may do in strips, with what their margins cost: Checkmate has no such move. */
 import { at, hull, intersect, length, type Range, range } from '../../ir/box.ts';
-import { inStrips, type Part } from '../../passes/decide/recompute/strips.ts';
+import { allInStrips, type Part } from '../../passes/decide/recompute/strips.ts';
 import type { Tape } from '../../passes/decide/recompute/tape.ts';
-import { type Node, type NodeGraph, tapeOfNodes } from './graph.ts';
+import { type Node, type NodeGraph, passSeconds, tapeOfNodes } from './graph.ts';
+
+/** `apart`: of the last node only the convolution is in the part. */
+type Ends = { readonly first: number; readonly last: number; readonly apart: boolean };
 
 /** From a node to the loss; `fused`: computed in its strips alone, as a schedule has it. */
-export function partFrom({ nodes, forward }: NodeGraph, first: number, count: number, fused: boolean): Part {
-  const last = forward - 1;
+export const partFrom = ({ nodes, forward }: NodeGraph, first: number, count: number, fused: boolean): Part =>
+  partBetween(nodes, { first, last: forward - 1, apart: false }, count, fused);
+
+/**
+ * Two parts beside one another, as a schedule has them: one ends with the convolution of a node, the other goes from its
+ * ReLU to the loss. The ReLU then is a kernel of its own.
+ */
+export function partsAround(graph: NodeGraph, first: number, node: number, count: number): Part[] {
+  const before = partBetween(graph.nodes, { first, last: node, apart: true }, Math.max(2, count / 2), false);
+  const after = partFrom(graph, node + 1, count, true);
+  return [before, { ...after, seconds: after.seconds + passSeconds(at(graph.nodes, node).bytes) }];
+}
+
+function partBetween(
+  nodes: readonly Node[],
+  { first, last, apart }: Ends,
+  count: number,
+  fused: boolean,
+): Part {
   const held = new Map<number, number[]>();
   for (let strip = 0; strip < count; strip++)
     for (const [node, rows] of neededRows(nodes, first, last, strip, count))
@@ -19,8 +39,10 @@ export function partFrom({ nodes, forward }: NodeGraph, first: number, count: nu
       index,
       (held.get(index) ?? []).reduce((sum, rows) => sum + rows, 0),
     );
+    // The way back through a convolution does not read what it made.
+    const again = apart && index === last ? 0 : work - (fused ? 1 : 0);
     // The backward pass takes twice as long as the forward pass, and has the same margins.
-    seconds += at(nodes, index).seconds * (work - (fused ? 1 : 0) + 2 * (work - 1));
+    seconds += at(nodes, index).seconds * (again + 2 * (work - 1));
   }
   return { first, last, count, shares, seconds, fused };
 }
@@ -47,9 +69,15 @@ function neededRows(
   return needed;
 }
 
-export function tapeInStrips(graph: NodeGraph, part: Part): Tape {
+export function tapeInStrips(graph: NodeGraph, parts: readonly Part[]): Tape {
   const { nodes } = graph;
-  return inStrips(tapeOfNodes(graph), part, (step, entering) => {
+  const tape = tapeOfNodes(graph);
+  // Where another part begins behind a convolution, the way back through its ReLU is done there.
+  const apart = new Set(parts.slice(0, -1).map(({ last }) => last));
+  const steps = tape.steps.map((step) =>
+    apart.has(step.origin) ? { ...step, reads: step.reads.filter((read) => read !== step.origin) } : step,
+  );
+  return allInStrips({ ...tape, steps }, parts, (step, entering) => {
     const { reads } = at(nodes, at(nodes, step).of);
     return reads.filter((read) => entering.has(read)).reduce((sum, read) => sum + at(nodes, read).bytes, 0);
   });

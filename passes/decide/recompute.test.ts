@@ -17,7 +17,7 @@ import type { Plan } from '../../ir/plan.ts';
 import { plainDecisions } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
 import { bytesOf } from '../../ir/type.ts';
-import { networkOf, recipes } from '../../tests/support/networks.ts';
+import { networkOf, type Recipe, recipes } from '../../tests/support/networks.ts';
 import { questionOf } from '../../tests/support/recompute.ts';
 import { numbers } from '../../tests/support/schedules.ts';
 import { memoryOf } from '../../tests/support/tape-memory.ts';
@@ -25,6 +25,7 @@ import { allocate } from '../lower/allocate.ts';
 import { gradient } from '../lower/gradient.ts';
 import { instruct } from '../lower/instruct.ts';
 import { shard } from '../lower/shard.ts';
+import { profileOf } from './profile.ts';
 import { type Found, thinned } from './recompute/front.ts';
 import { search } from './recompute/search.ts';
 import { type Tape, tapeOf } from './recompute/tape.ts';
@@ -41,9 +42,9 @@ const withCopies: WorkspaceOf = (graph, samples) => {
 };
 
 /** One device and everything at once. What else a backend takes is not decided here. */
-type Choice = Pick<RecomputePoint, 'drop' | 'lean'>;
+type Choice = Pick<RecomputePoint, 'drop' | 'lean'> & Partial<Pick<RecomputePoint, 'strips'>>;
 
-function planOf(model: Model, { drop, lean }: Choice, workspace = workspaceOf): Plan {
+function planOf(model: Model, { drop, lean, strips = [] }: Choice, workspace = workspaceOf): Plan {
   const schedule = {
     ...plainDecisions(model.rank),
     name: model.name,
@@ -51,6 +52,7 @@ function planOf(model: Model, { drop, lean }: Choice, workspace = workspaceOf): 
     cuts: tiledExtents(model).map((extent) => [0, extent]),
     drop,
     lean,
+    strips,
   };
   const sharded = good(shard.run({ stage: 'scheduled', model, schedule }));
   const instructed = good(
@@ -137,6 +139,65 @@ test('each point of the curve lowers to its peak', () => {
   assert.ok(noted > 0);
 });
 
+/** Seconds of each op, if it takes as many as it has operations. */
+function flopsIn(model: Model): number[] {
+  const { graph } = profileOf(model).program;
+  const types = typesOf(graph);
+  return model.ops.map((op) => {
+    const own = graph.ops.find(({ output }) => output === op.output);
+    if (own === undefined) return 0;
+    const inputs = own.inputs.flatMap((name) => types.get(name) ?? []);
+    return flopsOf(own, inputs) * (model.training?.batch ?? 1);
+  });
+}
+
+/** A U-Net whose skips are joined by `concat`, of which strips save most. */
+const joined: Recipe = {
+  sizes: [96, 112],
+  levels: 3,
+  width: 8,
+  convs: 2,
+  kernel: 3,
+  dilation: 1,
+  same: true,
+  down: 'max_pool',
+  up: 'up_conv',
+  skip: 'concat',
+  activation: 'relu',
+  norm: 'none',
+  dropout: 'none',
+  beside: 'nothing',
+  loss: 'cross_entropy',
+  batch: 1,
+};
+
+test('so does each point in strips, of one part or of two beside one another, and its work is what its plan does more', () => {
+  const model = networkOf(joined);
+  if (model === undefined) throw new Error('the recipe makes no network');
+  const question = { ...questionOf(model), forward: flopsIn(model) };
+  const curve = recomputeCurve({
+    ...question,
+    backward: question.forward.map((one) => 2 * one),
+    strips: true,
+  });
+  const work = (choice: Choice) => {
+    const plan = planOf(model, choice);
+    return roleFlops(plan)(at(plan.roles, 0));
+  };
+  const plain = work({ drop: [], lean: [] });
+  const parts = new Set<number>();
+  for (const point of curve) {
+    if (point.lean.length > 0) continue;
+    parts.add(point.strips.length);
+    const error = Math.abs(loweredPeak(planOf(model, point)) / point.peak - 1);
+    assert.ok(error < 0.01, `off by ${error} of ${point.peak} bytes`);
+    // Sums of shares are not counted.
+    const more = (work(point) - plain - point.extraSeconds) / plain;
+    assert.ok(more >= 0 && more < 0.002, `a share of ${more} of the step more than told`);
+  }
+  assert.equal([...parts].sort(), [0, 1, 2]);
+});
+
 test('what a point adds in work is what its plan does more', () => {
   let [dropped, noted] = [0, 0];
   fc.assert(
@@ -144,14 +205,7 @@ test('what a point adds in work is what its plan does more', () => {
       const model = networkOf(recipe);
       fc.pre(model !== undefined);
       const question = questionOf(model);
-      // Each op takes as many seconds as it has operations.
-      const types = typesOf(question.profile.program.graph);
-      const forward = model.ops.map((op) => {
-        const own = question.profile.program.graph.ops.find(({ output }) => output === op.output);
-        if (own === undefined) return 0;
-        const inputs = own.inputs.flatMap((name) => types.get(name) ?? []);
-        return flopsOf(own, inputs) * (model.training?.batch ?? 1);
-      });
+      const forward = flopsIn(model);
       const work = (choice: Choice) => {
         const plan = planOf(model, choice);
         return roleFlops(plan)(at(plan.roles, 0));

@@ -14,7 +14,7 @@ import { type Basis, basisOf, type QuickCost, quickCost } from './recompute/cost
 import { thinned } from './recompute/front.ts';
 import { partsOf, type StripsPart } from './recompute/parts.ts';
 import { searchPlans } from './recompute/search.ts';
-import { inStrips } from './recompute/strips.ts';
+import { allInStrips } from './recompute/strips.ts';
 import { type Drops, type Tape, tapeOf } from './recompute/tape.ts';
 
 export type RecomputeQuestion = {
@@ -29,7 +29,7 @@ export type RecomputeQuestion = {
   readonly noting?: ReadonlyMap<string, number>;
   /** Values of which bytes are noted in any case. */
   readonly noted?: readonly string[];
-  /** Whether a part of the network may be done in strips of rows. */
+  /** Whether parts of the network may be done in strips of rows. */
   readonly strips?: boolean;
   /** Whether the executor has what a session gives twice when the session ends, as the one of this machine does. */
   readonly copies?: boolean;
@@ -62,22 +62,22 @@ export type RecomputePoint = {
 export function recomputeCurve(question: RecomputeQuestion): RecomputePoint[] {
   const ways = waysOf(question);
   const lowered = ways.flatMap((way) => {
-    const share = way.inStrips === undefined ? 1 : 1 / ways.length;
+    const share = way.inStrips.length === 0 ? 1 : 1 / ways.length;
     return searchPlans(way.tape, { share, basis: way.basis }).map((one) => ({ ...one, way }));
   });
   return thinned(lowered).map((one) => pointOf(one, question));
 }
 
-/** The network as it is, or with a part of it in strips. */
+/** The network as it is, or with parts of it in strips. */
 type Way = {
   readonly tape: Tape;
-  readonly inStrips?: StripsPart | undefined;
+  readonly inStrips: readonly StripsPart[];
   readonly basis: Basis;
   readonly quick: QuickCost;
   readonly origins: Int32Array;
 };
 
-function wayOf(tape: Tape, inStrips?: StripsPart): Way {
+function wayOf(tape: Tape, inStrips: readonly StripsPart[] = []): Way {
   const basis = basisOf(tape);
   return { tape, inStrips, basis, quick: quickCost(tape, basis), origins: firstOrigins(tape) };
 }
@@ -88,7 +88,18 @@ function waysOf(question: RecomputeQuestion): Way[] {
   if (question.strips !== true) return [wayOf(tape)];
   const { profile, forward, backward, rowTiles = 1 } = question;
   const parts = partsOf({ model: profile.model, forward, backward, rowTiles }, tape);
-  const ways = [wayOf(tape), ...parts.map((one) => wayOf(inStrips(tape, one.part), one))];
+  const ways = [
+    wayOf(tape),
+    ...parts.map((all) =>
+      wayOf(
+        allInStrips(
+          tape,
+          all.map(({ part }) => part),
+        ),
+        all,
+      ),
+    ),
+  ];
   return thinned(ways.map((way) => ({ ...way.quick.cost(new Uint8Array(way.tape.values.length)), way }))).map(
     ({ way }) => way,
   );
@@ -106,7 +117,7 @@ function pointOf({ way, drops }: Chosen, { profile, noted = [] }: RecomputeQuest
   const bytes = [...values.keys()].filter(
     (value) => drops[value] === 1 && values[value]?.noting !== undefined,
   );
-  const extra = [...(way.inStrips?.extra ?? new Array<number>(profile.ops.length).fill(0))];
+  const extra = profile.ops.map((_, op) => way.inStrips.reduce((sum, one) => sum + at(one.extra, op), 0));
   const keptBytes = new Array<number>(profile.ops.length).fill(0);
   const add = (to: number[], value: number, amount = 0): void => {
     const origin = way.origins[value] as number;
@@ -121,7 +132,7 @@ function pointOf({ way, drops }: Chosen, { profile, noted = [] }: RecomputeQuest
       .map((value) => at(values, value))
       .flatMap(({ name, price }) => (price === undefined ? [] : [name])),
     lean: [...noted, ...bytes.flatMap((value) => valueOfBytes(at(values, value).name) ?? [])],
-    strips: way.inStrips === undefined ? [] : [way.inStrips.strips],
+    strips: way.inStrips.map(({ strips }) => strips),
     peak,
     kept: keptInAll,
     working: peak - keptInAll,

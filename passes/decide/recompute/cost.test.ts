@@ -9,18 +9,26 @@ import { memoryOf } from '../../../tests/support/tape-memory.ts';
 import { boundsOf } from './bounds.ts';
 import { type Cost, quickCost } from './cost.ts';
 import { partsOf } from './parts.ts';
-import { inStrips } from './strips.ts';
+import { allInStrips } from './strips.ts';
 import { type Drops, type Tape, tapeOf } from './tape.ts';
 import { unitsOf } from './units.ts';
 
-/** The tapes of a drawn network: as it is, and with a part of it in strips. */
+/** The tapes of a drawn network: as it is, and with parts of it in strips. */
 function tapesOf(recipe: Parameters<typeof networkOf>[0]): Tape[] {
   const model = networkOf(recipe);
   fc.pre(model !== undefined);
   const question = questionOf(model);
   const tape = tapeOf(question);
   const parts = partsOf({ ...question, model, rowTiles: 1 }, tape);
-  return [tape, ...parts.slice(0, 2).map(({ part }) => inStrips(tape, part))];
+  return [
+    tape,
+    ...[...parts.slice(0, 2), ...parts.slice(-1)].map((all) =>
+      allInStrips(
+        tape,
+        all.map(({ part }) => part),
+      ),
+    ),
+  ];
 }
 
 /** Some of what may be dropped or noted, now more of it and now less. */

@@ -1,6 +1,10 @@
 /**
  * Parts of a network that are worth doing in strips of rows, and what that costs: from somewhere in the last levels to
  * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals.
+ *
+ * Strips that begin before a level's first convolution compute wide margins twice, for that reads coarse maps and is
+ * the dearest op of the level. Two parts beside one another have none there: the first ends with the convolution,
+ * whose result is kept, and whose adjoint goes through every row of its cotangent once.
  */
 import { at, hull, intersect, length, type Range, range } from '../../../ir/box.ts';
 import type { Op } from '../../../ir/graph.ts';
@@ -12,7 +16,7 @@ import { ops } from '../../../ir/ops/table.ts';
 import type { Strips } from '../../../ir/schedule.ts';
 import { isLeftToBackward } from '../../../ir/strips.ts';
 import type { ValueType } from '../../../ir/type.ts';
-import type { Part } from './strips.ts';
+import { type Part, stepsInStrips } from './strips.ts';
 import type { Tape } from './tape.ts';
 
 /** A part, as a schedule names it, and the extra seconds of each op of the model. */
@@ -28,17 +32,31 @@ export type Times = {
 
 const counts = [2, 4, 8, 16];
 
-/** Ends of the parts: each begins where maps become finer, or after that, and ends with the last map or loss. */
-export function partsOf(times: Times, tape: Tape): StripsPart[] {
+/**
+ * What may be done in strips, each time one part or two, in the order of the model: from where maps become finer, or
+ * after that, to the last map or loss.
+ */
+export function partsOf(times: Times, tape: Tape): StripsPart[][] {
   const { model } = times;
   const last = model.ops.findLastIndex((op) => hasRows(op));
   const least = model.ops.slice(0, last + 1).findLastIndex((op) => !mayBeInStrips(model, op)) + 1;
   if (last < 0 || least > last) return [];
-  const firsts = beginnings(model, least, last);
-  return firsts.flatMap((first) =>
-    counts.flatMap((count): StripsPart[] => {
-      const found = partBetween(times, tape, first, last, count);
-      return found === undefined ? [] : [found];
+  const finer = whereFiner(model, least, last);
+  const ranges = [
+    ...beginnings(finer, least, last).map((first) => [range(first, last + 1)]),
+    ...finer.flatMap((first) => {
+      const end = firstConvolution(model, first, last);
+      return end === undefined ? [] : [[range(first, end + 1), range(end + 1, last + 1)]];
+    }),
+  ];
+  return ranges.flatMap((all) =>
+    counts.flatMap((count) => {
+      // The first of two has less to hold.
+      const few = Math.max(2, count / 2);
+      const found = all.flatMap(
+        (one, i) => partBetween(times, tape, one, i + 1 < all.length ? few : count) ?? [],
+      );
+      return found.length === all.length ? [found] : [];
     }),
   );
 }
@@ -53,16 +71,30 @@ function mayBeInStrips(model: Model, op: Op): boolean {
   return !model.ops.some(({ kind, inputs }) => ops[kind].needsSums === true && inputs.includes(op.output));
 }
 
-/** The first op that may be, and the last ops after which maps become finer, with the ops that follow them. */
-function beginnings(model: Model, least: number, last: number): number[] {
+/** The last ops after which maps become finer. */
+function whereFiner(model: Model, least: number, last: number): number[] {
   const types = modelTypes(model);
   const rows = (name: string) => rowsOf(types.get(name)) ?? 0;
   const finer = model.ops.flatMap(({ output, inputs }, index) => {
     const coarsest = Math.min(...inputs.filter((name) => isSpatial(types.get(name))).map(rows));
     return index >= least && index <= last && rows(output) > coarsest ? [index] : [];
   });
-  const near = finer.slice(-2).flatMap((index) => [index, index + 1]);
-  return [...new Set([...near, ...(near.length === 0 ? [least] : [])])].filter((index) => index <= last);
+  return finer.slice(-2);
+}
+
+/** With the ops that follow them; the first op that may be in strips where maps become finer nowhere. */
+function beginnings(finer: readonly number[], least: number, last: number): number[] {
+  const near = finer.flatMap((index) => [index, index + 1]);
+  return [...new Set(near.length === 0 ? [least] : near)].filter((index) => index <= last);
+}
+
+/** The first convolution behind the join of a skip, or after maps became finer where none is joined; not the last op. */
+function firstConvolution({ ops: all }: Model, finer: number, last: number): number | undefined {
+  const isMap = (name: string) => all.some(({ output, type }) => output === name && isSpatial(type));
+  const join = all.findIndex(({ inputs }, op) => op >= finer && inputs.filter(isMap).length > 1);
+  const after = join < 0 ? finer : join;
+  const index = all.findIndex(({ kind }, op) => op > after && ops[kind].kernel === 'conv');
+  return index < 0 || index >= last ? undefined : index;
 }
 
 const rowsOf = (type: ValueType | undefined): number | undefined =>
@@ -71,14 +103,17 @@ const rowsOf = (type: ValueType | undefined): number | undefined =>
 function partBetween(
   { model, forward, backward, rowTiles }: Times,
   tape: Tape,
-  first: number,
-  last: number,
+  { from: first, to: end }: Range,
   count: number,
 ): StripsPart | undefined {
+  const last = end - 1;
   const types = modelTypes(model);
   const rows = (name: string) => Math.ceil((rowsOf(types.get(name)) ?? 1) / rowTiles);
-  const body = model.ops.slice(first, last + 1);
-  const each = Array.from({ length: count }, (_, strip) => neededRows(body, rows, types, strip, count));
+  const body = model.ops.slice(first, end);
+  const readAfter = new Set(model.ops.slice(end).flatMap(({ inputs }) => inputs));
+  const each = Array.from({ length: count }, (_, strip) =>
+    neededRows(body, readAfter, rows, types, strip, count),
+  );
   const all = new Map<string, number[]>();
   for (const needed of each)
     for (const [name, one] of needed) all.set(name, [...(all.get(name) ?? []), length(one)]);
@@ -91,33 +126,29 @@ function partBetween(
   };
   const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count };
   const fused = isLeftToBackward(model, { chunks: [] }, strips);
-  const extra = model.ops.map((op, index) => {
-    if (index < first || index > last) return 0;
-    const more = Math.max(0, work(op) - 1);
-    return (fused ? more : work(op)) * at(forward, index) + more * at(backward, index);
-  });
   const steps = tape.steps.flatMap(({ origin }, step) =>
     step < tape.forward && origin >= first && origin <= last ? [step] : [],
   );
+  if (steps.length === 0) return undefined;
+  const ends = { first: at(steps, 0), last: at(steps, steps.length - 1), fused };
+  const computed = new Set(stepsInStrips(tape, ends).map(({ origin }) => origin));
+  const extra = model.ops.map((op, index) => {
+    if (index < first || index > last) return 0;
+    const more = Math.max(0, work(op) - 1);
+    const again = fused ? more : computed.has(index) ? work(op) : 0;
+    return again * at(forward, index) + more * at(backward, index);
+  });
   const shares = new Map(
     tape.values.flatMap(({ name }, value) => (all.has(name) ? [[value, share(name)] as const] : [])),
   );
-  if (steps.length === 0) return undefined;
   const seconds = extra.reduce((sum, one) => sum + one, 0);
-  const part = {
-    first: at(steps, 0),
-    last: at(steps, steps.length - 1),
-    count,
-    shares,
-    seconds,
-    fused,
-  };
-  return { strips, part, extra };
+  return { strips, part: { ...ends, count, shares, seconds }, extra };
 }
 
 /** The rows that a strip needs of each value, for its own rows of what leaves the part. */
 function neededRows(
   body: readonly Op[],
+  readAfter: ReadonlySet<string>,
   rows: (name: string) => number,
   types: ReadonlyMap<string, ValueType>,
   strip: number,
@@ -130,7 +161,8 @@ function neededRows(
   const need = (name: string, one: Range) => needed.set(name, hull(needed.get(name) ?? one, one));
   for (const op of body) {
     if (sums(op.kind)) for (const name of op.inputs) if (isSpatial(types.get(name))) need(name, own(name));
-    if (isSpatial(op.type) && !read.has(op.output)) need(op.output, own(op.output));
+    if (isSpatial(op.type) && (!read.has(op.output) || readAfter.has(op.output)))
+      need(op.output, own(op.output));
   }
   for (const op of body.toReversed()) {
     const out = needed.get(op.output);

@@ -25,7 +25,7 @@ export type Part = {
  */
 export type Entering = (step: number, entering: ReadonlySet<number>) => number;
 
-/** What a part makes is not kept anyhow, and not made again as a whole. */
+/** What strips make is not kept anyhow, and not made again as a whole. */
 function withoutPrice(values: readonly TapeValue[], made: readonly number[]): TapeValue[] {
   const inside = new Set(made);
   return values.map((value, index) => {
@@ -34,33 +34,70 @@ function withoutPrice(values: readonly TapeValue[], made: readonly number[]): Ta
   });
 }
 
+// Strips have no bytes: what they would stand for is gone with the strip.
+const isBytes = (tape: Tape, { makes }: TapeStep): boolean => at(tape.values, makes).noting !== undefined;
+
+type Ends = Pick<Part, 'first' | 'last' | 'fused'>;
+
+/** The steps of the backward pass that differentiate a part. */
+function backwardOf(tape: Tape, stretch: readonly TapeStep[]): number[] {
+  const origins = new Set(stretch.map(({ origin }) => origin));
+  return tape.steps.flatMap(({ origin }, step) =>
+    step >= tape.forward && origins.has(origin) ? [step] : [],
+  );
+}
+
+/**
+ * The forward steps that strips carry out: where the forward pass has been through the part, only those that the way
+ * back reads of, which is nothing of a convolution that the part ends with.
+ */
+export function stepsInStrips(tape: Tape, { first, last, fused }: Ends): TapeStep[] {
+  const stretch = tape.steps.slice(first, last + 1).filter((step) => !isBytes(tape, step));
+  if (fused) return stretch;
+  const wanted = new Set(backwardOf(tape, stretch).flatMap((step) => at(tape.steps, step).reads));
+  return stretch
+    .toReversed()
+    .filter(({ reads, makes }) => {
+      if (!wanted.has(makes)) return false;
+      for (const value of reads) wanted.add(value);
+      return true;
+    })
+    .reverse();
+}
+
+/** With several parts in strips, in the order of the model: the last first, so that the steps of others stay where they are. */
+export const allInStrips = (tape: Tape, parts: readonly Part[], bytesEntering?: Entering): Tape =>
+  parts.reduceRight((before, part) => inStrips(before, part, bytesEntering), tape);
+
 export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape {
   const stretch = tape.steps.slice(part.first, part.last + 1);
-  // Strips have no bytes: what they would stand for is gone with the strip.
-  const isBytes = ({ makes }: TapeStep) => at(tape.values, makes).noting !== undefined;
-  const inside = stretch.filter((step) => !isBytes(step));
-  const within = new Set(stretch.filter(isBytes).map(({ makes }) => makes));
+  const inside = stretch.filter((step) => !isBytes(tape, step));
+  const computed = stepsInStrips(tape, part);
+  const within = new Set(stretch.filter((step) => isBytes(tape, step)).map(({ makes }) => makes));
   const values: TapeValue[] = withoutPrice(
     tape.values,
-    inside.map(({ makes }) => makes),
+    computed.map(({ makes }) => makes),
   ).map(({ noting, ...value }, index) =>
     noting === undefined || within.has(index) ? value : { ...value, noting },
   );
   const add = (name: string, bytes: number) => values.push({ name, bytes }) - 1;
-  const origins = new Set(inside.map(({ origin }) => origin));
-  const isBack = (step: number) => step >= tape.forward && origins.has(at(tape.steps, step).origin);
-  const back = tape.steps.flatMap((_, step) => (isBack(step) ? [step] : []));
+  const back = backwardOf(tape, inside);
   const [begin, end] = [at(back, 0), at(back, back.length - 1)];
+  const isBack = new Set(back);
   const made = new Set([...inside, ...back.map((step) => at(tape.steps, step))].map(({ makes }) => makes));
   const entering = new Set(inside.flatMap(({ reads }) => reads).filter((value) => !made.has(value)));
-  const outside = tape.steps.slice(tape.forward).filter((_, index) => !isBack(tape.forward + index));
+  const readInside = new Set(
+    [...computed, ...back.map((step) => at(tape.steps, step))].flatMap(({ reads }) => reads),
+  );
+  const given = [...entering].filter((value) => readInside.has(value));
+  const outside = tape.steps.slice(tape.forward).filter((_, index) => !isBack.has(tape.forward + index));
   const readOutside = new Set(outside.flatMap(({ reads }) => reads));
 
   const block: TapeStep[] = [];
   const run = (reads: readonly number[], makes: number, origin: number) =>
     block.push({ reads, makes, origin, session: 2 * part.first + 2 });
   const { origin } = at(tape.steps, begin);
-  run([...entering], add('strips~begin', 0), origin);
+  run(given, add('strips~begin', 0), origin);
   // The whole cotangents that leave, and the classes that the forward pass does not give now.
   const whole = new Map<number, number>();
   for (const step of back) {
@@ -100,7 +137,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
       run(reads, at(sums, sums.length - 1), step.origin);
     }
   };
-  for (const step of inside) compute(step, shareOf(step.makes));
+  for (const step of computed) compute(step, shareOf(step.makes));
   // A cotangent that a step makes is of what its op reads.
   const widest = new Map(
     inside.map(({ origin, reads }) => [origin, Math.max(1 / part.count, ...reads.map(shareOf))]),
@@ -112,7 +149,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   const parts = [...whole.keys()].flatMap((value) => own.get(value) ?? []);
   // What a strip gives, and what it is given, is there from the beginning to the end of its session.
   block.push({
-    reads: [...entering, ...incoming, ...parts, ...sums],
+    reads: [...given, ...incoming, ...parts, ...sums],
     makes: add('strips~end', 0),
     origin,
     session: 2 * part.first + 3,
@@ -129,7 +166,7 @@ export function inStrips(tape: Tape, part: Part, bytesEntering?: Entering): Tape
   });
   const forward = tape.steps
     .slice(0, tape.forward)
-    .filter((one, step) => step < part.first || step > part.last || !(part.fused || isBytes(one)));
+    .filter((one, step) => step < part.first || step > part.last || !(part.fused || isBytes(tape, one)));
   return {
     ...tape,
     values,
