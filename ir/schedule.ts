@@ -15,8 +15,19 @@ export type Chunk = { readonly from: string; readonly stage: number };
 /** Groups of `grid` tiles compute the values of `level` and coarser ones in common: each member all of the group's. */
 export type Coarsening = { readonly grid: readonly number[]; readonly level: number };
 
-/** The ops from `from` to `to` are computed, and differentiated, in `count` strips of rows one after another. */
-export type Strips = { readonly from: string; readonly to: string; readonly count: number };
+/** Axes are counted from the innermost: columns, then rows, then slices. */
+export const axisWords = ['slices', 'rows', 'columns'] as const;
+
+/**
+ * The ops from `from` to `to` are computed, and differentiated, in `count` strips one after another. `of`: what they
+ * are strips of; absent: of the outermost axis, rows of an image.
+ */
+export type Strips = {
+  readonly from: string;
+  readonly to: string;
+  readonly count: number;
+  readonly of?: (typeof axisWords)[number];
+};
 
 /**
  * What the order of a folded pipeline is made for: how long the chunks take on a micro-batch, in any unit, and how

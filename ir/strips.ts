@@ -1,13 +1,15 @@
 /**
  * Strips: a part of the network of which the backward pass is done in rows of its results, a few at a time. Here
  * stands what is a part of one, and what the values of a strip are called; for passes and the verifier.
+ *
+ * Rows are what strips are of: those of an image, or its columns, or slices of what has three axes.
  */
 import { at } from './box.ts';
 import type { Op } from './graph.ts';
 import { isSpatial } from './intervals.ts';
 import type { Model } from './model.ts';
 import { ops } from './ops/table.ts';
-import type { Schedule, Strips } from './schedule.ts';
+import { axisWords, type Schedule, type Strips } from './schedule.ts';
 import { chunkOfOps } from './stages.ts';
 
 /** Places in the model of the first and the last op; -1 where there is none of that name. */
@@ -15,6 +17,10 @@ export function endsOfStrips(model: Model, { from, to }: Strips): readonly [numb
   const place = (name: string) => model.ops.findIndex(({ output }) => output === name);
   return [place(from), place(to)];
 }
+
+/** The axis along which strips follow one another; less than 0 where there is none of that name. */
+export const axisOfStrips = ({ rank }: Pick<Model, 'rank'>, { of }: Pick<Strips, 'of'>): number =>
+  of === undefined ? 0 : axisWords.indexOf(of) - axisWords.length + rank;
 
 /**
  * The ops, by their place in the model, that are done in strips: of those between the two ends the ones that give

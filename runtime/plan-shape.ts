@@ -25,7 +25,15 @@ import {
   type Segment,
   type State,
 } from '../ir/plan.ts';
-import type { Chunk, Coarsening, Exchange, Pace, Schedule, Strips } from '../ir/schedule.ts';
+import {
+  axisWords,
+  type Chunk,
+  type Coarsening,
+  type Exchange,
+  type Pace,
+  type Schedule,
+  type Strips,
+} from '../ir/schedule.ts';
 import type { ArrayType, Element, MapType, Value, ValueType } from '../ir/type.ts';
 import {
   count,
@@ -163,7 +171,7 @@ const schedule = record<Schedule>({
   buckets: optional(count),
   drop: texts,
   lean: optional(texts),
-  strips: list(record<Strips>({ from: text, to: text, count })),
+  strips: list(record<Strips>({ from: text, to: text, count, of: optional(oneOf(...axisWords)) })),
 });
 
 const piece = record<Piece>({ offset: list(integer), box });

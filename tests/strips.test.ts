@@ -72,6 +72,8 @@ test('what cannot be done in strips is refused by name', () => {
   assert.match(refusals(model, [{ from: to, to: from, count: 2 }]), /comes before/);
   assert.match(refusals(model, [decoder, { from, to: from, count: 2 }]), /overlap those from `up_conv/);
   assert.match(refusals(model, [{ ...decoder, count: 5000 }]), /at most 4096/);
+  assert.is(refusals(model, [{ ...decoder, of: 'columns' }]), '');
+  assert.match(refusals(model, [{ ...decoder, of: 'slices' }]), /has no slices/);
   const exchanges = [{ before: opOf(model, 'conv', 2), operand: 0, cells: 1 }];
   assert.match(refusals(model, [decoder], { exchanges }), /margins are exchanged before `conv\[9\]`/);
   const cut = {
@@ -104,7 +106,13 @@ test('the forward pass keeps what enters, and no more strips run than there are 
   assert.ok(values.has(opOf(model, 'relu')) && !values.has(opOf(model, 'concat')));
 });
 
-const sound = planOf(model, { devices: 4, microBatches: 2, tiles: [2, 2], strips: [encoder, decoder] });
+const inStrips = (strips: readonly Strips[]): Plan =>
+  planOf(model, { devices: 4, microBatches: 2, tiles: [2, 2], strips });
+
+const sound = inStrips([encoder, decoder]);
+
+/** Plans to break: strips of rows, and of columns. */
+const plans = [sound, inStrips([encoder, decoder].map((one) => ({ ...one, of: 'columns' })))];
 
 type Draw = (below: number) => number;
 type Mutation = (plan: Plan, draw: Draw) => Plan | undefined;
@@ -280,6 +288,13 @@ const mutations: Readonly<Record<string, Mutation>> = {
     ...plan,
     schedule: { ...plan.schedule, strips: plan.schedule.strips.map((one) => ({ ...one, count: 1 })) },
   }),
+  'say that strips are of rows, or of columns, and they are not': (plan) => ({
+    ...plan,
+    schedule: {
+      ...plan.schedule,
+      strips: plan.schedule.strips.map((one) => ({ ...one, of: one.of === 'columns' ? 'rows' : 'columns' })),
+    },
+  }),
   'pad where there are rows': inOp(
     (op) => op.kind === 'conv' && ofKind('strip')(op) && op.attrs.kernel[0] === 3,
     (op) =>
@@ -307,7 +322,7 @@ const mutations: Readonly<Record<string, Mutation>> = {
 };
 
 test('a plan with strips is sound', () => {
-  assert.equal(verifyPlan(sound), []);
+  for (const plan of plans) assert.equal(verifyPlan(plan), []);
   const values = sound.roles.flatMap(({ instructions }) => instructions.map((it) => it.do));
   assert.ok(values.includes('paste'));
 });
@@ -317,14 +332,15 @@ for (const [name, mutate] of Object.entries(mutations))
     let met = 0;
     fc.assert(
       fc.property(fc.nat(), (seed) => {
-        const broken = mutate(sound, numbers(seed));
+        const draw = numbers(seed);
+        const broken = mutate(at(plans, draw(plans.length)), draw);
         fc.pre(broken !== undefined);
         met++;
         const faults = verifyPlan(broken);
         assert.ok(faults.length > 0, `not caught: ${name}`);
         assert.ok(faults.every(({ message }) => message.length > 10));
       }),
-      { numRuns: 20 },
+      { numRuns: 30 },
     );
     assert.ok(met > 0);
   });

@@ -6,6 +6,7 @@ import { planPipeline } from '../compiler/pipelines.ts';
 import { isFault } from '../ir/diagnostics/diagnostic.ts';
 import type { Module } from '../ir/module.ts';
 import type { Instruction } from '../ir/plan.ts';
+import { axisWords } from '../ir/schedule.ts';
 import { readText } from '../ir/text/cursor.ts';
 import { type Data, printData, readData } from '../ir/text/data.ts';
 import { printModule, readModule } from '../ir/text/module.ts';
@@ -185,7 +186,15 @@ test('schedules, complete or with decisions left open', () => {
     ),
     drop: optional(values),
     lean: optional(values),
-    strips: optional(fc.array(fc.record({ from: name, to: name, count: positive }), { maxLength: 2 })),
+    strips: optional(
+      fc.array(
+        fc.record(
+          { from: name, to: name, count: positive, of: fc.constantFrom(...axisWords) },
+          { requiredKeys: ['from', 'to', 'count'] },
+        ),
+        { maxLength: 2 },
+      ),
+    ),
   });
   fc.assert(
     fc.property(schedules, (drawn) => {

@@ -16,14 +16,21 @@
  *     buckets       4
  *     drop          unet.encode[0].relu[0], unet.encode[0].relu[1]
  *     lean          unet.encode[0].relu[1], unet.down[0].max_pool[0]
- *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]
+ *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1], 8 of columns from conv[0] to conv[1]
  */
-import type { Chunk, Coarsening, Exchange, Order, Pace, Pins, Schedule, Strips } from '../schedule.ts';
+import {
+  axisWords,
+  type Chunk,
+  type Coarsening,
+  type Exchange,
+  type Order,
+  type Pace,
+  type Pins,
+  type Schedule,
+  type Strips,
+} from '../schedule.ts';
 import type { Cursor } from './cursor.ts';
 import { printName } from './data.ts';
-
-/** Axes are counted from the innermost: columns, then rows, then slices. */
-const axisWords = ['slices', 'rows', 'columns'] as const;
 
 const orders: readonly Order[] = ['one_after_another', 'gpipe', '1f1b'];
 
@@ -56,13 +63,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('buckets', pins.buckets),
   ...given('drop', pins.drop && listed(pins.drop.map(printName))),
   ...given('lean', pins.lean && listed(pins.lean.map(printName))),
-  ...given(
-    'strips',
-    pins.strips &&
-      listed(
-        pins.strips.map(({ count, from, to }) => `${count} from ${printName(from)} to ${printName(to)}`),
-      ),
-  ),
+  ...given('strips', pins.strips && listed(pins.strips.map(stripsInWords))),
 ];
 
 const given = (word: string, text: string | number | undefined): [string, string][] =>
@@ -85,6 +86,9 @@ const chunksInWords = (chunks: readonly Chunk[]): string =>
 
 const paceInWords = ({ inFlight, forward, backward }: Pace): string =>
   `${inFlight} for ${forward.map((first, i) => `${first} ${backward[i]}`).join(', ')}`;
+
+const stripsInWords = ({ count, of, from, to }: Strips): string =>
+  `${count}${of === undefined ? '' : ` of ${of}`} from ${printName(from)} to ${printName(to)}`;
 
 type Draft = Pins & { readonly marks?: readonly [word: string, cuts: readonly number[]] };
 
@@ -205,10 +209,11 @@ function readPace(cursor: Cursor): Pace {
 
 function readStrips(cursor: Cursor): Strips {
   const count = positive(cursor);
+  const of = cursor.take('of') ? { of: cursor.oneOf(axisWords) } : {};
   cursor.expect('from');
   const from = cursor.name();
   cursor.expect('to');
-  return { count, from, to: cursor.name() };
+  return { count, ...of, from, to: cursor.name() };
 }
 
 export const printSchedule = (schedule: Named): string => `${printScheduleLines(schedule).join('\n')}\n`;

@@ -15,7 +15,7 @@ import type { Plan } from '../plan.ts';
 import { type Seat, tileAt } from '../ranks.ts';
 import { isSameData } from '../same-data.ts';
 import { tilesOf } from '../schedule.ts';
-import { readStripName } from '../strips.ts';
+import { axisOfStrips, readStripName } from '../strips.ts';
 import { type Ownership, tabledOwnership } from '../tiling.ts';
 import { product, type ValueType } from '../type.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment } from './indexed.ts';
@@ -180,7 +180,8 @@ function opFaults(
   if (op.kind !== global.kind) return [wrongRegion(place, op.output, op.kind, global.kind)];
   const facts = ops[global.kind] as OpDefinition<OpKind>;
   const out = cellsOf(op.output);
-  const inStrip = readStripName(op.output) !== undefined;
+  const strip = readStripName(op.output);
+  const along = strip === undefined ? -1 : axisOfStrips(plan.model, plan.schedule.strips[strip.strips] ?? {});
   const operands = global.inputs.flatMap((name, operand): Diagnostic[] => {
     const type = globalTypes.get(name);
     if (!isSpatial(type))
@@ -193,7 +194,8 @@ function opFaults(
     const region = (axis: number) => {
       const owned = owners.owned(name, axis, at(tile, axis));
       // Which rows strips sum over, and that these are all of them together, `verifyStrips` tells.
-      if (facts.sumsOwnedCells && inStrip && axis === 0 && held?.[0]) return intersect(held[0], owned);
+      const rows = axis === along ? held?.[axis] : undefined;
+      if (facts.sumsOwnedCells && rows !== undefined) return intersect(rows, owned);
       return facts.sumsOwnedCells || facts.wholeExtent || out === undefined
         ? owned
         : insideImage(regionOf(global, axis, at(out, axis), operand), extentOf(type, axis));

@@ -6,7 +6,7 @@ import type { Model } from '../model.ts';
 import { ops } from '../ops/table.ts';
 import type { Schedule, Strips } from '../schedule.ts';
 import { chunkOfOps } from '../stages.ts';
-import { endsOfStrips, opsInStrips } from '../strips.ts';
+import { axisOfStrips, endsOfStrips, opsInStrips } from '../strips.ts';
 
 /** Far beyond any image. */
 const most = 4096;
@@ -18,6 +18,7 @@ export function stripFaults(model: Model, schedule: Schedule): Diagnostic[] {
     const missing = [...(first < 0 ? [one.from] : []), ...(last < 0 ? [one.to] : [])];
     if (missing.length > 0)
       return missing.map((name) => wrong(one, `no op of the model is called \`${name}\``));
+    if (axisOfStrips(model, one) < 0) return [wrong(one, `what the network gives has no ${one.of}`)];
     if (last < first) return [wrong(one, `\`${one.to}\` comes before \`${one.from}\``)];
     const again = strips.slice(0, index).find((other) => {
       const [begin, end] = endsOfStrips(model, other);

@@ -9,7 +9,7 @@ import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Graph } from '../graph.ts';
 import type { Model } from '../model.ts';
 import type { Buffer, Instruction, NamedInstruction, Plan, Role } from '../plan.ts';
-import { ownOf, readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
+import { axisOfStrips, ownOf, readStripName, rowsOf, type StripName, shareOf } from '../strips.ts';
 import type { Value } from '../type.ts';
 import type { NamedRole } from './alike.ts';
 import type { IndexedPlan, IndexedRole, IndexedSegment, RoleCheck } from './indexed.ts';
@@ -38,13 +38,15 @@ type Site = {
   readonly segment: IndexedSegment;
   readonly strips: number;
   readonly strip: number;
+  /** Along which the strips follow one another. */
+  readonly axis: number;
 };
 
 export const verifyStrips: RoleCheck = (index) => {
   const { segments } = index;
   const names = new Map([...segments.values()].map((one) => [one.name, stripNames(one)]));
   return (one) => {
-    const { sites, faults } = sitesOf(segments, names, one.role);
+    const { sites, faults } = sitesOf(index, names, one.role);
     return [...faults, ...siteFaults(index, one, sites), ...sumFaults(one)];
   };
 };
@@ -87,7 +89,7 @@ const stripNames = ({ graph }: IndexedSegment): StripName[] =>
 
 /** The runs that have names of a strip in them; a run has those of one strip at most. */
 function sitesOf(
-  segments: IndexedPlan['segments'],
+  { plan: { model, schedule }, segments }: IndexedPlan,
   stripsIn: ReadonlyMap<string, readonly StripName[]>,
   role: Role,
 ): { readonly sites: Site[]; readonly faults: Diagnostic[] } {
@@ -103,7 +105,8 @@ function sitesOf(
     const place = placeOf(role, index);
     if (names.some((one) => one.strips !== strips || one.strip !== strip))
       faults.push(wrong(place, 'it does ops of several strips'));
-    sites.push({ index, place, it, segment, strips, strip });
+    const axis = axisOfStrips(model, schedule.strips[strips] ?? {});
+    sites.push({ index, place, it, segment, strips, strip, axis });
   });
   return { sites, faults };
 }
@@ -143,15 +146,17 @@ function unevenSites(
   whole: Box | undefined,
   cells: (site: Site) => readonly Box[],
 ): Site[] {
-  const rows = whole?.[0];
+  const { axis } = at(group, 0);
+  const rows = whole?.[axis];
   if (whole === undefined || rows === undefined) return [];
-  const read = group.flatMap((site) => cells(site).map((box) => ({ site, box, rows: at(box, 0) })));
+  const read = group.flatMap((site) => cells(site).map((box) => ({ site, box, rows: at(box, axis) })));
+  const others = (box: Box) => box.filter((_, other) => other !== axis);
   read.sort((a, b) => a.rows.from - b.rows.from);
   const faulty = group.filter((site) => !read.some((one) => one.site === site));
   for (const [i, { site, box, rows: own }] of read.entries()) {
     const begin = read[i - 1]?.rows.to ?? rows.from;
     const end = read[i + 1]?.rows.from ?? rows.to;
-    const isWhole = sameBox(box.slice(1), whole.slice(1)) && !isEmpty(own);
+    const isWhole = sameBox(others(box), others(whole)) && !isEmpty(own);
     if (!isWhole || own.from !== begin || own.to !== end) faulty.push(site);
   }
   return faulty;

@@ -20,9 +20,9 @@ const mapOf = (types: ReadonlyMap<string, ValueType>, name: string): MapType => 
   return type;
 };
 
-/** Rows of a value in the program. */
-export const rowsIn = (types: ReadonlyMap<string, ValueType>, name: string): number =>
-  length(at(mapOf(types, name).box, 0));
+/** Rows of a value in the program, along an axis. */
+export const rowsIn = (types: ReadonlyMap<string, ValueType>, name: string, axis: number): number =>
+  length(at(mapOf(types, name).box, axis));
 
 /**
  * Writes the forward ops of a strip: those of the program, on some of their rows. Rows count from the first that
@@ -34,6 +34,7 @@ export class StripGraph {
   readonly strip: Strip;
   private readonly tape: Tape;
   private readonly types: ReadonlyMap<string, ValueType>;
+  private readonly axis: number;
   private readonly needed: ReadonlyMap<string, Range>;
   /** By value of the program: its name here. */
   private readonly names = new Map<string, string>();
@@ -48,12 +49,14 @@ export class StripGraph {
     tape: Tape,
     types: ReadonlyMap<string, ValueType>,
     strip: Strip,
+    axis: number,
     needed: ReadonlyMap<string, Range>,
     wanted: ReadonlySet<string>,
   ) {
     this.tape = tape;
     this.types = types;
     this.strip = strip;
+    this.axis = axis;
     this.needed = needed;
     this.wanted = new Set(wanted);
   }
@@ -78,12 +81,13 @@ export class StripGraph {
     const rows = this.needed.get(op.output);
     if (rows === undefined || length(rows) === 0) return;
     this.tape.reading(inStrip(op.output, this.strip), index);
-    const type = withRows(mapOf(this.types, op.output), rows);
+    const type = withRows(mapOf(this.types, op.output), this.axis, rows);
     const inputs = op.inputs.map((name, operand) => {
       if (!isSpatial(this.types.get(name))) return name;
       const held = this.enter(name);
       if (definition(op).cropsItself) return held;
-      const region = intersect(regionOf(op, 0, rows, operand), range(0, rowsIn(this.types, name)));
+      const whole = range(0, rowsIn(this.types, name, this.axis));
+      const region = intersect(regionOf(op, this.axis, rows, operand), whole);
       return this.piece(name, held, region, index);
     });
     this.add(op, index, { inputs, attrs: this.attributes(op, rows, inputs), type });
@@ -109,14 +113,14 @@ export class StripGraph {
   rowsOf(value: string, rows: Range): string {
     const type = this.tape.typeOf(value);
     if (type.kind !== 'map') throw new Error(`${value} is no map`);
-    const all = length(at(type.box, 0));
+    const all = length(at(type.box, this.axis));
     if (length(rows) === all) return value;
     const name = rowsOf(value, this.strip);
     const known = this.held.get(name);
     if (known !== undefined && sameRows(known, rows)) return name;
     if (known !== undefined) throw new Error(`two runs of rows of ${value}`);
     this.held.set(name, rows);
-    return this.tape.append(cropped(name, value, type, range(0, all), rows));
+    return this.tape.append(cropped(name, value, type, this.axis, range(0, all), rows));
   }
 
   private add(op: Op, index: number, local: Pick<Op, 'inputs' | 'attrs' | 'type'>): void {
@@ -158,7 +162,7 @@ export class StripGraph {
     this.pieces.set(key, name);
     this.held.set(name, rows);
     if (this.wanted.has(value)) this.wanted.add(name);
-    this.write(cropped(name, held, mapOf(this.types, value), have, rows), index);
+    this.write(cropped(name, held, mapOf(this.types, value), this.axis, have, rows), index);
     return name;
   }
 
@@ -169,13 +173,13 @@ export class StripGraph {
     const input = this.types.get(op.inputs[0] ?? '');
     if (localize === undefined || input?.kind !== 'map' || op.type.kind !== 'map') return attrs;
     const whole = (box: MapType['box'], axis: number) => range(0, length(at(box, axis)));
-    const read = this.held.get(inputs[0] ?? '') ?? whole(input.box, 0);
+    const read = this.held.get(inputs[0] ?? '') ?? whole(input.box, this.axis);
     return localize(
       attrs,
       op.type.box.map((_, axis) => ({
         axis,
-        output: axis === 0 ? rows : whole((op.type as MapType).box, axis),
-        input: axis === 0 ? read : whole(input.box, axis),
+        output: axis === this.axis ? rows : whole((op.type as MapType).box, axis),
+        input: axis === this.axis ? read : whole(input.box, axis),
       })),
     );
   }
@@ -184,15 +188,15 @@ export class StripGraph {
 const sameRows = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to;
 
 /** The type of some rows of a value. */
-const withRows = (type: MapType, rows: Range): MapType => ({
+const withRows = (type: MapType, along: number, rows: Range): MapType => ({
   ...type,
-  box: type.box.map((r, axis) => (axis === 0 ? shift(rows, r.from) : r)),
+  box: type.box.map((r, axis) => (axis === along ? shift(rows, r.from) : r)),
 });
 
 /** Cuts `rows` out of `have`; `whole` is the type of the value in the program. */
-function cropped(output: string, input: string, whole: MapType, have: Range, rows: Range): Op {
+function cropped(output: string, input: string, whole: MapType, along: number, have: Range, rows: Range): Op {
   const sides = whole.box.map(
-    (_, axis): Sides => (axis === 0 ? [rows.from - have.from, have.to - rows.to] : [0, 0]),
+    (_, axis): Sides => (axis === along ? [rows.from - have.from, have.to - rows.to] : [0, 0]),
   );
-  return { kind: 'crop', output, inputs: [input], attrs: { sides }, type: withRows(whole, rows) };
+  return { kind: 'crop', output, inputs: [input], attrs: { sides }, type: withRows(whole, along, rows) };
 }

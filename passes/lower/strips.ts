@@ -5,7 +5,7 @@
  * partition those of every result, so shares of a cotangent add up to it, wherever they overlap. The last part of a
  * network is computed in its strips alone, which then give their parts of the losses and predictions as well.
  *
- * Rows are those of the outermost axis, counted here from the first that the program holds of a value.
+ * Rows are those along one axis, counted here from the first that the program holds of a value.
  */
 import { at, hull, type Range, range } from '../../ir/box.ts';
 import type { Graph, Op } from '../../ir/graph.ts';
@@ -18,15 +18,16 @@ import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { scoredOutputs } from '../../ir/stages.ts';
-import { isLeftToBackward, opsInStrips, ownOf, type Strip, shareOf } from '../../ir/strips.ts';
+import { axisOfStrips, isLeftToBackward, opsInStrips, ownOf, type Strip, shareOf } from '../../ir/strips.ts';
 import type { ValueType } from '../../ir/type.ts';
 import { type Cotangents, type Flow, flowBack } from './flow-back.ts';
 import { type Indexed, rowsIn, StripGraph } from './strip-graph.ts';
 import type { Tape } from './tape.ts';
 
-/** Ops of a program that are done in at most `count` strips; `index`: which of the schedule's. */
+/** Ops of a program that are done in at most `count` strips of rows along `axis`; `index`: which of the schedule's. */
 export type Part = {
   readonly index: number;
+  readonly axis: number;
   readonly count: number;
   readonly body: readonly Indexed[];
   /** Of a part that the forward pass leaves to the backward pass: the sums and predictions that it makes. */
@@ -42,7 +43,7 @@ export function itemsOf({ graph, origins }: Program, model: Model, schedule: Sch
   const parts = schedule.strips.map((one, index): Part => {
     const inside = new Set(opsInStrips(model, one));
     const body = graph.ops.flatMap((op, i) => (inside.has(at(origins, i)) ? [{ op, index: i }] : []));
-    const part = { index, count: one.count, body };
+    const part = { index, axis: axisOfStrips(model, one), count: one.count, body };
     if (!isLeftToBackward(model, schedule, one)) return part;
     const given = body.filter(({ op }) => isSum(op) || scored.has(op.output));
     return { ...part, gives: new Set(given.map(({ op }) => op.output)) };
@@ -102,13 +103,17 @@ export type End = {
   readonly cotangent: string | undefined;
 };
 
-function endsOf({ body, gives }: Part, types: ReadonlyMap<string, ValueType>, cotangents: Cotangents): End[] {
+function endsOf(
+  { axis, body, gives }: Part,
+  types: ReadonlyMap<string, ValueType>,
+  cotangents: Cotangents,
+): End[] {
   return body.flatMap(({ op }): End[] => {
     const cotangent = cotangents.get(op.output);
     const given = gives?.has(op.output) === true;
     if (cotangent === undefined && !given) return [];
     const sums = isSum(op);
-    const rows = rowsIn(types, sums ? at(op.inputs, 0) : op.output);
+    const rows = rowsIn(types, sums ? at(op.inputs, 0) : op.output, axis);
     return [{ op, sums, given, rows, cotangent }];
   });
 }
@@ -119,7 +124,7 @@ export const ownRows = ({ rows }: End, strip: number, count: number): Range =>
 
 /** The rows of each value that a strip needs. */
 function neededRows(
-  { body }: Part,
+  { axis, body }: Part,
   types: ReadonlyMap<string, ValueType>,
   ends: readonly End[],
   rows: (end: End) => Range,
@@ -131,7 +136,7 @@ function neededRows(
   const needed = rangesNeeded(
     body.map(({ op }) => op),
     types,
-    0,
+    axis,
     demands,
   );
   // Bytes are noted of all that there is of a value: that is what its cotangent has cells of.
@@ -163,7 +168,7 @@ export function stripsBack(
     const own = { strips: part.index, strip };
     const from = tape.length;
     const rows = (end: End) => ownRows(end, strip, count);
-    const graph = new StripGraph(tape, types, own, neededRows(part, types, ends, rows), wanted);
+    const graph = new StripGraph(tape, types, own, part.axis, neededRows(part, types, ends, rows), wanted);
     const { given, shares } = differentiated(tape, graph, part, { ends, rows, entering, noted });
     runs.push(range(from, tape.length));
     const isLast = strip === count - 1;

@@ -122,6 +122,7 @@ const decisions: { readonly [decision: string]: (plan: Plan) => Iterable<string>
   'runs again': (plan) => [instructionsOf(plan, 'run').some(({ why }) => why === 'recompute') ? 'yes' : 'no'],
   'parts in strips': ({ schedule }) => [few(schedule.strips.length)],
   'strips of a part': ({ schedule }) => schedule.strips.map(({ count }) => few(count)),
+  'strips of': ({ schedule }) => schedule.strips.map(({ of }) => of ?? 'the outermost axis'),
   'strips with': stripsWith,
   'bytes noted by': (plan) => {
     const noting = new Set(notingOps(plan));
@@ -167,6 +168,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   'runs again': ['yes', 'no'],
   'parts in strips': ['none', '1', '2', '3 or more'],
   'strips of a part': ['1', '2', '3 or more'],
+  'strips of': ['the outermost axis', 'rows', 'columns'],
   'strips with': ['tiles', 'stream', 'exchange', 'stages', 'drop', 'micro-batches', 'replicas'],
   'bytes noted by': [
     'none',

@@ -5,7 +5,7 @@ import { isSpatial, modelTypes } from '../../ir/intervals.ts';
 import { leanValues } from '../../ir/lean.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Chunk, Exchange, Pins, Schedule, Strips } from '../../ir/schedule.ts';
-import { plainDecisions, stagesOf } from '../../ir/schedule.ts';
+import { axisWords, plainDecisions, stagesOf } from '../../ir/schedule.ts';
 import { sumsIn } from '../../ir/sharers.ts';
 import { stridesOf, tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
@@ -93,7 +93,8 @@ function stripsFor(model: Model, schedule: Schedule, draw: Draw): Strips[] {
     const last = first + draw(draw(2) === 0 ? 4 : model.ops.length - first);
     const [from, to] = [model.ops[first], model.ops[last]];
     if (from === undefined || to === undefined) continue;
-    const one = { from: from.output, to: to.output, count: 1 + draw(5) };
+    const of = axisWords.slice(-model.rank)[draw(model.rank + 1)];
+    const one = { from: from.output, to: to.output, count: 1 + draw(5), ...(of === undefined ? {} : { of }) };
     if (stripFaults(model, { ...schedule, strips: [...strips, one] }).length === 0) strips.push(one);
   }
   return strips;
