@@ -7,7 +7,7 @@
  * such as `2,3,4 0.7,0.6,0.5 600`, which is the default: poolings, shares of the peak without recompute, and seconds
  * that the solver has for each. Prints what is added to the time of one step, and how long the answer took: ours is
  * for all budgets at once. `drops` only computes values again, as Checkmate does, which may do so more than once;
- * `strips` adds a part from some node to the loss in strips of rows with their margins, which go through it once, as
+ * `strips` adds a part from some node to the loss in strips of columns with their margins, which go through it once, as
  * schedules have it, or two such parts beside one another; `twice` has a first pass over one part beside it.
  */
 import { table } from '../cli/table.ts';

@@ -17,6 +17,13 @@ export type Coarsening = { readonly grid: readonly number[]; readonly level: num
 
 /** Axes are counted from the innermost: columns, then rows, then slices. */
 export const axisWords = ['slices', 'rows', 'columns'] as const;
+export type AxisWord = (typeof axisWords)[number];
+
+/** The name of an axis of what has `rank` of them; the number of an axis of that name, less than 0 where there is none. */
+export const axisWordOf = (rank: number, axis: number): AxisWord =>
+  axisWords[axisWords.length - rank + axis] ?? 'columns';
+export const axisOf = (rank: number, word: AxisWord): number =>
+  axisWords.indexOf(word) - axisWords.length + rank;
 
 /**
  * The ops from `from` to `to` are computed, and differentiated, in `count` strips one after another. `of`: what they
@@ -26,7 +33,7 @@ export type Strips = {
   readonly from: string;
   readonly to: string;
   readonly count: number;
-  readonly of?: (typeof axisWords)[number];
+  readonly of?: AxisWord;
 };
 
 /**

@@ -9,7 +9,7 @@ import type { Op } from './graph.ts';
 import { isSpatial } from './intervals.ts';
 import type { Model } from './model.ts';
 import { ops } from './ops/table.ts';
-import { axisWords, type Schedule, type Strips } from './schedule.ts';
+import { axisOf, type Schedule, type Strips } from './schedule.ts';
 import { chunkOfOps } from './stages.ts';
 
 /** Places in the model of the first and the last op; -1 where there is none of that name. */
@@ -20,7 +20,7 @@ export function endsOfStrips(model: Model, { from, to }: Strips): readonly [numb
 
 /** The axis along which strips follow one another; less than 0 where there is none of that name. */
 export const axisOfStrips = ({ rank }: Pick<Model, 'rank'>, { of }: Pick<Strips, 'of'>): number =>
-  of === undefined ? 0 : axisWords.indexOf(of) - axisWords.length + rank;
+  of === undefined ? 0 : axisOf(rank, of);
 
 /**
  * The ops, by their place in the model, that are done in strips: of those between the two ends the ones that give

@@ -14,9 +14,10 @@ export type Node = {
   readonly seconds: number;
   /** The forward node, this one or that of which it is the backward node. */
   readonly of: number;
-  readonly rows: number;
-  /** Rows of what it reads that rows of it are made of; they may leave the image. */
-  readonly reach: (rows: Range) => Range;
+  /** Of its value: along the longer axis of the image, of which strips are. */
+  readonly columns: number;
+  /** Columns of what it reads that columns of it are made of; they may leave the image. */
+  readonly reach: (columns: Range) => Range;
 };
 
 /** In an order in which each comes after what it reads; `forward` nodes first. */
@@ -51,7 +52,7 @@ class Builder {
     const seconds = flops / flopRate + (read + bytes) / byteRate;
     const reads = from.map(({ node }) => node);
     const of = this.nodes.length;
-    this.nodes.push({ name, reads, bytes, seconds, of, rows: to.rows, reach });
+    this.nodes.push({ name, reads, bytes, seconds, of, columns: to.columns, reach });
     return { ...to, node: of };
   }
 
@@ -66,22 +67,22 @@ class Builder {
       from,
       size,
       flops,
-      (rows) => range(rows.from - margin, rows.to + margin),
+      (columns) => range(columns.from - margin, columns.to + margin),
       4 * image * cells,
     );
   }
 
   pool(name: string, from: Map): Map {
     const to = { channels: from.channels, rows: from.rows / 2, columns: from.columns / 2 };
-    return this.add(name, [from], to, 4 * to.channels * to.rows * to.columns, (rows) =>
-      range(2 * rows.from, 2 * rows.to),
+    return this.add(name, [from], to, 4 * to.channels * to.rows * to.columns, (columns) =>
+      range(2 * columns.from, 2 * columns.to),
     );
   }
 
   up(name: string, from: Map): Map {
     const to = { channels: from.channels / 2, rows: from.rows * 2, columns: from.columns * 2 };
-    return this.add(name, [from], to, 2 * from.channels * to.channels * to.rows * to.columns, (rows) =>
-      range(Math.floor(rows.from / 2), Math.ceil(rows.to / 2)),
+    return this.add(name, [from], to, 2 * from.channels * to.channels * to.rows * to.columns, (columns) =>
+      range(Math.floor(columns.from / 2), Math.ceil(columns.to / 2)),
     );
   }
 
@@ -91,7 +92,7 @@ class Builder {
       [from],
       { channels: from.channels, rows: from.rows, columns: from.columns },
       0,
-      (rows) => rows,
+      (columns) => columns,
     );
   }
 }

@@ -29,15 +29,15 @@ function partBetween(
 ): Part {
   const held = new Map<number, number[]>();
   for (let strip = 0; strip < count; strip++)
-    for (const [node, rows] of neededRows(nodes, first, last, strip, count))
-      held.set(node, [...(held.get(node) ?? []), length(rows)]);
-  const share = (node: number, rows: number) => rows / at(nodes, node).rows;
-  const shares = new Map([...held].map(([node, rows]) => [node, share(node, Math.max(...rows))]));
+    for (const [node, columns] of neededColumns(nodes, first, last, strip, count))
+      held.set(node, [...(held.get(node) ?? []), length(columns)]);
+  const share = (node: number, columns: number) => columns / at(nodes, node).columns;
+  const shares = new Map([...held].map(([node, columns]) => [node, share(node, Math.max(...columns))]));
   let seconds = 0;
   for (let index = first; index <= last; index++) {
     const work = share(
       index,
-      (held.get(index) ?? []).reduce((sum, rows) => sum + rows, 0),
+      (held.get(index) ?? []).reduce((sum, columns) => sum + columns, 0),
     );
     // The way back through a convolution does not read what it made.
     const again = apart && index === last ? 0 : work - (fused ? 1 : 0);
@@ -47,22 +47,22 @@ function partBetween(
   return { first, last, count, shares, seconds, fused };
 }
 
-/** The rows of each node that a strip's own rows of the last one are made of. */
-function neededRows(
+/** The columns of each node that a strip's own columns of the last one are made of. */
+function neededColumns(
   nodes: readonly Node[],
   first: number,
   last: number,
   strip: number,
   count: number,
 ): Map<number, Range> {
-  const { rows } = at(nodes, last);
+  const { columns } = at(nodes, last);
   const needed = new Map([
-    [last, range(Math.floor((rows * strip) / count), Math.floor((rows * (strip + 1)) / count))],
+    [last, range(Math.floor((columns * strip) / count), Math.floor((columns * (strip + 1)) / count))],
   ]);
   for (let index = last; index >= first; index--) {
     const { reads, reach } = at(nodes, index);
     for (const read of reads) {
-      const own = intersect(reach(needed.get(index) ?? range(0, 0)), range(0, at(nodes, read).rows));
+      const own = intersect(reach(needed.get(index) ?? range(0, 0)), range(0, at(nodes, read).columns));
       needed.set(read, hull(needed.get(read) ?? own, own));
     }
   }

@@ -19,6 +19,7 @@
  *     strips        4 from unet.decode[0].concat[0] to unet.decode[0].relu[1], 8 of columns from conv[0] to conv[1]
  */
 import {
+  axisWordOf,
   axisWords,
   type Chunk,
   type Coarsening,
@@ -34,9 +35,6 @@ import { printName } from './data.ts';
 
 const orders: readonly Order[] = ['one_after_another', 'gpipe', '1f1b'];
 
-const wordOfAxis = (axis: number, rank: number): string =>
-  axisWords[axisWords.length - rank + axis] ?? 'columns';
-
 type Named = Pins & { readonly name: string };
 
 export const printScheduleLines = (schedule: Named): string[] => [
@@ -51,7 +49,7 @@ const decisionLines = (pins: Pins): [string, string][] => [
   ...given('micro_batches', pins.microBatches),
   ...given('order', pins.order),
   ...(pins.cuts ?? []).map((cuts, axis, all): [string, string] => [
-    wordOfAxis(axis, all.length),
+    axisWordOf(all.length, axis),
     cuts.join(' '),
   ]),
   ...given('tiles', pins.tiles?.join(' x ')),

@@ -33,8 +33,6 @@ export type RecomputeQuestion = {
   readonly strips?: boolean;
   /** Whether the executor has what a session gives twice when the session ends, as the one of this machine does. */
   readonly copies?: boolean;
-  /** Tiles of the first axis, one of which the device has; 1 where not given. */
-  readonly rowTiles?: number;
 };
 
 /** One point of the curve: no other needs less memory and no more time. */
@@ -86,8 +84,8 @@ function wayOf(tape: Tape, inStrips: readonly StripsPart[] = []): Way {
 function waysOf(question: RecomputeQuestion): Way[] {
   const tape = { ...tapeOf(question), copies: question.copies === true };
   if (question.strips !== true) return [wayOf(tape)];
-  const { profile, forward, backward, rowTiles = 1 } = question;
-  const parts = partsOf({ model: profile.model, forward, backward, rowTiles }, tape);
+  const { profile, forward, backward } = question;
+  const parts = partsOf({ model: profile.model, forward, backward }, tape);
   const ways = [
     wayOf(tape),
     ...parts.map((all) =>

@@ -19,7 +19,7 @@ function tapesOf(recipe: Parameters<typeof networkOf>[0]): Tape[] {
   fc.pre(model !== undefined);
   const question = questionOf(model);
   const tape = tapeOf(question);
-  const parts = partsOf({ ...question, model, rowTiles: 1 }, tape);
+  const parts = partsOf({ ...question, model }, tape);
   return [
     tape,
     ...[...parts.slice(0, 2), ...parts.slice(-1)].map((all) =>

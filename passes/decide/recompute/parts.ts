@@ -1,6 +1,7 @@
 /**
  * Parts of a network that are worth doing in strips of rows, and what that costs: from somewhere in the last levels to
- * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals.
+ * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals; they are
+ * those along the longest axis, where margins are the smallest share of a strip.
  *
  * Strips that begin before a level's first convolution compute wide margins twice, for that reads coarse maps and is
  * the dearest op of the level. Two parts beside one another have none there: the first ends with the convolution,
@@ -13,8 +14,9 @@ import type { Model } from '../../../ir/model.ts';
 import type { OpKind } from '../../../ir/ops/attributes.ts';
 import type { OpDefinition } from '../../../ir/ops/definition.ts';
 import { ops } from '../../../ir/ops/table.ts';
-import type { Strips } from '../../../ir/schedule.ts';
+import { axisWordOf, type Strips } from '../../../ir/schedule.ts';
 import { isLeftToBackward } from '../../../ir/strips.ts';
+import { tiledExtents } from '../../../ir/tiling.ts';
 import type { ValueType } from '../../../ir/type.ts';
 import { type Part, stepsInStrips } from './strips.ts';
 import type { Tape } from './tape.ts';
@@ -26,8 +28,6 @@ export type Times = {
   readonly model: Model;
   readonly forward: readonly number[];
   readonly backward: readonly number[];
-  /** Tiles along the first axis, whose rows the strips share out. */
-  readonly rowTiles: number;
 };
 
 const counts = [2, 4, 8, 16];
@@ -49,12 +49,13 @@ export function partsOf(times: Times, tape: Tape): StripsPart[][] {
       return end === undefined ? [] : [[range(first, end + 1), range(end + 1, last + 1)]];
     }),
   ];
+  const axis = longestAxis(model);
   return ranges.flatMap((all) =>
     counts.flatMap((count) => {
       // The first of two has less to hold.
       const few = Math.max(2, count / 2);
       const found = all.flatMap(
-        (one, i) => partBetween(times, tape, one, i + 1 < all.length ? few : count) ?? [],
+        (one, i) => partBetween(times, tape, one, axis, i + 1 < all.length ? few : count) ?? [],
       );
       return found.length === all.length ? [found] : [];
     }),
@@ -71,10 +72,16 @@ function mayBeInStrips(model: Model, op: Op): boolean {
   return !model.ops.some(({ kind, inputs }) => ops[kind].needsSums === true && inputs.includes(op.output));
 }
 
+/** The outermost of those along which the network gives most cells. */
+function longestAxis(model: Model): number {
+  const extents = tiledExtents(model);
+  return extents.indexOf(Math.max(...extents));
+}
+
 /** The last ops after which maps become finer. */
 function whereFiner(model: Model, least: number, last: number): number[] {
   const types = modelTypes(model);
-  const rows = (name: string) => rowsOf(types.get(name)) ?? 0;
+  const rows = (name: string) => rowsOf(types.get(name), 0) ?? 0;
   const finer = model.ops.flatMap(({ output, inputs }, index) => {
     const coarsest = Math.min(...inputs.filter((name) => isSpatial(types.get(name))).map(rows));
     return index >= least && index <= last && rows(output) > coarsest ? [index] : [];
@@ -97,22 +104,23 @@ function firstConvolution({ ops: all }: Model, finer: number, last: number): num
   return index < 0 || index >= last ? undefined : index;
 }
 
-const rowsOf = (type: ValueType | undefined): number | undefined =>
-  type?.kind === 'map' && type.box.length > 0 ? length(at(type.box, 0)) : undefined;
+const rowsOf = (type: ValueType | undefined, axis: number): number | undefined =>
+  type?.kind === 'map' && type.box.length > 0 ? length(at(type.box, axis)) : undefined;
 
 function partBetween(
-  { model, forward, backward, rowTiles }: Times,
+  { model, forward, backward }: Times,
   tape: Tape,
   { from: first, to: end }: Range,
+  axis: number,
   count: number,
 ): StripsPart | undefined {
   const last = end - 1;
   const types = modelTypes(model);
-  const rows = (name: string) => Math.ceil((rowsOf(types.get(name)) ?? 1) / rowTiles);
+  const rows = (name: string) => rowsOf(types.get(name), axis) ?? 1;
   const body = model.ops.slice(first, end);
   const readAfter = new Set(model.ops.slice(end).flatMap(({ inputs }) => inputs));
   const each = Array.from({ length: count }, (_, strip) =>
-    neededRows(body, readAfter, rows, types, strip, count),
+    neededRows({ body, readAfter, types, axis, rows }, strip, count),
   );
   const all = new Map<string, number[]>();
   for (const needed of each)
@@ -124,7 +132,8 @@ function partBetween(
     const counted = isSpatial(op.type) ? op.output : at(op.inputs, 0);
     return (all.get(counted) ?? []).reduce((sum, one) => sum + one, 0) / rows(counted);
   };
-  const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count };
+  const of = axis === 0 ? {} : { of: axisWordOf(model.rank, axis) };
+  const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count, ...of };
   const fused = isLeftToBackward(model, { chunks: [] }, strips);
   const steps = tape.steps.flatMap(({ origin }, step) =>
     step < tape.forward && origin >= first && origin <= last ? [step] : [],
@@ -145,12 +154,18 @@ function partBetween(
   return { strips, part: { ...ends, count, shares, seconds }, extra };
 }
 
+/** Ops of a part, what ops behind it read, and the rows of values along an axis. */
+type Body = {
+  readonly body: readonly Op[];
+  readonly readAfter: ReadonlySet<string>;
+  readonly types: ReadonlyMap<string, ValueType>;
+  readonly axis: number;
+  rows(name: string): number;
+};
+
 /** The rows that a strip needs of each value, for its own rows of what leaves the part. */
 function neededRows(
-  body: readonly Op[],
-  readAfter: ReadonlySet<string>,
-  rows: (name: string) => number,
-  types: ReadonlyMap<string, ValueType>,
+  { body, readAfter, types, axis, rows }: Body,
   strip: number,
   count: number,
 ): Map<string, Range> {
@@ -169,7 +184,7 @@ function neededRows(
     if (out === undefined || !isSpatial(op.type)) continue;
     op.inputs.forEach((name, operand) => {
       if (!isSpatial(types.get(name))) return;
-      need(name, intersect(regionOf(op, 0, out, operand), range(0, rows(name))));
+      need(name, intersect(regionOf(op, axis, out, operand), range(0, rows(name))));
     });
   }
   return needed;
