@@ -13,6 +13,7 @@ import type { Profile } from './profile.ts';
 import { type Basis, basisOf, type QuickCost, quickCost } from './recompute/cost.ts';
 import { thinned } from './recompute/front.ts';
 import { partsOf, type StripsPart } from './recompute/parts.ts';
+import type { Pieces } from './recompute/pieces.ts';
 import { searchPlans } from './recompute/search.ts';
 import { allInStrips } from './recompute/strips.ts';
 import { type Drops, type Tape, tapeOf } from './recompute/tape.ts';
@@ -31,6 +32,8 @@ export type RecomputeQuestion = {
   readonly noted?: readonly string[];
   /** Whether parts of the network may be done in strips of rows. */
   readonly strips?: boolean;
+  /** What doing an op in pieces takes, as strips do; absent: shares of what it takes as a whole. */
+  readonly pieces?: Pieces;
   /** Whether the executor has what a session gives twice when the session ends, as the one of this machine does. */
   readonly copies?: boolean;
 };
@@ -84,8 +87,8 @@ function wayOf(tape: Tape, inStrips: readonly StripsPart[] = []): Way {
 function waysOf(question: RecomputeQuestion): Way[] {
   const tape = { ...tapeOf(question), copies: question.copies === true };
   if (question.strips !== true) return [wayOf(tape)];
-  const { profile, forward, backward } = question;
-  const parts = partsOf({ model: profile.model, forward, backward }, tape);
+  const { profile, forward, backward, pieces } = question;
+  const parts = partsOf({ model: profile.model, forward, backward, pieces }, tape);
   const ways = [
     wayOf(tape),
     ...parts.map((all) =>

@@ -42,6 +42,7 @@ import {
   notingSeconds,
   oneDeviceSeconds,
   opSeconds,
+  piecesOf,
   type Situation,
 } from './situation.ts';
 
@@ -207,7 +208,8 @@ function contextOf(situation: Situation, strips: boolean): Context {
   const bytes = new Map(
     [...profile.values].map(([name, { extents, cellBytes }]) => [name, product(extents) * cellBytes]),
   );
-  const question = { profile, forward, backward, bytes, strips };
+  const pieces = piecesOf(situation, space.extents, 1);
+  const question = { profile, forward, backward, bytes, strips, pieces };
   const { lean } = situation.pins;
   const maps = once(() => recomputeCurve({ ...question, noted: lean ?? [] }));
   const bytesToo = once(() =>

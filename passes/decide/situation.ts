@@ -2,6 +2,7 @@
 import { at } from '../../ir/box.ts';
 import { typesAmong, typesOf } from '../../ir/graph.ts';
 import {
+  bytesSeconds,
   isCotangent,
   type Kernel,
   kernelOf,
@@ -20,6 +21,7 @@ import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { slotsOf, stateName, updateGraph } from '../lower/optimizer.ts';
 import { type OpProfile, type Profile, profileOf } from './profile.ts';
+import type { Pieces } from './recompute/pieces.ts';
 
 /** Halo decisions of other systems, to compare with: recompute every margin, or exchange before every op that needs one. */
 export type HaloStrategy = 'overlap' | 'exchange';
@@ -172,6 +174,25 @@ export const opSeconds = (
       0,
     );
   });
+
+/** What ops take in pieces of a tile without margins, of so many samples. */
+export function piecesOf(
+  { profile, machine: { device } }: Pick<Situation, 'profile' | 'machine'>,
+  tile: readonly number[],
+  samples: number,
+): Pieces {
+  const cells = profile.ops.map((op) => ownCells(profile, op, tile, samples));
+  return {
+    seconds: (op, way, share) =>
+      at(profile.ops, op)[way].reduce(
+        (sum, kernel) => sum + kernelSeconds(device, kernel, share * at(cells, op)),
+        0,
+      ),
+    cut: (bytes) => bytesSeconds(device, 'move', 2 * bytes, 'crop'),
+    add: (bytes) => bytesSeconds(device, 'move', 3 * bytes, 'paste'),
+    session: device.dispatch ?? 0,
+  };
+}
 
 /**
  * By value the seconds that noting bytes of it adds, on a tile without margins, of so many samples: those of noting, and

@@ -18,7 +18,8 @@ import { axisWordOf, type Strips } from '../../../ir/schedule.ts';
 import { isLeftToBackward } from '../../../ir/strips.ts';
 import { tiledExtents } from '../../../ir/tiling.ts';
 import type { ValueType } from '../../../ir/type.ts';
-import { type Part, stepsInStrips } from './strips.ts';
+import { type Pieces, smoothPieces } from './pieces.ts';
+import { gradientBytesOf, type Part, stepsInStrips } from './strips.ts';
 import type { Tape } from './tape.ts';
 
 /** A part, as a schedule names it, and the extra seconds of each op of the model. */
@@ -28,6 +29,8 @@ export type Times = {
   readonly model: Model;
   readonly forward: readonly number[];
   readonly backward: readonly number[];
+  /** Absent: `smoothPieces`. */
+  readonly pieces?: Pieces | undefined;
 };
 
 const counts = [2, 4, 8, 16];
@@ -108,7 +111,7 @@ const rowsOf = (type: ValueType | undefined, axis: number): number | undefined =
   type?.kind === 'map' && type.box.length > 0 ? length(at(type.box, axis)) : undefined;
 
 function partBetween(
-  { model, forward, backward }: Times,
+  { model, forward, backward, pieces = smoothPieces(forward, backward) }: Times,
   tape: Tape,
   { from: first, to: end }: Range,
   axis: number,
@@ -128,9 +131,11 @@ function partBetween(
   // A strip that needs most of what enters saves nothing.
   const share = (name: string) => Math.max(1 / count, ...(all.get(name) ?? [])) / rows(name);
   if (body.some(({ output }) => isSpatial(types.get(output)) && rows(output) < count)) return undefined;
-  const work = (op: Op) => {
-    const counted = isSpatial(op.type) ? op.output : at(op.inputs, 0);
-    return (all.get(counted) ?? []).reduce((sum, one) => sum + one, 0) / rows(counted);
+  const sharesOf = (name: string) => (all.get(name) ?? []).map((one) => one / rows(name));
+  const inPieces = (index: number, way: 'forward' | 'backward') => {
+    const { output, inputs, type } = at(model.ops, index);
+    const shares = sharesOf(isSpatial(type) ? output : at(inputs, 0));
+    return shares.reduce((sum, one) => sum + pieces.seconds(index, way, one), 0);
   };
   const of = axis === 0 ? {} : { of: axisWordOf(model.rank, axis) };
   const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count, ...of };
@@ -141,11 +146,28 @@ function partBetween(
   if (steps.length === 0) return undefined;
   const ends = { first: at(steps, 0), last: at(steps, steps.length - 1), fused };
   const computed = new Set(stepsInStrips(tape, ends).map(({ origin }) => origin));
-  const extra = model.ops.map((op, index) => {
+  // What is cut out of maps from before the strips, and added to their cotangents and those of parameters.
+  const bytesOf = new Map(tape.values.map(({ name, bytes }) => [name, bytes]));
+  const moved = (names: Iterable<string>, seconds: (bytes: number) => number) =>
+    [...new Set(names)].reduce((sum, name) => {
+      const bytes = bytesOf.get(name) ?? 0;
+      return sharesOf(name).reduce((all, one) => all + seconds(bytes * one), sum);
+    }, 0);
+  const made = new Set(body.map(({ output }) => output));
+  const entering = body.flatMap(({ inputs }) => inputs).filter((name) => !made.has(name));
+  const differentiated = entering.filter((name) => model.ops.some(({ output }) => output === name));
+  const leaving = [...made].filter((name) => readAfter.has(name));
+  const gradients = gradientBytesOf(tape, ends);
+  const moves =
+    moved([...entering, ...leaving], pieces.cut) +
+    moved(differentiated, pieces.add) +
+    count * (gradients.reduce((sum, bytes) => sum + pieces.add(bytes), 0) + pieces.session);
+  const extra = model.ops.map((_, index) => {
     if (index < first || index > last) return 0;
-    const more = Math.max(0, work(op) - 1);
-    const again = fused ? more : computed.has(index) ? work(op) : 0;
-    return again * at(forward, index) + more * at(backward, index);
+    const again = inPieces(index, 'forward') - (fused ? at(forward, index) : 0);
+    const back = inPieces(index, 'backward') - at(backward, index);
+    const own = (fused || computed.has(index) ? Math.max(0, again) : 0) + Math.max(0, back);
+    return index === last ? own + moves : own;
   });
   const shares = new Map(
     tape.values.flatMap(({ name }, value) => (all.has(name) ? [[value, share(name)] as const] : [])),

@@ -65,6 +65,13 @@ export function stepsInStrips(tape: Tape, { first, last, fused }: Ends): TapeSte
     .reverse();
 }
 
+/** Of each parameter that a part has a share in the gradient of. */
+export const gradientBytesOf = (tape: Tape, { first, last }: Ends): number[] =>
+  backwardOf(tape, tape.steps.slice(first, last + 1)).flatMap((step) => {
+    const { gradientBytes } = at(tape.values, at(tape.steps, step).makes);
+    return gradientBytes === undefined ? [] : [gradientBytes];
+  });
+
 /** With several parts in strips, in the order of the model: the last first, so that the steps of others stay where they are. */
 export const allInStrips = (tape: Tape, parts: readonly Part[], bytesEntering?: Entering): Tape =>
   parts.reduceRight((before, part) => inStrips(before, part, bytesEntering), tape);
