@@ -175,22 +175,32 @@ export const opSeconds = (
     );
   });
 
-/** What ops take in pieces of a tile without margins, of so many samples. */
+/**
+ * What ops take in pieces of a tile without margins, of so many samples. On this machine pieces of maps stay in caches,
+ * which makes up for what kernels on few cells take more, and narrow maps are slower than low ones (measured:
+ * `docs/planning.md`).
+ */
 export function piecesOf(
-  { profile, machine: { device } }: Pick<Situation, 'profile' | 'machine'>,
+  { profile, machine: { device, launcher } }: Pick<Situation, 'profile' | 'machine'>,
   tile: readonly number[],
   samples: number,
 ): Pieces {
   const cells = profile.ops.map((op) => ownCells(profile, op, tile, samples));
+  const kernels = (op: number, way: 'forward' | 'backward', share: number) =>
+    at(profile.ops, op)[way].reduce(
+      (sum, kernel) => sum + kernelSeconds(device, kernel, share * at(cells, op)),
+      0,
+    );
+  // Where the machine says that results which leave a session are copied.
+  const givenOut = (bytes: number) =>
+    device.traffic.run === undefined ? 0 : bytesSeconds(device, 'move', bytes, 'run') - device.launch;
   return {
     seconds: (op, way, share) =>
-      at(profile.ops, op)[way].reduce(
-        (sum, kernel) => sum + kernelSeconds(device, kernel, share * at(cells, op)),
-        0,
-      ),
+      launcher === 'local' ? share * kernels(op, way, 1) : kernels(op, way, share),
     cut: (bytes) => bytesSeconds(device, 'move', 2 * bytes, 'crop'),
-    add: (bytes) => bytesSeconds(device, 'move', 3 * bytes, 'paste'),
+    add: (bytes) => bytesSeconds(device, 'move', 3 * bytes, 'paste') + givenOut(bytes),
     session: device.dispatch ?? 0,
+    anyAxis: launcher !== 'local',
   };
 }
 

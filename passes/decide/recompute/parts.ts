@@ -52,13 +52,15 @@ export function partsOf(times: Times, tape: Tape): StripsPart[][] {
       return end === undefined ? [] : [[range(first, end + 1), range(end + 1, last + 1)]];
     }),
   ];
-  const axis = longestAxis(model);
+  const { pieces = smoothPieces(times.forward, times.backward) } = times;
+  const axis = pieces.anyAxis ? longestAxis(model) : 0;
   return ranges.flatMap((all) =>
     counts.flatMap((count) => {
       // The first of two has less to hold.
       const few = Math.max(2, count / 2);
       const found = all.flatMap(
-        (one, i) => partBetween(times, tape, one, axis, i + 1 < all.length ? few : count) ?? [],
+        (one, i) =>
+          partBetween({ ...times, pieces }, tape, one, axis, i + 1 < all.length ? few : count) ?? [],
       );
       return found.length === all.length ? [found] : [];
     }),
@@ -111,7 +113,7 @@ const rowsOf = (type: ValueType | undefined, axis: number): number | undefined =
   type?.kind === 'map' && type.box.length > 0 ? length(at(type.box, axis)) : undefined;
 
 function partBetween(
-  { model, forward, backward, pieces = smoothPieces(forward, backward) }: Times,
+  { model, forward, backward, pieces }: Times & { readonly pieces: Pieces },
   tape: Tape,
   { from: first, to: end }: Range,
   axis: number,

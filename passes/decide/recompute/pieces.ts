@@ -10,6 +10,8 @@ export type Pieces = {
   add(bytes: number): number;
   /** Seconds of beginning a session. */
   readonly session: number;
+  /** Whether pieces along any axis do as well as those along the outermost, whose cells lie together in memory. */
+  readonly anyAxis: boolean;
 };
 
 /** As if kernels took the share of their seconds that they have of the cells, and nothing else took any. */
@@ -18,4 +20,5 @@ export const smoothPieces = (forward: readonly number[], backward: readonly numb
   cut: () => 0,
   add: () => 0,
   session: 0,
+  anyAxis: true,
 });
