@@ -4,7 +4,7 @@
  * predictions that are made in strips alone. That strips compute what the network computes is checked with all other
  * regions.
  */
-import { at, type Box, isEmpty, sameBox } from '../box.ts';
+import { at, type Box, extents, isEmpty, sameBox } from '../box.ts';
 import { type Diagnostic, diagnose, fault } from '../diagnostics/diagnostic.ts';
 import type { Graph } from '../graph.ts';
 import type { Model } from '../model.ts';
@@ -362,5 +362,9 @@ function fits({ do: how }: Adding, from: Buffer | undefined, into: Buffer | unde
     const r = whole[axis];
     return r !== undefined && r.from <= begin && end <= r.to;
   });
-  return inside && cells.length > 0 && from.dims.slice(0, 2).join() === into.dims.slice(0, 2).join();
+  // Where a sum grows no op tells how large it is.
+  const hasCells = into.dims.slice(2).join() === extents(whole).join();
+  return (
+    inside && hasCells && cells.length > 0 && from.dims.slice(0, 2).join() === into.dims.slice(0, 2).join()
+  );
 }

@@ -142,6 +142,12 @@ export const soundPlans: Readonly<Record<string, () => Plan>> = {
     const strips = stripsBetween(model, ['conv', 'concat', 2], ['relu', 'conv', 2]);
     return plan(model, { ...one, devices: 1, tiles: [1, 2], stream: [1, 2], strips });
   },
+  'strips of columns, of parts beside one another': () => {
+    const model = network();
+    const strips = stripsBetween(model, ['up_conv', 'conv', 2], ['relu', 'cross_entropy', 3]);
+    const columns = strips.map((part): Strips => ({ ...part, of: 'columns' }));
+    return plan(model, { ...one, devices: 2, microBatches: 2, tiles: [2, 1], strips: columns });
+  },
   'strips in stages, of what was dropped': () => {
     const model = network({ norm: 'instance', skip: 'add' });
     const chunks = chunksFrom(model, ['up_conv'], [0, 1]);
