@@ -106,6 +106,12 @@ test('the forward pass keeps what enters, and no more strips run than there are 
   assert.ok(values.has(opOf(model, 'relu')) && !values.has(opOf(model, 'concat')));
 });
 
+test('all of a network in strips, of tiles that come one after another, is sound', () => {
+  const all = { from: at(model.ops, 0).output, to: opOf(model, 'cross_entropy'), count: 2 };
+  const plan = planOf(model, { devices: 1, tiles: [2, 1], stream: [2, 1], strips: [all] });
+  assert.equal(verifyPlan(plan), []);
+});
+
 const inStrips = (strips: readonly Strips[]): Plan =>
   planOf(model, { devices: 4, microBatches: 2, tiles: [2, 2], strips });
 

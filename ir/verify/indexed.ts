@@ -109,7 +109,8 @@ const operandOf = (value: string, type: ValueType, samples: number): Operand => 
 
 /**
  * The first of its buffers that is of a tile says which an instruction works on; where it has numbers alone, those that
- * it reads: they are of the tile that made them.
+ * it reads: they are of the tile that made them. What is made of nothing, where the way back begins, is of the tile that
+ * reads it.
  */
 function partsOf(
   role: Role,
@@ -121,7 +122,7 @@ function partsOf(
   const firstOf = (names: readonly string[], partIn: (name: string) => readonly number[] | undefined) =>
     names.map(partIn).find((part) => part !== undefined);
   const own = (name: string) => buffers.get(name)?.part;
-  return uses.map(({ reads, writes }) => {
+  const found = uses.map(({ reads, writes }) => {
     const part = firstOf([...reads, ...writes], own) ?? firstOf(reads, (name) => makers.get(name));
     // What several tiles write is of none of them.
     for (const name of writes) {
@@ -129,5 +130,12 @@ function partsOf(
       makers.set(name, isShared ? undefined : part);
     }
     return part;
+  });
+  const readerOf = (name: string, index: number) =>
+    found[uses.findIndex(({ reads }, later) => later > index && reads.includes(name))];
+  return found.map((part, index) => {
+    const { reads, writes } = at(uses, index);
+    const isMadeOfNothing = role.instructions[index]?.do === 'run' && reads.length === 0;
+    return part ?? (isMadeOfNothing ? firstOf(writes, (name) => readerOf(name, index)) : undefined);
   });
 }
