@@ -52,16 +52,18 @@ const blockedMap = (kernel: KernelClass, inputs: readonly ValueType[], output: V
 
 /**
  * The work of an op, counted by `cells`: how many cells the map has, on one sample, that stands for all of its
- * maps. All spatial maps are taken to grow in proportion; vectors and arrays are fixed.
+ * maps. All spatial maps are taken to grow in proportion; vectors and arrays are fixed. Of what a piece is cut out of no
+ * more than the piece is read.
  */
 export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): Kernel {
-  const kernel = ops[op.kind].kernel ?? 'pointwise';
+  const { kernel = 'pointwise', picks } = ops[op.kind];
+  const read = picks === true ? [op.type] : inputs;
   const flops = flopsOf(op, inputs);
   let grows = false;
   let ofMaps = 0;
   let fixed = 0;
-  for (let i = 0; i <= inputs.length; i++) {
-    const type = inputs[i] ?? op.type;
+  for (let i = 0; i <= read.length; i++) {
+    const type = read[i] ?? op.type;
     if (isSpatialMap(type)) {
       grows = true;
       ofMaps += bytesOfOne(type);

@@ -54,6 +54,8 @@ export type OpDefinition<K extends OpKind> = {
   readonly inFull?: readonly number[];
   /** Reads all cells of its maps at once, so that tiles need an exchange of sums (`tiles` pass refuses it). */
   readonly wholeExtent?: true;
+  /** Takes a piece out of its operand, and reads no more of it than that. */
+  readonly picks?: true;
   /** How many consecutive samples it must see at once, where that is more than one: see `Over`. */
   together?(attrs: OpAttributes[K]): number;
   /** Its operands are sums over whole samples, of which tiles have shares: they must be added up before it. */

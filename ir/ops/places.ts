@@ -35,6 +35,7 @@ export const places = {
   crop: {
     doc: 'cuts cells off the sides of each axis',
     kernel: 'move',
+    picks: true,
     operands: ['x'],
     shape({ sides }, inputs) {
       const x = mapAt(inputs, 0);
