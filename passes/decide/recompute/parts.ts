@@ -112,6 +112,15 @@ function firstConvolution({ ops: all }: Model, finer: number, last: number): num
 const rowsOf = (type: ValueType | undefined, axis: number): number | undefined =>
   type?.kind === 'map' && type.box.length > 0 ? length(at(type.box, axis)) : undefined;
 
+/** The ops of a part, what ops behind it read, and in how many strips of rows along an axis it is done. */
+type Body = {
+  readonly ops: readonly Op[];
+  readonly readAfter: ReadonlySet<string>;
+  readonly types: ReadonlyMap<string, ValueType>;
+  readonly axis: number;
+  readonly count: number;
+};
+
 function partBetween(
   { model, forward, backward, pieces }: Times & { readonly pieces: Pieces },
   tape: Tape,
@@ -119,96 +128,103 @@ function partBetween(
   axis: number,
   count: number,
 ): StripsPart | undefined {
-  const last = end - 1;
   const types = modelTypes(model);
-  const rows = (name: string) => rowsOf(types.get(name), axis) ?? 1;
-  const body = model.ops.slice(first, end);
   const readAfter = new Set(model.ops.slice(end).flatMap(({ inputs }) => inputs));
-  const each = Array.from({ length: count }, (_, strip) =>
-    neededRows({ body, readAfter, types, axis, rows }, strip, count),
-  );
-  const all = new Map<string, number[]>();
-  for (const needed of each)
-    for (const [name, one] of needed) all.set(name, [...(all.get(name) ?? []), length(one)]);
+  const body: Body = { ops: model.ops.slice(first, end), readAfter, types, axis, count };
   // A strip that needs most of what enters saves nothing.
-  const share = (name: string) => Math.max(1 / count, ...(all.get(name) ?? [])) / rows(name);
-  if (body.some(({ output }) => isSpatial(types.get(output)) && rows(output) < count)) return undefined;
-  const sharesOf = (name: string) => (all.get(name) ?? []).map((one) => one / rows(name));
+  const tooFew = ({ output }: Op) => isSpatial(types.get(output)) && rowsIn(body, output) < count;
+  const steps = tape.steps.flatMap(({ origin }, step) =>
+    step < tape.forward && origin >= first && origin < end ? [step] : [],
+  );
+  if (steps.length === 0 || body.ops.some(tooFew)) return undefined;
+  const of = axis === 0 ? {} : { of: axisWordOf(model.rank, axis) };
+  const strips = { from: at(model.ops, first).output, to: at(model.ops, end - 1).output, count, ...of };
+  const fused = isLeftToBackward(model, { chunks: [] }, strips);
+  const ends = { first: at(steps, 0), last: at(steps, steps.length - 1), fused };
+  const shares = sharesOfStrips(body);
+  const computed = new Set(stepsInStrips(tape, ends).map(({ origin }) => origin));
+  const moves = movingSeconds(body, tape, shares, pieces);
+  const sharing = count * gradientBytesOf(tape, ends).reduce((sum, bytes) => sum + pieces.add(bytes), 0);
   const inPieces = (index: number, way: 'forward' | 'backward') => {
     const { output, inputs, type } = at(model.ops, index);
-    const shares = sharesOf(isSpatial(type) ? output : at(inputs, 0));
-    return shares.reduce((sum, one) => sum + pieces.seconds(index, way, one), 0);
+    const own = shares.get(isSpatial(type) ? output : at(inputs, 0)) ?? [];
+    return own.reduce((sum, one) => sum + pieces.seconds(index, way, one), 0);
   };
-  const of = axis === 0 ? {} : { of: axisWordOf(model.rank, axis) };
-  const strips = { from: at(model.ops, first).output, to: at(model.ops, last).output, count, ...of };
-  const fused = isLeftToBackward(model, { chunks: [] }, strips);
-  const steps = tape.steps.flatMap(({ origin }, step) =>
-    step < tape.forward && origin >= first && origin <= last ? [step] : [],
-  );
-  if (steps.length === 0) return undefined;
-  const ends = { first: at(steps, 0), last: at(steps, steps.length - 1), fused };
-  const computed = new Set(stepsInStrips(tape, ends).map(({ origin }) => origin));
-  // What is cut out of maps from before the strips, and added to their cotangents and those of parameters.
-  const bytesOf = new Map(tape.values.map(({ name, bytes }) => [name, bytes]));
-  const moved = (names: Iterable<string>, seconds: (bytes: number) => number) =>
-    [...new Set(names)].reduce((sum, name) => {
-      const bytes = bytesOf.get(name) ?? 0;
-      return sharesOf(name).reduce((all, one) => all + seconds(bytes * one), sum);
-    }, 0);
-  const made = new Set(body.map(({ output }) => output));
-  const entering = body.flatMap(({ inputs }) => inputs).filter((name) => !made.has(name));
-  const differentiated = entering.filter((name) => model.ops.some(({ output }) => output === name));
-  const leaving = [...made].filter((name) => readAfter.has(name));
-  const gradients = gradientBytesOf(tape, ends);
-  const moves =
-    moved([...entering, ...leaving], pieces.cut) +
-    moved(differentiated, pieces.add) +
-    count * (gradients.reduce((sum, bytes) => sum + pieces.add(bytes), 0) + pieces.session);
   const extra = model.ops.map((_, index) => {
-    if (index < first || index > last) return 0;
+    if (index < first || index >= end) return 0;
     const again = inPieces(index, 'forward') - (fused ? at(forward, index) : 0);
     const back = inPieces(index, 'backward') - at(backward, index);
     const own = (fused || computed.has(index) ? Math.max(0, again) : 0) + Math.max(0, back);
-    return index === last ? own + moves : own;
+    // The part goes back from its last op on.
+    return index === end - 1 ? own + moves + sharing + count * pieces.session : own;
   });
-  const shares = new Map(
-    tape.values.flatMap(({ name }, value) => (all.has(name) ? [[value, share(name)] as const] : [])),
-  );
   const seconds = extra.reduce((sum, one) => sum + one, 0);
-  return { strips, part: { ...ends, count, shares, seconds }, extra };
+  const most = new Map(
+    tape.values.flatMap(({ name }, value) => {
+      const own = shares.get(name);
+      return own === undefined ? [] : [[value, Math.max(...own)] as const];
+    }),
+  );
+  return { strips, part: { ...ends, count, shares: most, seconds }, extra };
 }
 
-/** Ops of a part, what ops behind it read, and the rows of values along an axis. */
-type Body = {
-  readonly body: readonly Op[];
-  readonly readAfter: ReadonlySet<string>;
-  readonly types: ReadonlyMap<string, ValueType>;
-  readonly axis: number;
-  rows(name: string): number;
-};
+const rowsIn = ({ types, axis }: Body, name: string): number => rowsOf(types.get(name), axis) ?? 1;
+
+/** By value, for each strip that needs some of it, the share of its rows. */
+function sharesOfStrips(body: Body): Map<string, readonly number[]> {
+  const shares = new Map<string, number[]>();
+  for (let strip = 0; strip < body.count; strip++)
+    for (const [name, rows] of neededRows(body, strip)) {
+      const known = shares.get(name) ?? [];
+      shares.set(name, known);
+      known.push(length(rows) / rowsIn(body, name));
+    }
+  return shares;
+}
+
+/** Seconds of cutting maps, and cotangents that come from behind, and of adding shares to those that go on. */
+function movingSeconds(
+  { ops: all, readAfter }: Body,
+  tape: Tape,
+  shares: ReadonlyMap<string, readonly number[]>,
+  { cut, add }: Pieces,
+): number {
+  const values = new Map(tape.values.map((value) => [value.name, value]));
+  const made = new Set(all.map(({ output }) => output));
+  const entering = new Set(all.flatMap(({ inputs }) => inputs).filter((name) => !made.has(name)));
+  const leaving = [...made].filter((name) => readAfter.has(name));
+  const seconds = (name: string, move: (bytes: number) => number) => {
+    const { bytes = 0 } = values.get(name) ?? {};
+    return (shares.get(name) ?? []).reduce((sum, share) => sum + move(bytes * share), 0);
+  };
+  return [
+    ...[...entering, ...leaving].map((name) => seconds(name, cut)),
+    // What is there from the first step on is an input, to which no cotangent goes.
+    ...[...entering].map((name) => (values.get(name)?.early === true ? 0 : seconds(name, add))),
+  ].reduce((sum, one) => sum + one, 0);
+}
 
 /** The rows that a strip needs of each value, for its own rows of what leaves the part. */
-function neededRows(
-  { body, readAfter, types, axis, rows }: Body,
-  strip: number,
-  count: number,
-): Map<string, Range> {
-  const read = new Set(body.flatMap(({ inputs }) => inputs));
-  const own = (name: string) =>
-    range(Math.floor((rows(name) * strip) / count), Math.floor((rows(name) * (strip + 1)) / count));
+function neededRows(body: Body, strip: number): Map<string, Range> {
+  const { ops: all, readAfter, types, axis, count } = body;
+  const read = new Set(all.flatMap(({ inputs }) => inputs));
+  const own = (name: string) => {
+    const rows = rowsIn(body, name);
+    return range(Math.floor((rows * strip) / count), Math.floor((rows * (strip + 1)) / count));
+  };
   const needed = new Map<string, Range>();
   const need = (name: string, one: Range) => needed.set(name, hull(needed.get(name) ?? one, one));
-  for (const op of body) {
+  for (const op of all) {
     if (sums(op.kind)) for (const name of op.inputs) if (isSpatial(types.get(name))) need(name, own(name));
     if (isSpatial(op.type) && (!read.has(op.output) || readAfter.has(op.output)))
       need(op.output, own(op.output));
   }
-  for (const op of body.toReversed()) {
+  for (const op of all.toReversed()) {
     const out = needed.get(op.output);
     if (out === undefined || !isSpatial(op.type)) continue;
     op.inputs.forEach((name, operand) => {
       if (!isSpatial(types.get(name))) return;
-      need(name, intersect(regionOf(op, axis, out, operand), range(0, rows(name))));
+      need(name, intersect(regionOf(op, axis, out, operand), range(0, rowsIn(body, name))));
     });
   }
   return needed;
