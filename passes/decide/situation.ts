@@ -16,12 +16,12 @@ import {
 import { devicesWorth, type Machine, machineAtWork, machineDevices, usableMemory } from '../../ir/machine.ts';
 import { type Model, type Optimizer, trainedParameters } from '../../ir/model.ts';
 import { ops } from '../../ir/ops/table.ts';
-import type { Pins } from '../../ir/schedule.ts';
+import { type Pins, pinnedTiles } from '../../ir/schedule.ts';
 import { tiledExtents } from '../../ir/tiling.ts';
 import { product } from '../../ir/type.ts';
 import { slotsOf, stateName, updateGraph } from '../lower/optimizer.ts';
 import { type OpProfile, type Profile, profileOf } from './profile.ts';
-import type { Pieces } from './recompute/pieces.ts';
+import { longestAxis, type Pieces } from './recompute/pieces.ts';
 
 /** Halo decisions of other systems, to compare with: recompute every margin, or exchange before every op that needs one. */
 export type HaloStrategy = 'overlap' | 'exchange';
@@ -181,7 +181,7 @@ export const opSeconds = (
  * `docs/planning.md`).
  */
 export function piecesOf(
-  { profile, machine: { device, launcher } }: Pick<Situation, 'profile' | 'machine'>,
+  { profile, machine: { device, launcher }, pins }: Pick<Situation, 'profile' | 'machine' | 'pins'>,
   tile: readonly number[],
   samples: number,
 ): Pieces {
@@ -191,6 +191,7 @@ export function piecesOf(
       (sum, kernel) => sum + kernelSeconds(device, kernel, share * at(cells, op)),
       0,
     );
+  const tiles = pinnedTiles(pins);
   // Where the machine says that results which leave a session are copied.
   const givenOut = (bytes: number) =>
     device.traffic.run === undefined ? 0 : bytesSeconds(device, 'move', bytes, 'run') - device.launch;
@@ -200,7 +201,7 @@ export function piecesOf(
     cut: (bytes) => bytesSeconds(device, 'move', 2 * bytes, 'crop'),
     add: (bytes) => bytesSeconds(device, 'move', 3 * bytes, 'paste') + givenOut(bytes),
     session: device.dispatch ?? 0,
-    anyAxis: launcher !== 'local',
+    axis: launcher === 'local' ? 0 : longestAxis(tile.map((extent, axis) => extent / (tiles?.[axis] ?? 1))),
   };
 }
 

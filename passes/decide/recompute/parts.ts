@@ -1,7 +1,6 @@
 /**
  * Parts of a network that are worth doing in strips of rows, and what that costs: from somewhere in the last levels to
- * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals; they are
- * those along the longest axis, where margins are the smallest share of a strip.
+ * the losses, where most of the memory is needed at once. The rows that a strip needs are told by intervals.
  *
  * Strips that begin before a level's first convolution compute wide margins twice, for that reads coarse maps and is
  * the dearest op of the level. Two parts beside one another have none there: the first ends with the convolution,
@@ -52,15 +51,13 @@ export function partsOf(times: Times, tape: Tape): StripsPart[][] {
       return end === undefined ? [] : [[range(first, end + 1), range(end + 1, last + 1)]];
     }),
   ];
-  const { pieces = smoothPieces(times.forward, times.backward) } = times;
-  const axis = pieces.anyAxis ? longestAxis(model) : 0;
+  const { pieces = smoothPieces(times.forward, times.backward, tiledExtents(model)) } = times;
   return ranges.flatMap((all) =>
     counts.flatMap((count) => {
       // The first of two has less to hold.
       const few = Math.max(2, count / 2);
       const found = all.flatMap(
-        (one, i) =>
-          partBetween({ ...times, pieces }, tape, one, axis, i + 1 < all.length ? few : count) ?? [],
+        (one, i) => partBetween({ ...times, pieces }, tape, one, i + 1 < all.length ? few : count) ?? [],
       );
       return found.length === all.length ? [found] : [];
     }),
@@ -75,12 +72,6 @@ const sums = (kind: OpKind): boolean => (ops[kind] as OpDefinition<OpKind>).sums
 function mayBeInStrips(model: Model, op: Op): boolean {
   if (!hasRows(op) || ops[op.kind].wholeExtent === true) return false;
   return !model.ops.some(({ kind, inputs }) => ops[kind].needsSums === true && inputs.includes(op.output));
-}
-
-/** The outermost of those along which the network gives most cells. */
-function longestAxis(model: Model): number {
-  const extents = tiledExtents(model);
-  return extents.indexOf(Math.max(...extents));
 }
 
 /** The last ops after which maps become finer. */
@@ -125,9 +116,9 @@ function partBetween(
   { model, forward, backward, pieces }: Times & { readonly pieces: Pieces },
   tape: Tape,
   { from: first, to: end }: Range,
-  axis: number,
   count: number,
 ): StripsPart | undefined {
+  const { axis } = pieces;
   const types = modelTypes(model);
   const readAfter = new Set(model.ops.slice(end).flatMap(({ inputs }) => inputs));
   const body: Body = { ops: model.ops.slice(first, end), readAfter, types, axis, count };

@@ -10,15 +10,22 @@ export type Pieces = {
   add(bytes: number): number;
   /** Seconds of beginning a session. */
   readonly session: number;
-  /** Whether pieces along any axis do as well as those along the outermost, whose cells lie together in memory. */
-  readonly anyAxis: boolean;
+  /** The axis along which maps are cut. */
+  readonly axis: number;
 };
 
+/** Along the longest axis margins are the smallest share of a piece; the outermost of several. */
+export const longestAxis = (extents: readonly number[]): number => extents.indexOf(Math.max(...extents));
+
 /** As if kernels took the share of their seconds that they have of the cells, and nothing else took any. */
-export const smoothPieces = (forward: readonly number[], backward: readonly number[]): Pieces => ({
+export const smoothPieces = (
+  forward: readonly number[],
+  backward: readonly number[],
+  extents: readonly number[],
+): Pieces => ({
   seconds: (op, way, share) => share * at(way === 'forward' ? forward : backward, op),
   cut: () => 0,
   add: () => 0,
   session: 0,
-  anyAxis: true,
+  axis: longestAxis(extents),
 });
