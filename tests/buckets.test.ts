@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { simulate } from '../backends/simulator/simulate.ts';
 import { compileModel } from '../compiler/front/lower-model.ts';
 import { at } from '../ir/box.ts';
+import type { Model, Training } from '../ir/model.ts';
 import type { Instruction, Plan } from '../ir/plan.ts';
 import { readMachine } from '../ir/text/machine.ts';
 import { product } from '../ir/type.ts';
@@ -35,6 +36,11 @@ const recipe: Recipe = {
 
 const model = networkOf(recipe);
 if (model === undefined) throw new Error('the recipe makes no network');
+
+function trainingOf({ name, training }: Model): Training {
+  if (training === undefined) throw new Error(`${name} does not train`);
+  return training;
+}
 
 type Reduction = Extract<Instruction, { do: 'all_reduce' }>;
 
@@ -119,21 +125,56 @@ test('one device sums over nobody, in however many buckets', () => {
   assert.not.ok(work.some((one) => one.do === 'all_reduce'));
 });
 
+const root = join(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const machine = valueIn(readMachine(read('machines/summit.machine'), 'summit.machine'));
+const torchgpipe = read('examples/torchgpipe.unet');
+const network = valueIn(compileModel(torchgpipe, 'torchgpipe.unet', { purpose: 'train', sets: {} }));
+const large = { ...network, training: { ...trainingOf(network), batch: 48 } };
+const replicated = { devices: 6, replicas: 6, tiles: [1, 1], microBatches: 1 };
+
 // Predicted: 346 ms a step with one bucket, 49 of them waiting for the sum; 303 and 6 with eight.
 test('where an executor communicates while it computes, buckets hide the sums behind the backward pass', () => {
-  const root = join(import.meta.dirname, '..');
-  const read = (file: string) => readFileSync(join(root, file), 'utf8');
-  const machine = valueIn(readMachine(read('machines/summit.machine'), 'summit.machine'));
-  const text = read('examples/torchgpipe.unet');
-  const network = valueIn(compileModel(text, 'torchgpipe.unet', { purpose: 'train', sets: {} }));
-  if (network.training === undefined) throw new Error('torchgpipe does not train');
-  const large = { ...network, training: { ...network.training, batch: 48 } };
-  const waiting = (buckets: number): number => {
-    const plan = planOf(large, { devices: 6, replicas: 6, tiles: [1, 1], microBatches: 1, buckets });
-    return simulate(plan, machine).exposedAllReduce;
-  };
+  const waiting = (buckets: number): number =>
+    simulate(planOf(large, { ...replicated, buckets }), machine).exposedAllReduce;
   const [one, eight] = [waiting(1), waiting(8)];
   assert.ok(eight < one / 4, `${one} s with one bucket, ${eight} s with eight`);
+});
+
+test('the early update begins before the last sum is there', () => {
+  const { roles } = simulate(planOf(large, { ...replicated, buckets: 8 }), machine);
+  for (const { events } of roles) {
+    const early = events.find(({ activity }) => activity === 'update');
+    const sum = events.findLast(({ activity }) => activity === 'all_reduce');
+    assert.ok(early !== undefined && sum !== undefined && early.from < sum.to);
+  }
+});
+
+type Update = Extract<Instruction, { do: 'run' }>;
+
+const updatesOf = (plan: Plan): Update[] =>
+  workOf(plan).filter((one): one is Update => one.do === 'run' && one.why === 'update');
+
+/** The gradients that an instruction reads, in the order of their names. */
+const gradientsIn = (names: readonly string[]): string[] =>
+  names.filter((name) => gradientOf.test(name)).toSorted();
+
+test('the update from the early sums goes ahead of that from the last two', () => {
+  const plan = planOf(model, { devices: 2, replicas: 2, buckets: 4 });
+  const sums = workOf(plan)
+    .filter(isOfGradients)
+    .map(({ buffers }) => buffers);
+  assert.equal(
+    updatesOf(plan).map(({ reads }) => gradientsIn(reads)),
+    [sums.slice(0, 2), sums.slice(2)].map((some) => gradientsIn(some.flat())),
+  );
+});
+
+test('what is clipped by the norm of all gradients is updated at once, and so are two buckets', () => {
+  const clipped = { ...model, training: { ...trainingOf(model), clip: 1 } };
+  const pins = { devices: 2, replicas: 2 };
+  assert.is(updatesOf(planOf(clipped, { ...pins, buckets: 4 })).length, 1);
+  assert.is(updatesOf(planOf(model, { ...pins, buckets: 2 })).length, 1);
 });
 
 test('two runs of four devices end with the same bits', async () => {

@@ -43,8 +43,9 @@ export type Situation = {
   readonly parameterBytes: number;
   /** Bytes of weights, gradients and optimizer state per byte of parameter. */
   readonly stateFactor: number;
-  /** Seconds in which a device updates all parameters. */
+  /** Seconds in which a device updates all parameters, and those that it takes longer in two runs. */
   readonly updateSeconds: number;
+  readonly lateSeconds: number;
 };
 
 /** Bytes that a device has for the plan, whoever decides. */
@@ -67,7 +68,7 @@ export function situationOf(model: Model, machine: Machine, pins: Pins, strategy
     batch: training.batch,
     parameterBytes: profile.ops.reduce((sum, { parameterBytes }) => sum + parameterBytes, 0),
     stateFactor: slotsOf(training.optimizer).length + 1,
-    updateSeconds: updateSeconds(model, training.optimizer, machine),
+    ...updating(model, training.optimizer, machine),
   };
 }
 
@@ -83,7 +84,7 @@ export function amongDevices(situation: Situation): (devices: number) => Situati
     const found = known.get(count) ?? {
       ...situation,
       machine,
-      updateSeconds: updateSeconds(model, training.optimizer, machine),
+      ...updating(model, training.optimizer, machine),
     };
     known.set(count, found);
     return found;
@@ -97,18 +98,23 @@ function profileOn({ device }: Machine, profile: Profile): Profile {
   return { ...profile, ops };
 }
 
-/** All parameters in one kernel for each kind of op, as multi-tensor kernels do, or in pieces. */
-function updateSeconds(model: Model, optimizer: Optimizer, machine: Machine): number {
+/** All parameters of a run in one kernel for each kind of op, as multi-tensor kernels do, or in pieces. */
+function updating(
+  model: Model,
+  optimizer: Optimizer,
+  machine: Machine,
+): Pick<Situation, 'updateSeconds' | 'lateSeconds'> {
   const { device } = machine;
   const trained = new Set(trainedParameters(model));
   const parameters = model.parameters.filter(({ name }) => trained.has(name));
   const { graph } = updateGraph(optimizer, parameters, (name) => stateName(`${name}~grad`, 'weight'), []);
   const strands = piecemeal(machine, graph);
-  if (strands !== undefined) return strandsSeconds(device, strands);
+  if (strands !== undefined) return { updateSeconds: strandsSeconds(device, strands), lateSeconds: 0 };
   const types = typesOf(graph);
   const kernels = graph.ops.map((op) => kernelOf(op, typesAmong(types, op.inputs), 1));
   const seconds = kernels.reduce((sum, kernel) => sum + kernelSeconds(device, kernel, 1) - device.launch, 0);
-  return seconds + device.launch * new Set(graph.ops.map(({ kind }) => kind)).size;
+  const lateSeconds = device.launch * new Set(graph.ops.map(({ kind }) => kind)).size;
+  return { updateSeconds: seconds + lateSeconds, lateSeconds };
 }
 
 /**

@@ -5,10 +5,9 @@
 import { at } from '../../ir/box.ts';
 import { allReduceSeconds, type Members } from '../../ir/collectives.ts';
 import { bytesSeconds } from '../../ir/kernels.ts';
-import type { Machine } from '../../ir/machine.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
-import { bucketsOfStages } from '../lower/buckets.ts';
+import { bucketsOfStages, earlyAndLate } from '../lower/buckets.ts';
 import type { Situation } from './situation.ts';
 
 /**
@@ -64,7 +63,7 @@ export function sumsAmong(situation: Situation, summing: Summing, pass: LastPass
   return counts
     .map((buckets) => {
       const stages = bucketsIn(situation, summing.schedule, buckets).map((loads, stage) =>
-        sumsIn(machine, members, pass, loads, at(idle, stage)),
+        sumsIn(situation, members, pass, loads, at(idle, stage)),
       );
       const most = (of: 'exposed' | 'slowed') => Math.max(...stages.map((one) => one[of]));
       return { buckets, exposed: most('exposed'), slowed: most('slowed') };
@@ -104,15 +103,16 @@ function bucketsIn(
 
 /**
  * One sum after another, each as its last gradient is there. A message that goes meanwhile has half of the link, and so
- * has the sum.
+ * has the sum. Late sums go on beside the update from the early ones.
  */
 function sumsIn(
-  machine: Machine,
+  situation: Situation,
   members: Members,
   { work, messages }: LastPass,
   loads: readonly Load[],
   idle: number,
 ): Omit<Sums, 'buckets'> {
+  const { machine } = situation;
   const seconds = (bytes: number) => allReduceSeconds(machine, members, bytes);
   if (machine.launcher === 'local')
     return {
@@ -122,16 +122,37 @@ function sumsIn(
       ),
       slowed: 0,
     };
-  let [clock, lane, slowed, next] = [0, 0, 0, 0];
+  let [clock, slowed] = [0, 0];
+  const ends: number[] = [];
+  const lane = () => ends.at(-1) ?? 0;
   // Of a stage the ops from its first to its last: those between them are as long as what it waits for, or longer.
   for (let op = work.length - 1; op >= (loads.at(-1)?.until ?? 0); op--) {
     clock += at(work, op);
-    const shared = Math.min(at(messages, op), Math.max(0, lane - clock));
+    const shared = Math.min(at(messages, op), Math.max(0, lane() - clock));
     clock += at(messages, op) + shared;
-    lane += shared;
+    if (shared > 0) ends[ends.length - 1] = lane() + shared;
     slowed += shared;
-    for (; (loads[next]?.until ?? -1) >= op; next++)
-      lane = Math.max(lane, clock) + seconds(at(loads, next).bytes);
+    for (let next = ends.length; (loads[next]?.until ?? -1) >= op; next++)
+      ends.push(Math.max(lane(), clock) + seconds(at(loads, next).bytes));
   }
-  return { exposed: Math.max(0, lane - clock - idle), slowed };
+  return { exposed: Math.max(0, updateDelay(situation, loads, ends, clock) - idle), slowed };
+}
+
+/** How much later the update ends for waiting for sums, each of its runs for its own, than had it begun at `clock`. */
+function updateDelay(
+  { model, updateSeconds, lateSeconds, parameterBytes }: Situation,
+  loads: readonly Load[],
+  ends: readonly number[],
+  clock: number,
+): number {
+  const sums = loads.map(({ bytes }, index) => ({ bytes, end: at(ends, index) }));
+  const runs = earlyAndLate(sums, model.training);
+  let [done, working] = [clock, 0];
+  for (const run of runs) {
+    const bytes = run.reduce((all, one) => all + one.bytes, 0);
+    const seconds = (updateSeconds * bytes) / parameterBytes;
+    done = Math.max(done, run.at(-1)?.end ?? 0) + seconds;
+    working += seconds;
+  }
+  return done - working - clock + (runs.length - 1) * lateSeconds;
 }

@@ -4,7 +4,7 @@
  * levels of a U-Net hold most parameters and are finished before the encoder of the finest.
  */
 import { at } from '../../ir/box.ts';
-import { type Model, trainedParameters } from '../../ir/model.ts';
+import { type Model, type Training, trainedParameters } from '../../ir/model.ts';
 import { type Schedule, stagesOf } from '../../ir/schedule.ts';
 import { chunkOfOps, stageOfChunks } from '../../ir/stages.ts';
 import { product } from '../../ir/type.ts';
@@ -62,6 +62,19 @@ function inBuckets(
   }
   return buckets;
 }
+
+/** Buckets whose sums are taken to be under way when the backward pass ends. */
+const late = 2;
+
+/**
+ * The buckets of a stage by the run of the update that reads their sums: the early ones are used while the late ones are
+ * still being summed. One run where all gradients are clipped by their norm. Not more than two, since each launches its
+ * kernels anew.
+ */
+export const earlyAndLate = <B>(buckets: readonly B[], training: Training | undefined): (readonly B[])[] =>
+  buckets.length > late && training?.clip === undefined
+    ? [buckets.slice(0, -late), buckets.slice(-late)]
+    : [buckets];
 
 /** A trained parameter, the chunk that reads it, and the op with which the backward pass completes its gradient. */
 type Finished = { readonly name: string; readonly chunk: number; readonly until: number };

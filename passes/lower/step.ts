@@ -1,12 +1,12 @@
 /** One step of training, as the instructions of one role. */
 import { at } from '../../ir/box.ts';
-import type { Training } from '../../ir/model.ts';
+import type { Optimizer, Training } from '../../ir/model.ts';
 import type { Role } from '../../ir/plan.ts';
 import { stagesOf } from '../../ir/schedule.ts';
 import { belongings } from '../../ir/stages.ts';
 import { array } from '../../ir/type.ts';
 import { rewritten, type Twins, type Written } from './alike.ts';
-import type { Bucket } from './buckets.ts';
+import { type Bucket, earlyAndLate } from './buckets.ts';
 import { bufferOf, inputType, type Making, ofPart, partOf, type Scene, type Step } from './making.ts';
 import { hyperName, slotsOf, stateName, updateGraph } from './optimizer.ts';
 import type { Item } from './order.ts';
@@ -204,24 +204,35 @@ function score(step: Step, scene: Scene, works: readonly Work[]): void {
 }
 
 function update(step: Step, training: Training): void {
-  const { script, segments, gradients, model, has } = step;
+  const { script, gradients, model, has } = step;
   const reduced = gradients.map(({ value }) => value);
   if (training.clip !== undefined) script.do({ do: 'clip', buffers: reduced, norm: training.clip });
   if (reduced.length + has.statistics.length > 0) {
     script.do({ do: 'rate', into: script.buffer(hyperName, hyperName, array([3])) });
-    const byParameter = new Map(gradients.map(({ parameter, value }) => [parameter, value]));
-    const trained = model.parameters.filter(({ name }) => byParameter.has(name));
-    const dims = new Map(model.parameters.map((parameter) => [parameter.name, parameter.dims]));
-    const statistics = has.statistics.map((one) => ({ ...one, dims: dims.get(one.parameter) ?? [] }));
-    const gradientOf = (parameter: string) => byParameter.get(parameter) ?? '';
-    const { graph } = updateGraph(training.optimizer, trained, gradientOf, statistics);
-    const segment = segments.named('update', graph);
-    const writes = [
-      ...trained.flatMap(({ name }) => slotsOf(training.optimizer).map((slot) => stateName(name, slot))),
-      ...statistics.map(({ parameter }) => parameter),
-    ];
-    const reads = graph.inputs.map(({ name }) => name);
-    script.do({ do: 'run', segment: segment.name, why: 'update', micro: 0, reads, writes });
+    for (const sums of earlyAndLate(step.buckets, training))
+      updateFrom(step, training.optimizer, new Set(sums.flat()));
   }
   if (has.loss) script.do({ do: 'report', from: model.loss as string });
+}
+
+/** Updates the parameters and running statistics that these are the sums of. */
+function updateFrom(step: Step, optimizer: Optimizer, sums: ReadonlySet<string>): void {
+  const { script, segments, gradients, model, has } = step;
+  const byParameter = new Map(
+    gradients.flatMap(({ parameter, value }) => (sums.has(value) ? [[parameter, value] as const] : [])),
+  );
+  const trained = model.parameters.filter(({ name }) => byParameter.has(name));
+  const dims = new Map(model.parameters.map((parameter) => [parameter.name, parameter.dims]));
+  const statistics = has.statistics
+    .filter(({ value }) => sums.has(value))
+    .map((one) => ({ ...one, dims: dims.get(one.parameter) ?? [] }));
+  const gradientOf = (parameter: string) => byParameter.get(parameter) ?? '';
+  const { graph } = updateGraph(optimizer, trained, gradientOf, statistics);
+  const segment = segments.named('update', graph);
+  const writes = [
+    ...trained.flatMap(({ name }) => slotsOf(optimizer).map((slot) => stateName(name, slot))),
+    ...statistics.map(({ parameter }) => parameter),
+  ];
+  const reads = graph.inputs.map(({ name }) => name);
+  script.do({ do: 'run', segment: segment.name, why: 'update', micro: 0, reads, writes });
 }

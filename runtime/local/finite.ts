@@ -1,9 +1,16 @@
 /** A step whose loss or gradients are not finite must not reach the weights. */
 import { fault } from '../../ir/diagnostics/diagnostic.ts';
 import { statisticsOf } from '../../ir/model.ts';
-import type { Plan, Role } from '../../ir/plan.ts';
+import type { Instruction, Plan, Role } from '../../ir/plan.ts';
 import type { Arena } from './arena.ts';
 import { DeviceFault } from './fault.ts';
+
+const isUpdate = (one: Instruction): one is Extract<Instruction, { do: 'run' }> =>
+  one.do === 'run' && one.why === 'update';
+
+/** Whether it is the first run of the update: all gradients are there, and no weight has changed. */
+export const beginsUpdate = (role: Role, one: Instruction): boolean =>
+  isUpdate(one) && role.instructions.find(isUpdate) === one;
 
 /**
  * The buffer that holds the gradient of each trained parameter when the update begins. The update reads, for
@@ -14,7 +21,7 @@ export function gradientBuffers(plan: Plan, role: Role): Map<string, string> {
   const running = new Set(statisticsOf(plan.model).map(({ parameter }) => parameter));
   const gradients = new Map<string, string>();
   for (const instruction of role.instructions) {
-    if (instruction.do !== 'run' || instruction.why !== 'update') continue;
+    if (!isUpdate(instruction)) continue;
     let current: string | undefined;
     for (const name of instruction.reads) {
       const parameter = parameters.get(name);

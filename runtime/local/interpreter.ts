@@ -14,7 +14,7 @@ import { type Board, idle } from './board.ts';
 import { countLabels, countPairs, cutOut, type Labelled } from './cells.ts';
 import { drawnInput } from './drawn.ts';
 import type { Feed } from './feed.ts';
-import { refuseNotFinite } from './finite.ts';
+import { beginsUpdate, refuseNotFinite } from './finite.ts';
 import {
   allReduceOver,
   exchange,
@@ -123,9 +123,10 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
     total[0] = (first ? 0 : (total[0] ?? 0)) + sum * channels;
   },
 
-  async run({ segment, why, reads, writes }, work) {
-    const { arena, device } = work;
-    if (why === 'update') refuseNotFinite(device.plan, work.role, arena, work.job.step);
+  async run(instruction, work) {
+    const { segment, reads, writes } = instruction;
+    const { arena, device, role } = work;
+    if (beginsUpdate(role, instruction)) refuseNotFinite(device.plan, role, arena, work.job.step);
     await device.sessions.run(
       segment,
       reads.map((name) => arena.held(name)),
