@@ -8,7 +8,7 @@
  */
 import { at } from '../../ir/box.ts';
 import { cropsApart, type Edge, type HaloAnswer, type Pricing, walk } from './halo.ts';
-import { isNothing, isSame, isWithin, lessBy, type Margin, marginKey, noMargin, wider } from './margins.ts';
+import { isNothing, isWithin, lessBy, type Margin, marginKey, noMargin, wider } from './margins.ts';
 
 /** Operands whose margins are exchanged, as a tree: what was composed is not copied. */
 type Picks =
@@ -16,35 +16,57 @@ type Picks =
   | { readonly both: readonly [Picks, Picks] }
   | undefined;
 
+/** A margin by its number in a programme. */
+type MarginNumber = number;
+
 /** One way to serve a demand: the margin that it demands of the earlier value, and what it costs. */
 type Option = {
-  readonly margin: Margin;
+  readonly margin: MarginNumber;
   readonly seconds: number;
   readonly picks: Picks;
   /** Whether what is read would have to be cut out, if the earlier value were held with a wider margin. */
   readonly cut: boolean;
   /** Margins that are cut out of the earlier value already. */
-  readonly paid: readonly string[];
+  readonly paid: readonly MarginNumber[];
 };
 
+/** Something by a number, mostly that of a margin. */
+type Table<T> = (number: number) => T;
+
 /** The ways to serve a margin demanded of the later value, none worse than another in both respects. */
-type Part = (demand: Margin) => readonly Option[];
+type Part = Table<readonly Option[]>;
 
 type Link = { readonly from: string; readonly to: string; readonly part: Part };
 
+/** An exchange of some cells of a margin: what is left to compute, and its seconds both ways. */
+type Exchanging = { readonly cells: number; readonly rest: MarginNumber; readonly seconds: number };
+
+/** What parts are composed with. Ops and values that are alike have one table. */
+type Programme = {
+  readonly pricing: Pricing;
+  marginOf(number: MarginNumber): Margin;
+  numberOf(margin: Margin): MarginNumber;
+  /** Seconds of the op that makes a value, by the margin it is made with. */
+  nodeOf(value: string): Table<number>;
+  /** Seconds of cutting what is read with a margin out of a value that is held wider. */
+  cropOf(value: string): Table<number>;
+  /** The margin that an operand needs for a result. */
+  neededOf(edge: Edge): Table<MarginNumber>;
+  /** The exchanges of a margin of a value. */
+  exchangesOf(value: string): Table<readonly Exchanging[]>;
+};
+
 const [start, end] = ['START', 'END'];
+
+/** The number of no margin. */
+const none = 0;
 
 /** Undefined where the graph is not nested. */
 export function nestedHalo(pricing: Pricing, may: (edge: Edge) => boolean): HaloAnswer | undefined {
-  const { ops, values } = pricing.question.profile;
-  const indices = new Map(ops.map(({ op }, index) => [op.output, index]));
-  const whole = reduced(
-    linksOf(pricing, may),
-    (value) => nodeSeconds(pricing, indices.get(value)),
-    (value) => (margin) => (values.has(value) ? pricing.crop(value, margin) : 0),
-  );
+  const programme = programmeOf(pricing);
+  const whole = reduced(programme, linksOf(programme, may));
   if (whole === undefined) return undefined;
-  const best = whole(noMargin).reduce((a, b) => (b.seconds < a.seconds ? b : a));
+  const best = whole(none).reduce((a, b) => (b.seconds < a.seconds ? b : a));
   const picked = new Map<string, number>();
   collect(best.picks, picked);
   return walk(pricing, ({ op, operand }) => picked.get(`${op} ${operand}`) ?? 0);
@@ -61,17 +83,92 @@ function collect(picks: Picks, into: Map<string, number>): void {
   }
 }
 
-/** Seconds of the op that makes a value, by the margin it is made with. */
-function nodeSeconds({ opSeconds }: Pricing, index: number | undefined): (margin: Margin) => number {
-  if (index === undefined) return () => 0;
-  return (margin) => {
-    const { forward, backward } = opSeconds(index, margin);
-    return forward + backward;
+/** Keeps what was computed. */
+function tableOf<T>(compute: Table<T>): Table<T> {
+  const known: (T | undefined)[] = [];
+  return (number) => {
+    const found = known[number];
+    if (found !== undefined) return found;
+    const fresh = compute(number);
+    known[number] = fresh;
+    return fresh;
   };
 }
 
+function programmeOf(pricing: Pricing): Programme {
+  const { ops, values, likes } = pricing.question.profile;
+  const margins = [noMargin];
+  const numbers = new Map([[marginKey(noMargin), none]]);
+  const numberOf = (margin: Margin): MarginNumber => {
+    const key = marginKey(margin);
+    const number = numbers.get(key) ?? margins.push(margin) - 1;
+    numbers.set(key, number);
+    return number;
+  };
+  const marginOf = (number: MarginNumber): Margin => at(margins, number);
+  const indices = new Map(ops.map(({ op }, index) => [op.output, index]));
+  const nodes = tableOf((like) =>
+    tableOf((margin) => {
+      const { forward, backward } = pricing.opSeconds(like, marginOf(margin));
+      return forward + backward;
+    }),
+  );
+  const free = () => 0;
+  /** One table for all values of a grid whose cotangents are returned, or are not. */
+  const byValue = <T>(compute: (value: string) => Table<T>): ((value: string) => Table<T>) => {
+    const known: (Table<T> | undefined)[] = [];
+    return (value) => {
+      const like = 2 * (values.get(value)?.like ?? 0) + (pricing.returns(value) ? 1 : 0);
+      const table = known[like] ?? compute(value);
+      known[like] = table;
+      return table;
+    };
+  };
+  const cropOf = byValue((value) => tableOf((margin) => pricing.crop(value, marginOf(margin))));
+  const needs: (Table<MarginNumber> | undefined)[] = [];
+  return {
+    pricing,
+    marginOf,
+    numberOf,
+    nodeOf(value) {
+      const index = indices.get(value);
+      return index === undefined ? free : nodes(at(likes, index));
+    },
+    cropOf: (value) => (values.has(value) ? cropOf(value) : free),
+    neededOf(edge) {
+      const like = at(likes, edge.op) + edge.operand * likes.length;
+      const table = needs[like] ?? tableOf((out) => numberOf(pricing.needed(edge, marginOf(out))));
+      needs[like] = table;
+      return table;
+    },
+    exchangesOf: byValue((value) =>
+      tableOf((margin) => exchangesFor(pricing, numberOf, value, marginOf(margin))),
+    ),
+  };
+}
+
+/** Cells a side of exchanges that leave a part of the margin to be computed. */
+const narrow = [1, 2, 3, 4] as const;
+
+/** Exchange all of a margin, or a little. */
+function exchangesFor(
+  { reach, exchange, returns }: Pricing,
+  numberOf: Programme['numberOf'],
+  value: string,
+  margin: Margin,
+): Exchanging[] {
+  const most = reach(value, margin);
+  const widths = margin[2] === 1 ? [most] : [...new Set([...narrow, most])].filter((one) => one <= most);
+  const ways = returns(value) ? 2 : 1;
+  return widths.map((cells) => {
+    const rest = lessBy(margin, cells, most);
+    return { cells, rest: numberOf(rest), seconds: ways * exchange(value, margin, rest).seconds };
+  });
+}
+
 /** One link for each operand between spatial values; what has none before or after it hangs on the ends. */
-function linksOf(pricing: Pricing, may: (edge: Edge) => boolean): Link[] {
+function linksOf(programme: Programme, may: (edge: Edge) => boolean): Link[] {
+  const { pricing } = programme;
   const { ops, values } = pricing.question.profile;
   const made = new Set(ops.map(({ op }) => op.output).filter((name) => values.has(name)));
   const links = pricing.edges
@@ -81,11 +178,11 @@ function linksOf(pricing: Pricing, may: (edge: Edge) => boolean): Link[] {
       (edge): Link => ({
         from: edge.value,
         to: at(ops, edge.op).op.output,
-        part: operand(pricing, edge, may(edge)),
+        part: operand(programme, edge, may(edge)),
       }),
     );
   const [read, written] = [new Set(links.map(({ from }) => from)), new Set(links.map(({ to }) => to))];
-  const free: Part = () => [{ margin: noMargin, seconds: 0, picks: undefined, cut: false, paid: [] }];
+  const free: Part = () => [{ margin: none, seconds: 0, picks: undefined, cut: false, paid: [] }];
   for (const name of made) {
     if (!written.has(name)) links.push({ from: start, to: name, part: free });
     if (!read.has(name)) links.push({ from: name, to: end, part: free });
@@ -93,123 +190,132 @@ function linksOf(pricing: Pricing, may: (edge: Edge) => boolean): Link[] {
   return links;
 }
 
-/** Cells a side of exchanges that leave a part of the margin to be computed. */
-const narrow = [1, 2, 3, 4] as const;
-
 /** Recompute the margin, or exchange all of it, or a little. */
-function operand(pricing: Pricing, edge: Edge, may: boolean): Part {
-  return memo((demand) => {
-    const margin = pricing.needed(edge, demand);
-    const cut = cropsApart(at(pricing.question.profile.ops, edge.op).op);
+function operand({ pricing, marginOf, neededOf, exchangesOf }: Programme, edge: Edge, may: boolean): Part {
+  const [needed, exchanges] = [neededOf(edge), exchangesOf(edge.value)];
+  const cut = cropsApart(at(pricing.question.profile.ops, edge.op).op);
+  return tableOf((demand) => {
+    const margin = needed(demand);
     const recomputed: Option = { margin, seconds: 0, picks: undefined, cut, paid: [] };
-    if (!may || isNothing(margin)) return [recomputed];
-    const reach = pricing.reach(edge.value, margin);
-    const widths = margin[2] === 1 ? [reach] : [...new Set([...narrow, reach])].filter((one) => one <= reach);
-    const ways = pricing.returns(edge.value) ? 2 : 1;
-    const exchanged = widths.map((cells): Option => {
-      const rest = lessBy(margin, cells, reach);
-      const { seconds } = pricing.exchange(edge.value, margin, rest);
-      return { margin: rest, seconds: ways * seconds, picks: { edge, cells }, cut: false, paid: [] };
-    });
+    if (!may || isNothing(marginOf(margin))) return [recomputed];
+    const exchanged = exchanges(margin).map(
+      ({ cells, rest, seconds }): Option => ({
+        margin: rest,
+        seconds,
+        picks: { edge, cells },
+        cut: false,
+        paid: [],
+      }),
+    );
     return [...exchanged, recomputed];
   });
 }
 
-const memo = (part: Part): Part => {
-  const known = new Map<number, readonly Option[]>();
-  return (demand) => {
-    const key = marginKey(demand);
-    const found = known.get(key) ?? part(demand);
-    known.set(key, found);
-    return found;
-  };
-};
-
 const join = (a: Picks, b: Picks): Picks => (a === undefined ? b : b === undefined ? a : { both: [a, b] });
 
-const series = (before: Part, node: (margin: Margin) => number, after: Part, crop: Crop): Part =>
-  memo((demand) =>
-    undominated(
-      after(demand).flatMap((late) => {
-        const here = node(late.margin) + late.seconds;
-        return before(late.margin).map((early) => ({
-          margin: early.margin,
-          seconds: early.seconds + here,
-          picks: join(early.picks, late.picks),
-          cut: early.cut,
-          paid: early.paid,
-        }));
-      }),
-      crop,
-    ),
-  );
+/** One part after another: `node` is the seconds of the op that makes the value between them. */
+const series = (programme: Programme, before: Part, node: Table<number>, after: Part, crop: Table<number>) =>
+  tableOf((demand) => {
+    const front = new Front(programme, crop);
+    for (const late of after(demand)) {
+      const here = node(late.margin) + late.seconds;
+      for (const { margin, seconds, picks, cut, paid } of before(late.margin)) {
+        const all = seconds + here;
+        if (front.isOpenTo(margin, all, cut, paid))
+          front.add({ margin, seconds: all, picks: join(picks, late.picks), cut, paid });
+      }
+    }
+    return front.sorted();
+  });
 
-const marginOf = (key: string): Margin => key.split(',').map(Number) as unknown as Margin;
-
-/** Seconds of cutting what is read with a margin out of a value that is held wider. */
-type Crop = (margin: Margin) => number;
-
-const parallel = (a: Part, b: Part, crop: Crop): Part =>
-  memo((demand) =>
-    undominated(
-      a(demand).flatMap((one) => b(demand).map((other) => beside(one, other, crop))),
-      crop,
-    ),
-  );
+const parallel = (programme: Programme, a: Part, b: Part, crop: Table<number>): Part =>
+  tableOf((demand) => {
+    const front = new Front(programme, crop);
+    for (const one of a(demand))
+      for (const other of b(demand)) {
+        const both = beside(programme, one, other, crop);
+        if (front.isOpenTo(both.margin, both.seconds, both.cut, both.paid)) front.add(both);
+      }
+    return front.sorted();
+  });
 
 /** The earlier value is held as wide as either reads it; what reads less is cut out, the same once for all. */
-function beside(one: Option, other: Option, crop: Crop): Option {
-  const margin = wider(one.margin, other.margin);
-  const isWide = (part: Option) => isSame(part.margin, margin);
-  const narrow = [one, other].filter((part) => part.cut && !isWide(part));
-  const cuts = narrow.map((part) => part.margin.join());
+function beside({ marginOf, numberOf }: Programme, one: Option, other: Option, crop: Table<number>): Option {
+  const margin = numberOf(wider(marginOf(one.margin), marginOf(other.margin)));
+  const isWide = (part: Option) => part.margin === margin;
+  const cuts = [one, other].filter((part) => part.cut && !isWide(part)).map((part) => part.margin);
   const paid = [...one.paid, ...other.paid];
-  const all = new Set([...paid, ...cuts]);
-  const costOf = (keys: Iterable<string>) => [...keys].reduce((sum, key) => sum + crop(marginOf(key)), 0);
+  const all = [...new Set([...paid, ...cuts])];
+  const costOf = (margins: readonly MarginNumber[]) => margins.reduce((sum, cut) => sum + crop(cut), 0);
   return {
     margin,
-    seconds: one.seconds + other.seconds + (all.size === 0 ? 0 : costOf(all) - costOf(paid)),
+    seconds: one.seconds + other.seconds + (all.length === 0 ? 0 : costOf(all) - costOf(paid)),
     picks: join(one.picks, other.picks),
     cut: [one, other].some((part) => part.cut && isWide(part)),
-    paid: [...all],
+    paid: all,
   };
 }
 
-/**
- * Of two ways the one that is no worse whatever is held for others of the earlier value: it costs no more even if what it
- * reads must be cut out of that, or no more with the same margin.
- */
-function isNoWorse({ option: a, whole }: Kept, b: Option): boolean {
-  if (!isWithin(a.margin, b.margin)) return false;
-  if (!b.paid.every((key) => a.paid.includes(key))) return false;
-  if (isSame(a.margin, b.margin) && a.seconds <= b.seconds && (b.cut || !a.cut)) return true;
-  return whole <= b.seconds;
-}
+/** Ways of which none is no worse than another, whatever is held for others of the earlier value. */
+class Front {
+  private readonly kept: Option[] = [];
+  private readonly programme: Programme;
+  private readonly crop: Table<number>;
 
-/** A way, and its seconds if what it reads must be cut out. */
-type Kept = { readonly option: Option; readonly whole: number };
+  constructor(programme: Programme, crop: Table<number>) {
+    this.programme = programme;
+    this.crop = crop;
+  }
 
-function undominated(options: readonly Option[], crop: Crop): Option[] {
-  if (options.length < 2) return [...options];
-  const kept: Kept[] = [];
-  for (const one of [...options].sort((a, b) => a.seconds - b.seconds || a.margin[0] - b.margin[0]))
-    if (!kept.some((other) => isNoWorse(other, one)))
-      kept.push({ option: one, whole: one.seconds + (one.cut ? crop(one.margin) : 0) });
-  return kept.map(({ option }) => option);
+  /** Whether no way so far is no worse; asked before an option is made of it. */
+  isOpenTo(margin: MarginNumber, seconds: number, cut: boolean, paid: readonly MarginNumber[]): boolean {
+    for (const one of this.kept) if (this.isNoWorse(one, margin, seconds, cut, paid)) return false;
+    return true;
+  }
+
+  /** Adds a way that the front is open to, in place of those that it is no worse than. */
+  add(option: Option): void {
+    const { kept } = this;
+    let count = 0;
+    for (const one of kept)
+      if (!this.isNoWorse(option, one.margin, one.seconds, one.cut, one.paid)) kept[count++] = one;
+    kept.length = count;
+    kept.push(option);
+  }
+
+  /** The fastest first, of equal ones the narrowest. */
+  sorted(): readonly Option[] {
+    const { kept, programme } = this;
+    const low = ({ margin }: Option) => programme.marginOf(margin)[0];
+    return kept.length < 2 ? kept : kept.sort((a, b) => a.seconds - b.seconds || low(a) - low(b));
+  }
+
+  /** It costs no more even if what it reads must be cut out of what is held, or no more with the same margin. */
+  private isNoWorse(
+    one: Option,
+    margin: MarginNumber,
+    seconds: number,
+    cut: boolean,
+    paid: readonly MarginNumber[],
+  ): boolean {
+    if (one.seconds > seconds) return false;
+    const { marginOf } = this.programme;
+    if (one.margin !== margin && !isWithin(marginOf(one.margin), marginOf(margin))) return false;
+    if (paid.length > 0 && !paid.every((key) => one.paid.includes(key))) return false;
+    if (one.margin === margin && (cut || !one.cut)) return true;
+    return !one.cut || one.seconds + this.crop(one.margin) <= seconds;
+  }
 }
 
 /** Composes links until one from the start to the end is left. */
-function reduced(
-  links: readonly Link[],
-  nodeOf: (value: string) => (margin: Margin) => number,
-  cropOf: (value: string) => (margin: Margin) => number,
-): Part | undefined {
+function reduced(programme: Programme, links: readonly Link[]): Part | undefined {
+  const { nodeOf, cropOf } = programme;
   const out = new Map<string, Map<string, Part>>();
   const into = new Map<string, Set<string>>();
   const add = ({ from, to, part }: Link): void => {
     const targets = out.get(from) ?? new Map<string, Part>();
     const known = targets.get(to);
-    targets.set(to, known === undefined ? part : parallel(known, part, cropOf(from)));
+    targets.set(to, known === undefined ? part : parallel(programme, known, part, cropOf(from)));
     out.set(from, targets);
     into.set(to, (into.get(to) ?? new Set()).add(from));
   };
@@ -227,7 +333,7 @@ function reduced(
     into.delete(node);
     out.get(from)?.delete(node);
     into.get(to)?.delete(node);
-    add({ from, to, part: series(before, nodeOf(node), after, cropOf(from)) });
+    add({ from, to, part: series(programme, before, nodeOf(node), after, cropOf(from)) });
     // A neighbour may have become one of a series.
     open.push(from, to);
   }

@@ -231,7 +231,7 @@ export function walk(pricing: Pricing, choice: Choice): HaloAnswer {
   let copies = 0;
   const read = new Map<string, Margin[]>();
   const crops = (value: string): number =>
-    cropsOf(pricing, value, read.get(value) ?? [], margins.get(value) ?? noMargin);
+    cropsOf(pricing, value, read.get(value), margins.get(value) ?? noMargin);
   for (let index = ops.length - 1; index >= 0; index--) {
     const { op } = at(ops, index);
     const out = margins.get(op.output) ?? noMargin;
@@ -291,7 +291,13 @@ export const cropsApart = ({ kind }: Op): boolean =>
   definitions[kind].cropsItself !== true && definitions[kind].wholeExtent !== true;
 
 /** Of a value held with a margin, what is cut out for those that read less of it: the same once. */
-function cropsOf({ crop }: Pricing, value: string, read: readonly Margin[], margin: Margin): number {
+function cropsOf(
+  { crop }: Pricing,
+  value: string,
+  read: readonly Margin[] | undefined,
+  margin: Margin,
+): number {
+  if (read === undefined || read.every((one) => isSame(one, margin))) return 0;
   const cut = new Map(read.filter((one) => !isSame(one, margin)).map((one) => [one.join(), one]));
   return [...cut.values()].reduce((sum, margin) => sum + crop(value, margin), 0);
 }

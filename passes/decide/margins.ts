@@ -62,12 +62,15 @@ export function holdingsOf({ profile, tile, grid, coarsen }: Tiles): Holdings {
   };
   const tiles = (name: string, axis: number, isGroup: boolean) =>
     isGroup || coarse.has(name) ? at(group, axis) : 1;
-  const sides = (name: string, [lo, hi, isGroup]: Margin): number[] =>
-    profileOf(name).stride.map((step, axis) => {
-      const own = Math.ceil((at(tile, axis) * tiles(name, axis, isGroup === 1)) / step);
-      const side = own + (at(grid, axis) > 1 ? lo + hi : 0);
-      return Math.min(at(profileOf(name).extents, axis), Math.max(1, side));
-    });
+  const side = (name: string, { stride, extents }: ValueProfile, axis: number, margin: Margin): number => {
+    const [lo, hi, isGroup] = margin;
+    const own = Math.ceil((at(tile, axis) * tiles(name, axis, isGroup === 1)) / at(stride, axis));
+    return Math.min(at(extents, axis), Math.max(1, own + (at(grid, axis) > 1 ? lo + hi : 0)));
+  };
+  const sides = (name: string, margin: Margin): number[] => {
+    const value = profileOf(name);
+    return value.stride.map((_, axis) => side(name, value, axis, margin));
+  };
   return {
     isCoarse: (value) => coarse.has(value),
     owned(name, axis, begin, isGroup) {
@@ -76,7 +79,12 @@ export function holdingsOf({ profile, tile, grid, coarsen }: Tiles): Holdings {
       const end = begin + at(tile, axis) * tiles(name, axis, isGroup);
       return range(from, Math.max(from + 1, Math.ceil(end / step)));
     },
-    cells: (name, margin) => sides(name, margin).reduce((all, side) => all * side, 1),
+    cells(name, margin) {
+      const value = profileOf(name);
+      let cells = 1;
+      for (let axis = 0; axis < value.stride.length; axis++) cells *= side(name, value, axis, margin);
+      return cells;
+    },
     borders(name, margin, kept) {
       const [own, wide] = [sides(name, kept), sides(name, margin)];
       const one = sides(name, noMargin);

@@ -30,6 +30,8 @@ export type ValueProfile = {
   readonly cellBytes: number;
   /** Whether the backward pass reads it. */
   readonly kept: boolean;
+  /** The same number for all of the same grid and channels. */
+  readonly like: number;
 };
 
 /** An op of the model. Its kernels are counted by the cells of `counted`: its result, or what it sums over. */
@@ -241,19 +243,18 @@ function valuesOf(model: Model, { graph, forward = 0 }: Program): Map<string, Va
   const kept = new Set(graph.ops.slice(forward).flatMap(({ inputs }) => inputs));
   const strides = stridesOf(model);
   const finest = [...strides.values()].reduce((a, b) => a.map((s, axis) => Math.min(s, at(b, axis))));
+  const likes = new Map<string, number>();
   return new Map(
     [...modelTypes(model)].flatMap(([name, type]): [string, ValueProfile][] => {
       const stride = strides.get(name);
       if (!isSpatial(type) || type.kind !== 'map' || stride === undefined) return [];
       const cells = type.box.map(({ from, to }) => to - from);
       const relative = stride.map((s, axis) => s / at(finest, axis));
-      const profile = {
-        stride: relative,
-        extents: cells,
-        cellBytes: cellBytesOf(type),
-        kept: kept.has(name),
-      };
-      return [[name, profile]];
+      const grid = { stride: relative, extents: cells, cellBytes: cellBytesOf(type) };
+      const key = JSON.stringify(grid);
+      const like = likes.get(key) ?? likes.size;
+      likes.set(key, like);
+      return [[name, { ...grid, kept: kept.has(name), like }]];
     }),
   );
 }
