@@ -7,7 +7,9 @@
  * further factors. One by the kernel's intensity, its FLOPs for each byte of its maps: of few channels much of the time of a
  * convolution goes into bringing operands where it needs them. And wave quantisation: the result of a
  * convolution is cut into blocks of so many pixels times channels, one for each processor at a time, and the last wave
- * of blocks takes as long as a full one.
+ * of blocks takes as long as a full one. A block of the cotangent of an operand does for each of its pixels what one amid the
+ * map needs, on the rim of what a tile was given too, where fewer results have read it (implicit GEMM: CUTLASS, "Conv2dDgrad",
+ * M = N H W of the operand, K = R S times the channels of the result).
  */
 import { volume } from './box.ts';
 import type { Graph, Op } from './graph.ts';
@@ -21,7 +23,7 @@ import {
 } from './machine.ts';
 import { flopsOf, ops } from './ops/table.ts';
 import { type Strand, type Strands, strandsOf } from './strands.ts';
-import { elementsOf, type MapType, type ValueType } from './type.ts';
+import { elementsOf, type MapType, product, type ValueType } from './type.ts';
 
 /** An amount that grows with the cells of a map (of all samples together): `fixed + perCell * cells`. */
 export type Amount = { readonly fixed: number; readonly perCell: number };
@@ -33,7 +35,7 @@ export type Kernel = {
   readonly kind?: KernelName;
   readonly flops: Amount;
   readonly bytes: Amount;
-  /** Pixels that the blocks of its result share out, per cell; 0 where no waves are counted. */
+  /** Pixels of its result that its FLOPs are for, per cell; 0 where no waves are counted. */
   readonly pixels: number;
   readonly channels: number;
 };
@@ -49,6 +51,12 @@ const bytesOfOne = (type: ValueType): number => elementsOf(type) * (type.element
 /** The map whose pixels the blocks of a kernel share out: its result, of a weight gradient the cotangent. */
 const blockedMap = (kernel: KernelClass, inputs: readonly ValueType[], output: ValueType) =>
   [kernel === 'conv_weight' ? inputs[1] : output].find(isSpatialMap);
+
+/** Of the cotangent of an operand as many pixels as the results that are given back need; there may be more around them. */
+function usefulPixels({ kind, attrs }: Op, inputs: readonly ValueType[]): number | undefined {
+  const given = inputs.find(isSpatialMap);
+  return kind === 'conv_data' && given !== undefined ? volume(given.box) * product(attrs.stride) : undefined;
+}
 
 /**
  * The work of an op, counted by `cells`: how many cells the map has, on one sample, that stands for all of its
@@ -75,7 +83,7 @@ export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): K
     kind: op.kind,
     flops: grows ? { fixed: 0, perCell: flops / cells } : { fixed: flops, perCell: 0 },
     bytes: { fixed, perCell: ofMaps / cells },
-    pixels: blocked === undefined ? 0 : volume(blocked.box) / cells,
+    pixels: blocked === undefined ? 0 : (usefulPixels(op, inputs) ?? volume(blocked.box)) / cells,
     channels: blocked?.channels ?? 0,
   };
 }
@@ -109,7 +117,7 @@ export function kernelOn(device: Device, one: Kernel): Kernel {
 export const intensityOf = ({ flops, bytes }: Kernel): number =>
   flops.perCell > 0 ? flops.perCell / bytes.perCell : flops.fixed / bytes.fixed;
 
-/** Seconds of the floating-point operations alone, at the rate that a kernel on `cells` cells attains. */
+/** Seconds of the floating-point operations alone, where the blocks share out so many pixels. */
 function arithmeticSeconds(device: Device, one: Kernel, cells: number, pixels: number): number {
   const flops = amount(one.flops, cells);
   if (flops === 0) return 0;
@@ -118,7 +126,8 @@ function arithmeticSeconds(device: Device, one: Kernel, cells: number, pixels: n
   const attained =
     shareAt(device.arithmetic[name], flops) *
     (intensity === undefined ? 1 : shareAt(intensity, intensityOf(one))) *
-    waveShare(device, pixels, one.channels);
+    waveShare(device, pixels, one.channels) *
+    (pixels === 0 ? 1 : (one.pixels * cells) / pixels);
   return flops / (device.peak * attained);
 }
 
@@ -140,15 +149,10 @@ export const kernelSeconds = (
 ): number =>
   Math.max(arithmeticSeconds(device, one, cells, pixels), trafficSeconds(device, one, cells)) + device.launch;
 
-/** What a kernel takes at least whose blocks share out so many pixels: the waves of the fewest, the last of them full. */
-export function leastWithin(
-  device: Device,
-  one: Kernel,
-  cells: number,
-  { least, most }: { readonly least: number; readonly most: number },
-): number {
+/** What a kernel takes at least whose blocks share out so many pixels or more. */
+export function leastWithin(device: Device, one: Kernel, cells: number, least: number): number {
   const full = kernelSeconds(device, { ...one, pixels: 0 }, cells) - device.launch;
-  const spread = arithmeticSeconds(device, one, cells, least) * (least / most);
+  const spread = arithmeticSeconds(device, one, cells, least);
   return Math.max(full, spread) + device.launch;
 }
 
@@ -164,8 +168,8 @@ export function bytesSeconds(device: Device, kernel: KernelClass, bytes: number,
 /** What bounds a kernel beside its launch. */
 export type KernelLimit = 'arithmetic' | 'traffic';
 
-export const kernelLimit = (device: Device, one: Kernel, cells: number): KernelLimit =>
-  arithmeticSeconds(device, one, cells, one.pixels * cells) >= trafficSeconds(device, one, cells)
+export const kernelLimit = (device: Device, one: Kernel, cells: number, pixels: number): KernelLimit =>
+  arithmeticSeconds(device, one, cells, pixels) >= trafficSeconds(device, one, cells)
     ? 'arithmetic'
     : 'traffic';
 
@@ -184,20 +188,23 @@ export function leastSeconds(device: Device, one: Kernel, cells: number): number
 
 /** Seconds of an op of a device's program on so many samples. */
 export function opSeconds(device: Device, op: Op, inputs: readonly ValueType[], samples: number): number {
-  const { kernel, cells } = kernelHere(op, inputs, samples);
-  return kernelSeconds(device, kernel, cells);
+  const { kernel, cells, pixels } = kernelHere(op, inputs, samples);
+  return kernelSeconds(device, kernel, cells, pixels);
 }
 
 /** What bounds an op of a device's program. */
 export function opLimit(device: Device, op: Op, inputs: readonly ValueType[], samples: number): KernelLimit {
-  const { kernel, cells } = kernelHere(op, inputs, samples);
-  return kernelLimit(device, kernel, cells);
+  const { kernel, cells, pixels } = kernelHere(op, inputs, samples);
+  return kernelLimit(device, kernel, cells, pixels);
 }
 
 function kernelHere(op: Op, inputs: readonly ValueType[], samples: number) {
   const spatial = isSpatialMap(op.type) ? op.type : inputs.find(isSpatialMap);
   const cells = spatial === undefined ? 1 : volume(spatial.box);
-  return { kernel: kernelOf(op, inputs, cells), cells: cells * samples };
+  const kernel = kernelOf(op, inputs, cells);
+  const blocked = waved.has(kernel.kernel) ? blockedMap(kernel.kernel, inputs, op.type) : undefined;
+  const pixels = blocked === undefined ? 0 : samples * volume(blocked.box);
+  return { kernel, cells: cells * samples, pixels };
 }
 
 /**

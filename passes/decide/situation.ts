@@ -136,17 +136,14 @@ export function ownCells(
   return samples * product(cells);
 }
 
-/** Pixels of the cotangent that an op gives back, at least and at most, on a tile without margins. */
+/** Pixels of the cotangent that an op gives back, at least, on a tile without margins. */
 function pixelsOf({ values }: Profile, { reads }: OpProfile, tile: readonly number[], samples: number) {
   const value = reads && values.get(reads.value);
   if (reads === undefined || value === undefined) return undefined;
-  const sides = value.stride.map((stride, axis) => {
-    const [share, extent] = [at(tile, axis) / stride, at(value.extents, axis)];
-    const least = Math.min(extent, Math.max(1, Math.floor(share)));
-    return { least, most: Math.min(extent, Math.max(1, Math.ceil(share)) + at(reads.more, axis)) };
-  });
-  const all = (of: 'least' | 'most') => reads.pixels * samples * product(sides.map((side) => side[of]));
-  return { least: all('least'), most: all('most') };
+  const sides = value.stride.map((stride, axis) =>
+    Math.min(at(value.extents, axis), Math.max(1, Math.floor(at(tile, axis) / stride))),
+  );
+  return reads.pixels * samples * product(sides);
 }
 
 /** No margin, exchanged or computed again, makes the kernel of a cotangent faster than this. */
