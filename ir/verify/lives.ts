@@ -90,17 +90,18 @@ export const verifySizes: RoleCheck = (index) => {
       const one = at(role.instructions, i);
       if (one.do === 'run') faults.push(...segmentFaults(known, one, buffers, () => placeOf(role, i)));
     }
-    for (const buffer of role.buffers) faults.push(...sizeFaults(role, buffer));
+    for (const buffer of role.buffers) {
+      const size = product(buffer.dims) * (buffer.element === 'f32' ? 4 : 1);
+      if (buffer.bytes !== size) faults.push(wrongSize(role, buffer, size));
+    }
     return faults;
   };
 };
 
 type Known = IndexedPlan & { readonly parameters: ReadonlySet<string> };
 
-function sizeFaults(role: Role, { name, dims, element, bytes }: Buffer): Diagnostic[] {
-  const size = product(dims) * (element === 'f32' ? 4 : 1);
-  return bytes === size ? [] : [wrongBuffer(placeOfBuffer(role, name), name, `${bytes} bytes`, `${size}`)];
-}
+const wrongSize = (role: Role, { name, bytes }: Buffer, size: number): Diagnostic =>
+  wrongBuffer(placeOfBuffer(role, name), name, `${bytes} bytes`, `${size}`);
 
 const notAlive = (place: string, buffer: string, why: string): Diagnostic =>
   diagnose(fault('not-alive', { place, buffer, why }));

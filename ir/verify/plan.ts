@@ -62,8 +62,10 @@ const roleChecks: readonly RoleCheck[] = [
 function placesOfSegments({ roles }: Plan): Map<string, string> {
   const places = new Map<string, string>();
   for (const role of roles)
-    for (const [index, one] of role.instructions.entries())
+    for (let index = 0; index < role.instructions.length; index++) {
+      const one = at(role.instructions, index);
       if (one.do === 'run' && !places.has(one.segment)) places.set(one.segment, placeOf(role, index));
+    }
   return places;
 }
 
