@@ -51,15 +51,16 @@ export const insideImage = (region: Range, extent: number): Range => intersect(r
  */
 function reachingImage(op: Op, axis: number, asked: Range, types: ReadonlyMap<string, ValueType>): Range {
   let out = asked;
-  op.inputs.forEach((name, operand) => {
-    if (!isSpatial(types.get(name))) return;
-    const extent = extentOf(types.get(name), axis);
+  for (let operand = 0; operand < op.inputs.length; operand++) {
+    const type = types.get(at(op.inputs, operand));
+    if (!isSpatial(type)) continue;
+    const extent = extentOf(type, axis);
     for (;;) {
       const region = regionOf(op, axis, out, operand);
-      if (length(insideImage(region, extent)) > 0 || length(out) > extentOf(op.type, axis)) return;
+      if (length(insideImage(region, extent)) > 0 || length(out) > extentOf(op.type, axis)) break;
       out = region.from >= extent ? range(out.from - 1, out.to) : range(out.from, out.to + 1);
     }
-  });
+  }
   return out;
 }
 
@@ -88,17 +89,21 @@ export function rangesNeeded(
   held: (op: Op, operand: number, cells: Range) => Range = (_op, _operand, cells) => cells,
 ): Map<string, Range> {
   const needed = new Map(demands);
-  for (const op of ops.toReversed()) {
+  for (let index = ops.length - 1; index >= 0; index--) {
+    const op = at(ops, index);
     const asked = needed.get(op.output);
     if (asked === undefined || length(asked) === 0 || !isSpatial(op.type)) continue;
     const out = clip ? reachingImage(op, axis, asked, types) : asked;
-    needed.set(op.output, out);
-    op.inputs.forEach((name, operand) => {
-      if (!isSpatial(types.get(name))) return;
+    if (out !== asked) needed.set(op.output, out);
+    for (let operand = 0; operand < op.inputs.length; operand++) {
+      const name = at(op.inputs, operand);
+      const type = types.get(name);
+      if (!isSpatial(type)) continue;
       const region = regionOf(op, axis, out, operand);
-      const cells = held(op, operand, clip ? insideImage(region, extentOf(types.get(name), axis)) : region);
-      needed.set(name, hull(needed.get(name) ?? cells, cells));
-    });
+      const cells = held(op, operand, clip ? insideImage(region, extentOf(type, axis)) : region);
+      const before = needed.get(name);
+      needed.set(name, before === undefined ? cells : hull(before, cells));
+    }
   }
   return needed;
 }

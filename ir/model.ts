@@ -3,6 +3,7 @@
  * whatever comes from outside (pixels, labels, drawn masks, counted denominators) is an input with a source.
  */
 import type { Op } from './graph.ts';
+import { remembered } from './remembered.ts';
 import type { ValueType } from './type.ts';
 
 export type Source =
@@ -102,7 +103,7 @@ export const resultsOf = (model: Model): string[] => [
 ];
 
 /** Parameters that some op uses, in the order of the model: those that gradients train. */
-export function trainedParameters({ parameters, ops }: Model): string[] {
+export const trainedParameters = remembered(({ parameters, ops }: Model): readonly string[] => {
   const used = new Set(ops.flatMap(({ inputs }) => inputs));
   return parameters.map(({ name }) => name).filter((name) => used.has(name));
-}
+});

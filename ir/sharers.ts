@@ -4,6 +4,7 @@ import type { Model } from './model.ts';
 import type { OpAttributes, OpKind } from './ops/attributes.ts';
 import type { OpDefinition } from './ops/definition.ts';
 import { ops } from './ops/table.ts';
+import { remembered } from './remembered.ts';
 import { gridOf, type Schedule } from './schedule.ts';
 import { product } from './type.ts';
 
@@ -42,9 +43,9 @@ export function sharersOf(op: Op, sharing: Sharing, samples: number): Sharers {
 }
 
 /** Sums over whole samples: by name the op that divides them. */
-export function sumsIn({ ops: all }: Pick<Model, 'ops'>): Map<string, Op> {
+export const sumsIn = remembered(({ ops: all }: Pick<Model, 'ops'>): ReadonlyMap<string, Op> => {
   const readers = new Map<string, Op>();
   for (const op of all.filter((one) => definition(one).needsSums === true))
     for (const name of op.inputs) if (!readers.has(name)) readers.set(name, op);
   return readers;
-}
+});

@@ -1,10 +1,18 @@
 /** What belongs to which pipeline stage. */
 import { at } from './box.ts';
 import { type Input, type Model, type Output, type Statistic, statisticsOf } from './model.ts';
+import { remembered } from './remembered.ts';
 import type { Schedule } from './schedule.ts';
 
 /** For each op of the model the chunk that it belongs to. */
-export function chunkOfOps(model: Model, { chunks }: Pick<Schedule, 'chunks'>): number[] {
+export const chunkOfOps = (model: Model, { chunks }: Pick<Schedule, 'chunks'>): readonly number[] =>
+  chunkingOf(model)(chunks);
+
+const chunkingOf = remembered((model: Model) =>
+  remembered((chunks: Schedule['chunks']): readonly number[] => inChunks(model, chunks)),
+);
+
+function inChunks(model: Model, chunks: Schedule['chunks']): number[] {
   // The first chunk begins with the model, wherever it says that it does.
   const begins = new Map(
     chunks

@@ -7,6 +7,7 @@ import { at, type Box, type Range, range, shiftBox } from './box.ts';
 import { extentOf, isSpatial, modelTypes, regionOf } from './intervals.ts';
 import type { Model } from './model.ts';
 import { ops } from './ops/table.ts';
+import { remembered } from './remembered.ts';
 
 /** Cells of the image per cell of a value, for each axis (a fraction where a value is finer than the image). */
 export type Strides = ReadonlyMap<string, readonly number[]>;
@@ -15,7 +16,7 @@ export type Strides = ReadonlyMap<string, readonly number[]>;
 const span = 5040;
 
 /** The strides of all spatial values, read off the regions of the ops. */
-export function stridesOf(model: Model): Strides {
+export const stridesOf = remembered((model: Model): Strides => {
   const types = modelTypes(model);
   const strides = new Map<string, readonly number[]>();
   const ones = Array.from({ length: model.rank }, () => 1);
@@ -45,7 +46,7 @@ export function stridesOf(model: Model): Strides {
     });
   }
   return strides;
-}
+});
 
 /** Beyond so many cells positions are not told apart. */
 const mostPositions = 512;

@@ -32,20 +32,22 @@ export const verifyArena: RoleCheck = ({ plan, segments }) => {
 function overlapFaults(role: Role, apart: (readonly Buffer[])[]): Diagnostic[] {
   if (apart.some((buffers) => samePlaces(buffers, role.buffers))) return [];
   const byOffset = [...role.buffers].sort((a, b) => a.offset - b.offset);
-  const faults = byOffset.flatMap((a, i) => {
-    const faults: Diagnostic[] = [];
+  const faults: Diagnostic[] = [];
+  for (let i = 0; i < byOffset.length; i++) {
+    const a = at(byOffset, i);
+    const { birth, death } = a;
+    const end = a.offset + a.bytes;
     for (let j = i + 1; j < byOffset.length; j++) {
       const b = at(byOffset, j);
-      if (b.offset >= a.offset + a.bytes) break;
-      if (a.birth <= b.death && b.birth <= a.death)
+      if (b.offset >= end) break;
+      if (birth <= b.death && b.birth <= death)
         faults.push(
           diagnose(
             fault('buffers-overlap', { place: placeOfBuffer(role, laterOf(a, b)), a: a.name, b: b.name }),
           ),
         );
     }
-    return faults;
-  });
+  }
   if (faults.length === 0) apart.push(role.buffers);
   return faults;
 }

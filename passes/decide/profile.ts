@@ -83,9 +83,9 @@ export function profileOf(model: Model): Profile {
   const { plain: program, lean } = untiledPrograms(model);
   const values = valuesOf(model, program);
   const { forward = 0 } = program;
-  const kernels = kernelsOf(model, program, values);
-  const backward = byOrigin(kernels, program, forward, kernels.length);
-  const before = byOrigin(kernels, program, 0, forward);
+  const kernelAt = kernelsIn(model, program, values);
+  const backward = byOrigin(kernelAt, program, forward, program.graph.ops.length);
+  const before = byOrigin(kernelAt, program, 0, forward);
   const withBytes = leanKernels(model, lean, values);
   const firstUse = firstUses(model);
   const drawn = drawnBy(model, values);
@@ -126,14 +126,15 @@ function likesOf(ops: readonly OpProfile[], values: ReadonlyMap<string, ValuePro
   });
 }
 
-/** Of all ops of an untiled program, counted by the values that their ops of the model are counted by. */
-function kernelsOf(
+/** Of the ops of an untiled program, by their index, counted by the values that their ops of the model are counted by. */
+function kernelsIn(
   model: Model,
   { graph, origins }: Program,
   values: ReadonlyMap<string, ValueProfile>,
-): Kernel[] {
+): (index: number) => Kernel {
   const types = typesOf(graph);
-  return graph.ops.map((op, index) => {
+  return (index) => {
+    const op = at(graph.ops, index);
     const counted = countedBy(at(model.ops, at(origins, index)), values);
     const cells = counted === undefined ? 1 : cellsIn(counted, values);
     return kernelOf(
@@ -141,7 +142,7 @@ function kernelsOf(
       op.inputs.map((name) => typeIn(types, name)),
       cells,
     );
-  });
+  };
 }
 
 /** By op of the model, where it notes bytes. */
@@ -151,33 +152,34 @@ function leanKernels(
   values: ReadonlyMap<string, ValueProfile>,
 ): Map<number, Pick<OpProfile, 'lean'>> {
   const { graph, origins, forward = 0 } = program;
-  const kernels = kernelsOf(model, program, values);
-  const backward = byOrigin(kernels, program, forward, kernels.length);
+  const kernelAt = kernelsIn(model, program, values);
+  const notes = new Map<number, Kernel>();
+  for (let index = 0; index < forward; index++)
+    if (valueOfBytes(at(graph.ops, index).output) !== undefined)
+      notes.set(at(origins, index), kernelAt(index));
+  const backward = byOrigin(kernelAt, program, forward, graph.ops.length, (origin) => notes.has(origin));
   return new Map(
-    graph.ops.slice(0, forward).flatMap(({ output }, index) => {
-      const origin = at(origins, index);
-      if (valueOfBytes(output) === undefined) return [];
-      return [
-        [origin, { lean: { note: at(kernels, index), backward: backward.get(origin) ?? [] } }] as const,
-      ];
-    }),
+    [...notes].map(([origin, note]) => [origin, { lean: { note, backward: backward.get(origin) ?? [] } }]),
   );
 }
 
-/** The kernels between two places of the program by the op of the model that they belong to. */
+/** The kernels between two places of the program by the op of the model that they belong to, where that is asked for. */
 function byOrigin(
-  kernels: readonly Kernel[],
+  kernelAt: (index: number) => Kernel,
   { origins }: Program,
   from: number,
   to: number,
+  isAsked: (origin: number) => boolean = () => true,
 ): Map<number, Kernel[]> {
   const found = new Map<number, Kernel[]>();
-  kernels.slice(from, to).forEach((kernel, i) => {
-    const origin = at(origins, from + i);
+  for (let index = from; index < to; index++) {
+    const origin = at(origins, index);
+    if (!isAsked(origin)) continue;
+    const kernel = kernelAt(index);
     const known = found.get(origin);
     if (known === undefined) found.set(origin, [kernel]);
     else known.push(kernel);
-  });
+  }
   return found;
 }
 

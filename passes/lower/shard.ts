@@ -18,12 +18,13 @@ import type { OpDefinition } from '../../ir/ops/definition.ts';
 import { makeOp, ops } from '../../ir/ops/table.ts';
 import type { Pass } from '../../ir/pass.ts';
 import type { Axis } from '../../ir/plan.ts';
+import { remembered } from '../../ir/remembered.ts';
 import { type Schedule, tilesOf } from '../../ir/schedule.ts';
 import { type Sharers, sharersOf, sharingOf, sumsIn, togetherIn } from '../../ir/sharers.ts';
 import { partOfSum } from '../../ir/sweeps.ts';
 import { type Ownership, tabledOwnership } from '../../ir/tiling.ts';
 import { type MapType, map, product, sameSize, type Value, type ValueType } from '../../ir/type.ts';
-import { type Edge, edgeKey, edgesOf, type Layout, layoutAxis, type Run } from './layout.ts';
+import { edgeKey, edgesOf, type Layout, layoutAxis, type Run } from './layout.ts';
 
 const definition = (op: Op): OpDefinition<OpKind> => ops[op.kind] as OpDefinition<OpKind>;
 
@@ -44,8 +45,9 @@ export const shard: Pass<'scheduled', 'sharded'> = {
     );
     const beyond = paddingFault(model, owners, schedule, layouts);
     if (beyond !== undefined) return beyond;
+    const shared = sharedBy(model, schedule);
     const programs = representatives(layouts).map((one) =>
-      buildProgram(tileOf(model, schedule, owners, layouts, one), one.classes),
+      buildProgram(tileOf(shared, owners, layouts, one), one.classes),
     );
     const axes = layouts.map((layout, axis) => axisOf(schedule, layout, axis));
     return { stage: 'sharded', model, schedule, axes, programs };
@@ -140,17 +142,24 @@ const ownedRanges = (
 };
 
 /** What a tile gives: its own cells of each prediction and of all that its losses sum over. */
-function results(model: Model, owners: Ownership, axis: number, tile: number): Ranges {
+const results = (model: Model, owners: Ownership, axis: number, tile: number): Ranges =>
+  ownedRanges(model, owners, axis, tile, givenValues(model));
+
+const givenValues = remembered((model: Model) => {
   const summed = model.ops.filter((op) => definition(op).sumsOwnedCells);
-  const names = [...model.outputs.map(({ value }) => value), ...summed.flatMap(({ inputs }) => inputs)];
-  return ownedRanges(model, owners, axis, tile, names);
-}
+  return [...model.outputs.map(({ value }) => value), ...summed.flatMap(({ inputs }) => inputs)];
+});
 
 /** What a tile must compute: its results, and its own cells of what statistics are taken of. */
-function demands(model: Model, owners: Ownership, axis: number, tile: number): Ranges {
-  const whole = model.ops.filter((op) => definition(op).wholeExtent).flatMap(({ inputs }) => inputs);
-  return new Map([...ownedRanges(model, owners, axis, tile, whole), ...results(model, owners, axis, tile)]);
-}
+const demands = (model: Model, owners: Ownership, axis: number, tile: number): Ranges =>
+  new Map([
+    ...ownedRanges(model, owners, axis, tile, valuesTakenWhole(model)),
+    ...results(model, owners, axis, tile),
+  ]);
+
+const valuesTakenWhole = remembered((model: Model) =>
+  model.ops.filter((op) => definition(op).wholeExtent).flatMap(({ inputs }) => inputs),
+);
 
 type Representative = { readonly tile: readonly number[]; readonly classes: readonly number[] };
 
@@ -165,11 +174,12 @@ function representatives(layouts: readonly Layout[]): Representative[] {
   );
 }
 
-/** One tile of the grid: what it holds, owns and fetches of each value, in global coordinates. */
-type Tile = {
+/** What all tiles have in common. */
+type Shared = {
   readonly model: Model;
   readonly globalTypes: ReadonlyMap<string, ValueType>;
-  readonly edges: ReadonlyMap<string, Edge>;
+  /** For each operand of each op the name of its edge, where margins are exchanged before it. */
+  readonly edges: readonly (readonly (string | undefined)[])[];
   /** Values that are sums over whole samples, and who reads them. */
   readonly sums: ReadonlyMap<string, Op>;
   /** Values through which a cotangent flows back to a parameter. */
@@ -180,6 +190,10 @@ type Tile = {
   readonly samples: number;
   /** Who has shares in what an op needs of whole samples. */
   sharers(op: Op): Sharers;
+};
+
+/** One tile of the grid: what it holds, owns and fetches of each value, in global coordinates. */
+type Tile = Shared & {
   held(value: string): ValueType;
   owned(value: string): Box;
   origin(value: string): number[];
@@ -188,27 +202,33 @@ type Tile = {
   sends(edge: string): (readonly Run[])[];
 };
 
-function tileOf(
-  model: Model,
-  schedule: Schedule,
-  owners: Ownership,
-  layouts: readonly Layout[],
-  one: Representative,
-): Tile {
-  const globalTypes = modelTypes(model);
+function sharedBy(model: Model, schedule: Schedule): Shared {
   const samples = model.loss === undefined ? 1 : samplesOf(model, schedule);
   const sharing = sharingOf(schedule);
-  const strips = layouts.map((layout, axis) => at(layout.strips, at(one.classes, axis)));
-  const needed = (name: string): Box => strips.map(({ held }) => held.get(name) ?? range(0, 0));
+  const edges = new Set(edgesOf(model, schedule).map(({ op, operand }) => edgeKey(op, operand)));
   return {
     model,
-    globalTypes,
-    edges: new Map(edgesOf(model, schedule).map((edge) => [edgeKey(edge.op, edge.operand), edge])),
+    globalTypes: modelTypes(model),
+    edges: model.ops.map(({ output, inputs }) =>
+      inputs.map((_, operand) => {
+        const key = edgeKey(output, operand);
+        return edges.has(key) ? key : undefined;
+      }),
+    ),
     sums: sumsIn(model),
     flowing: flowingValues(model),
     tiles: model.loss === undefined ? 1 : product(tilesOf(schedule)),
     samples,
     sharers: (op) => sharersOf(op, sharing, samples),
+  };
+}
+
+function tileOf(shared: Shared, owners: Ownership, layouts: readonly Layout[], one: Representative): Tile {
+  const { globalTypes } = shared;
+  const strips = layouts.map((layout, axis) => at(layout.strips, at(one.classes, axis)));
+  const needed = (name: string): Box => strips.map(({ held }) => held.get(name) ?? range(0, 0));
+  return {
+    ...shared,
     held(name) {
       const type = typeIn(globalTypes, name);
       return type.kind === 'map' && isSpatial(type) ? { ...type, box: needed(name) } : type;
@@ -252,7 +272,9 @@ function buildProgram(tile: Tile, classes: readonly number[]): Program {
   const building: Building = { types, ops: [], origins: [], current: 0, pieces: new Map(), whole: new Map() };
   for (const [index, op] of model.ops.entries()) {
     building.current = index;
-    const fetched = op.inputs.map((_, operand) => fetch(building, tile, op, operand));
+    const fetched = at(tile.edges, index).map(
+      (edge, operand) => edge && fetch(building, tile, op, operand, edge),
+    );
     if (definition(op).wholeExtent && tile.sharers(op).parts > 1) addStatistics(building, tile, op);
     else if (tile.sums.has(op.output)) addSums(building, tile, op, fetched);
     else if (isPresent(tile.held(op.output))) addLocal(building, tile, op, fetched);
@@ -298,13 +320,11 @@ function emit<K extends OpKind>(
 }
 
 /**
- * The exchange before an operand, if the schedule has one there and this tile takes part in it. Gives the name of what
- * the reader gets; undefined where it reads the value itself.
+ * The exchange before an operand, if this tile takes part in it. Gives the name of what the reader gets; undefined where
+ * it reads the value itself.
  */
-function fetch(building: Building, tile: Tile, op: Op, operand: number): string | undefined {
-  const edge = edgeKey(op.output, operand);
+function fetch(building: Building, tile: Tile, op: Op, operand: number, edge: string): string | undefined {
   const value = at(op.inputs, operand);
-  if (!tile.edges.has(edge)) return undefined;
   const runs = tile.receives(edge);
   const origin = tile.origin(value);
   const receives = piecesOf(runs, origin);
