@@ -1,16 +1,13 @@
 #!/usr/bin/env node
 /** The command line. Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 the run failed, 70 our bug. */
-import { setFlagsFromString } from 'node:v8';
 import { diagnose, fault } from '../ir/diagnostics/diagnostic.ts';
 import { reasonOf } from '../runtime/files/reason.ts';
 import { complain } from './command.ts';
+import { optimizeLessOnFewCores } from './optimizing-threads.ts';
 import { createProgram } from './program.ts';
 import { askToStop } from './stop-signals.ts';
 
-// V8 compiles a function once more, for speed, after so many bytes of its bytecode. At its own 132 KiB that takes a command
-// of a second longer than it saves: a fifth of its time, and two fifths where there is no core to spare.
-setFlagsFromString('--interrupt-budget=1000000');
-
+optimizeLessOnFewCores();
 const program = await createProgram(process.argv[2]);
 /**
  * What is printed can be printed no more: long work ends in order, the rest at once. A reader that goes away
