@@ -49,7 +49,8 @@ export type Summing = {
 };
 
 /**
- * In as many buckets as hide the most, or in the number that is given. On this machine's processes, which do not work
+ * In as many buckets as hide the most, of these the most, since gradients of early ones need not be there while late ones
+ * are computed; or in the number that is given. On this machine's processes, which do not work
  * meanwhile, in one.
  */
 export function sumsAmong(situation: Situation, summing: Summing, pass: LastPass, given?: number): Sums {
@@ -68,7 +69,7 @@ export function sumsAmong(situation: Situation, summing: Summing, pass: LastPass
       const most = (of: 'exposed' | 'slowed') => Math.max(...stages.map((one) => one[of]));
       return { buckets, exposed: most('exposed'), slowed: most('slowed') };
     })
-    .reduce((a, b) => (b.exposed + b.slowed < a.exposed + a.slowed ? b : a));
+    .reduce((a, b) => (b.exposed + b.slowed <= a.exposed + a.slowed ? b : a));
 }
 
 const upTo = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1);
