@@ -4,7 +4,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join, parse } from 'node:path';
 import { bundlePaths } from '../ir/bundle.ts';
 import { diagnose, failure, fault, type Result, success } from '../ir/diagnostics/diagnostic.ts';
-import type { Pins } from '../ir/schedule.ts';
+import { axisWords, type Pins } from '../ir/schedule.ts';
 import { nearestWord } from '../ir/suggest.ts';
 import { readText } from '../ir/text/cursor.ts';
 import { decisionWords, readSchedule } from '../ir/text/schedule.ts';
@@ -36,7 +36,7 @@ const decisionExamples: Readonly<Record<string, string>> = {
   buckets: '4',
   drop: 'unet.encode[0].relu[0]',
   lean: 'unet.down[0].max_pool[0]',
-  strips: '"4 from unet.decode[0].concat[0] to unet.decode[0].relu[1]"',
+  strips: '"4 of columns from unet.decode[0].concat[0] to unet.decode[0].relu[1]"',
 };
 
 export function readSource(file: string): Result<string> {
@@ -138,7 +138,9 @@ function readPin(given: string): Result<string> {
       `KEY=VALUE, KEY one of ${decisionWords.join(', ')}`,
       rest.length === 1 ? nearestWord(key, decisionWords) : undefined,
     );
-  const line = `${key} ${rest.join('').replaceAll(',', ' ')}`;
+  const value = rest.join('');
+  // Cuts are numbers that follow one another in a schedule; other lists have commas there, too.
+  const line = `${key} ${axisWords.some((word) => word === key) ? value.replaceAll(',', ' ') : value}`;
   const read = readText(`schedule pinned\n${line}`, `--pin ${given}`, readSchedule);
   if (read.ok) return success(line);
   const said = read.diagnostics.map(({ message }) => message).join('; ');

@@ -1,8 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { wholeBox } from './box.ts';
 import { allReduceSeconds } from './collectives.ts';
-import { kernelSeconds, waveShare } from './kernels.ts';
+import { isFault } from './diagnostics/diagnostic.ts';
+import { kernelSeconds, opSeconds, waveShare } from './kernels.ts';
 import { type Device, type Machine, shareAt } from './machine.ts';
+import { flopsOf, makeOp } from './ops/table.ts';
+import { array, map } from './type.ts';
 
 const device: Device = {
   name: 'd',
@@ -88,6 +92,31 @@ test('a curve is linear in the logarithm of the size, and flat beyond its ends',
   ];
   const shares = [1, 1e3, 1e4, 1e5, 1e9].map((size) => shareAt(curve, size).toFixed(6));
   assert.equal(shares, ['0.200000', '0.200000', '0.400000', '0.600000', '0.600000']);
+});
+
+test('the cotangent of an operand takes its FLOPs at least, on the rim of a map more', () => {
+  const { wave: _, ...waveless } = device;
+  const peak = { ...waveless, launch: 0, bandwidth: 1e15, arithmetic: {} };
+  const seconds = (extent: number, given: number, step: number, pad: number) => {
+    const attrs = {
+      kernel: [3],
+      pad: [[pad, pad]],
+      stride: [step],
+      dilation: [1],
+      groups: 1,
+      extent: [extent],
+    } as const;
+    const inputs = [map(4, wholeBox([given]), 'f32'), array([4, 4, 3])];
+    const op = makeOp('conv_data', 'dx', ['dy', 'w'], attrs, inputs);
+    if (isFault(op)) throw new Error(op.code);
+    return (opSeconds(peak, op, inputs, 1) * peak.peak) / flopsOf(op, inputs);
+  };
+  assert.is(seconds(16, 16, 1, 1), 1);
+  // Without padding two pixels more are worked out than results are given.
+  assert.ok(Math.abs(seconds(16, 14, 1, 0) - 16 / 14) < 1e-12);
+  // Strides that leave cells over, and padding beyond what the kernel needs, make it no faster.
+  assert.is(seconds(3, 2, 2, 1), 1);
+  assert.is(seconds(16, 18, 1, 2), 1);
 });
 
 test.run();

@@ -53,9 +53,11 @@ const blockedMap = (kernel: KernelClass, inputs: readonly ValueType[], output: V
   [kernel === 'conv_weight' ? inputs[1] : output].find(isSpatialMap);
 
 /** Of the cotangent of an operand as many pixels as the results that are given back need; there may be more around them. */
-function usefulPixels({ kind, attrs }: Op, inputs: readonly ValueType[]): number | undefined {
+function usefulPixels({ kind, attrs }: Op, inputs: readonly ValueType[], blocked: MapType): number {
+  const all = volume(blocked.box);
   const given = inputs.find(isSpatialMap);
-  return kind === 'conv_data' && given !== undefined ? volume(given.box) * product(attrs.stride) : undefined;
+  if (kind !== 'conv_data' || given === undefined) return all;
+  return Math.min(all, volume(given.box) * product(attrs.stride));
 }
 
 /**
@@ -83,7 +85,7 @@ export function kernelOf(op: Op, inputs: readonly ValueType[], cells: number): K
     kind: op.kind,
     flops: grows ? { fixed: 0, perCell: flops / cells } : { fixed: flops, perCell: 0 },
     bytes: { fixed, perCell: ofMaps / cells },
-    pixels: blocked === undefined ? 0 : (usefulPixels(op, inputs) ?? volume(blocked.box)) / cells,
+    pixels: blocked === undefined ? 0 : usefulPixels(op, inputs, blocked) / cells,
     channels: blocked?.channels ?? 0,
   };
 }

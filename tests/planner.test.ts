@@ -162,4 +162,18 @@ test('a network that fits under no schedule: how much is missing', () => {
   assert.is(found.ok || found.diagnostics[0]?.code, 'does-not-fit');
 });
 
+// The share of the update that sums are waited for was 0 of 0.
+test('a network without parameters is planned for several devices', () => {
+  const text = `model nothing
+input  image : f32[2, 16, 16]
+target cells : class[16, 16] of 2
+loss cross_entropy(image |> relu, cells)
+train sgd(1e-2), batch = 4, steps = 4
+`;
+  const bare = valueIn(compileModel(text, 'nothing.unet', { purpose: 'train', sets: {} }));
+  const { chosen, runnersUp, bound } = planned(bare, roundMachine, { devices: 4 }).decision;
+  for (const { seconds } of [chosen, ...runnersUp]) assert.ok(seconds > 0);
+  assert.ok(bound.any <= bound.class * near && bound.class <= chosen.seconds * near);
+});
+
 test.run();

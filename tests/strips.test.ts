@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { carryOut } from '../compiler/compile.ts';
+import { compileModel } from '../compiler/front/lower-model.ts';
 import { at, shift } from '../ir/box.ts';
 import type { Op } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
@@ -10,6 +12,7 @@ import { plainDecisions, type Schedule, type Strips } from '../ir/schedule.ts';
 import { readStripName } from '../ir/strips.ts';
 import { verifyPlan } from '../ir/verify/plan.ts';
 import { verifySchedule } from '../ir/verify/schedule.ts';
+import { valueIn as good } from './support/devices.ts';
 import { planOf } from './support/exactness.ts';
 import { networkOf, type Recipe } from './support/networks.ts';
 import { numbers } from './support/schedules.ts';
@@ -365,6 +368,26 @@ test('a fault names the role, the instruction and the share', () => {
     messages,
     /role_0_0: instruction \d+ \(run strip_\d+ \(strip.*share0?\d?\.\d+` is added 0 times/,
   );
+});
+
+// Both strips called what they cut out of it by one name.
+test('strips of which each needs all rows of what enters cut pieces of their own', () => {
+  const text = `model res
+input  image : f32[1, 8, 8]
+target cells : class[8, 8] of 2
+let x = image |> conv(4, 3)
+let y = x |> conv(4, 3) |> relu |> conv(4, 3) |> relu |> conv(4, 3) |> relu |> conv(4, 3)
+loss cross_entropy((x + y) |> conv(2, 1), cells)
+train sgd(1e-2), batch = 2, steps = 3
+`;
+  const small = good(compileModel(text, 'res.unet', { purpose: 'train', sets: {} }));
+  const strips = [{ from: opOf(small, 'conv', 1), to: opOf(small, 'cross_entropy'), count: 2 }];
+  const cuts = [
+    [0, 8],
+    [0, 8],
+  ];
+  const schedule = { ...plainDecisions(2), name: small.name, devices: 1, cuts, strips };
+  assert.equal(verifyPlan(good(carryOut(small, schedule))), []);
 });
 
 test.run();

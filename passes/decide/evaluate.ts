@@ -221,7 +221,7 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
     situation.pins.buckets,
   );
   const updates = stageBytes(situation, pipeline).map(
-    (bytes, stage) => (updateSeconds * bytes) / parameterBytes - at(idle, stage),
+    (bytes, stage) => (parameterBytes === 0 ? 0 : (updateSeconds * bytes) / parameterBytes) - at(idle, stage),
   );
   const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
   const recompute = (shape.microBatches * sum(extra)) / shape.stages;

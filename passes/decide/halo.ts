@@ -140,10 +140,7 @@ export function pricingOf(question: HaloQuestion): Pricing {
     const count = op.counted === undefined ? 1 : cells(op.counted, countsResult(op) ? margin : noMargin);
     const edge = at(edges, index).find(({ value }) => value === op.reads?.value);
     // The cotangent of an operand has all cells that were read of it.
-    const read =
-      edge !== undefined && op.reads !== undefined
-        ? op.reads.pixels * cells(edge.value, neededOf(edge, margin))
-        : undefined;
+    const read = edge === undefined ? undefined : cells(edge.value, neededOf(edge, margin));
     return { forward: seconds(op.forward, count), backward: seconds(op.backward, count, read) };
   });
   return {

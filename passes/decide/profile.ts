@@ -49,8 +49,6 @@ export type OpProfile = {
     readonly value: string;
     /** How many cells more are read of it than there are results, an axis. */
     readonly more: readonly number[];
-    /** Pixels that the blocks share out for each of its cells. */
-    readonly pixels: number;
   };
   /** Bytes of the parameters that it reads first, of all ops; their gradients come from its backward pass. */
   readonly parameterBytes: number;
@@ -283,8 +281,7 @@ function readsOf(
     return step < 1 ? 2 : Math.max(0, to - from - step) + 2 * (step - 1);
   });
   const name = at(op.inputs, operand);
-  const pixels = (kernel.pixels * cellsIn(counted, values)) / cellsIn(name, values);
-  return { reads: { value: name, more, pixels } };
+  return { reads: { value: name, more } };
 }
 
 function countedBy({ output, inputs }: Op, values: ReadonlyMap<string, ValueProfile>): string | undefined {

@@ -143,7 +143,7 @@ function pixelsOf({ values }: Profile, { reads }: OpProfile, tile: readonly numb
   const sides = value.stride.map((stride, axis) =>
     Math.min(at(value.extents, axis), Math.max(1, Math.floor(at(tile, axis) / stride))),
   );
-  return reads.pixels * samples * product(sides);
+  return samples * product(sides);
 }
 
 /** No margin, exchanged or computed again, makes the kernel of a cotangent faster than this. */

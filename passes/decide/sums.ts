@@ -151,7 +151,7 @@ function updateDelay(
   let [done, working] = [clock, 0];
   for (const run of runs) {
     const bytes = run.reduce((all, one) => all + one.bytes, 0);
-    const seconds = (updateSeconds * bytes) / parameterBytes;
+    const seconds = parameterBytes === 0 ? 0 : (updateSeconds * bytes) / parameterBytes;
     done = Math.max(done, run.at(-1)?.end ?? 0) + seconds;
     working += seconds;
   }

@@ -158,7 +158,8 @@ export class StripGraph {
     const key = `${held} ${rows.from} ${rows.to}`;
     const known = this.pieces.get(key);
     if (known !== undefined) return known;
-    const name = `${held}~piece${this.pieces.size}`;
+    // What every strip holds whole has one name for all of them.
+    const name = `${held === value ? rowsOf(value, this.strip) : held}~piece${this.pieces.size}`;
     this.pieces.set(key, name);
     this.held.set(name, rows);
     if (this.wanted.has(value)) this.wanted.add(name);

@@ -8,10 +8,6 @@ import { DeviceFault } from './fault.ts';
 const isUpdate = (one: Instruction): one is Extract<Instruction, { do: 'run' }> =>
   one.do === 'run' && one.why === 'update';
 
-/** Whether it is the first run of the update: all gradients are there, and no weight has changed. */
-export const beginsUpdate = (role: Role, one: Instruction): boolean =>
-  isUpdate(one) && role.instructions.find(isUpdate) === one;
-
 /**
  * The buffer that holds the gradient of each trained parameter when the update begins. The update reads, for
  * each parameter, its states and then its gradient.
@@ -48,10 +44,17 @@ export const allFinite = (values: Float32Array): boolean => {
   return a + b + c + d === 0;
 };
 
-/** Stops the step before its update if something is not finite: says what, where it is seen first. */
-export function refuseNotFinite(plan: Plan, role: Role, arena: Arena, step: number): void {
+/**
+ * Stops the step before its update if something is not finite: says what, where it is seen first. Before the first run of
+ * the update, when no weight has changed, all gradients are looked at; before another one those that it reads.
+ */
+export function refuseNotFinite(plan: Plan, role: Role, one: Instruction, arena: Arena, step: number): void {
+  if (!isUpdate(one)) return;
   const loss = lossOf(role, arena);
-  const gradients = [...gradientBuffers(plan, role)];
+  const isFirst = role.instructions.find(isUpdate) === one;
+  const gradients = [...gradientBuffers(plan, role)].filter(
+    ([, buffer]) => isFirst || one.reads.includes(buffer),
+  );
   const broken = gradients.find(([, buffer]) => !allFinite(arena.floats(buffer)));
   if (Number.isFinite(loss) && broken === undefined) return;
   const weights = plan.states.filter(({ slot }) => slot === 'weight');

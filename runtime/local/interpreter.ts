@@ -14,7 +14,7 @@ import { type Board, idle } from './board.ts';
 import { countLabels, countPairs, cutOut, type Labelled } from './cells.ts';
 import { drawnInput } from './drawn.ts';
 import type { Feed } from './feed.ts';
-import { beginsUpdate, refuseNotFinite } from './finite.ts';
+import { refuseNotFinite } from './finite.ts';
 import {
   allReduceOver,
   exchange,
@@ -126,7 +126,7 @@ const handlers: { readonly [K in Instruction['do']]: Handler<K> } = {
   async run(instruction, work) {
     const { segment, reads, writes } = instruction;
     const { arena, device, role } = work;
-    if (beginsUpdate(role, instruction)) refuseNotFinite(device.plan, role, arena, work.job.step);
+    refuseNotFinite(device.plan, role, instruction, arena, work.job.step);
     await device.sessions.run(
       segment,
       reads.map((name) => arena.held(name)),
