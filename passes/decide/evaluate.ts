@@ -12,7 +12,7 @@ import { cutsOf } from './grid.ts';
 import type { HaloAnswer } from './halo.ts';
 import { cheapestWithin, type RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
-import { ownSeconds, type Situation } from './situation.ts';
+import { ownSeconds, type Situation, updateOf } from './situation.ts';
 import { stageMessages } from './stage-messages.ts';
 import { type Bounds, bestStages, leastStages, type StageAnswer, type StageQuestion } from './stages.ts';
 import { accumulation, sumsAmong } from './sums.ts';
@@ -193,7 +193,6 @@ type Choice = { readonly point: RecomputePoint; readonly order: Order; readonly 
 
 function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Choice): Evaluated | undefined {
   const { situation } = context;
-  const { parameterBytes, updateSeconds } = situation;
   const { point, order } = choice;
   const places = product(shape.grid);
   const extra = extraOf(context, point, halo.forward);
@@ -221,7 +220,7 @@ function pipelined(context: Context, shape: Shape, halo: HaloAnswer, choice: Cho
     situation.pins.buckets,
   );
   const updates = stageBytes(situation, pipeline).map(
-    (bytes, stage) => (parameterBytes === 0 ? 0 : (updateSeconds * bytes) / parameterBytes) - at(idle, stage),
+    (bytes, stage) => updateOf(situation, bytes) - at(idle, stage),
   );
   const work = shape.microBatches * (sum(halo.forward) + sum(halo.backward));
   const recompute = (shape.microBatches * sum(extra)) / shape.stages;

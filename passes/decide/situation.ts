@@ -98,6 +98,12 @@ function profileOn({ device }: Machine, profile: Profile): Profile {
   return { ...profile, ops };
 }
 
+/** Seconds of updating so many bytes of the parameters. */
+export const updateOf = (
+  { updateSeconds, parameterBytes }: Pick<Situation, 'updateSeconds' | 'parameterBytes'>,
+  bytes: number,
+): number => (parameterBytes === 0 ? 0 : (updateSeconds * bytes) / parameterBytes);
+
 /** All parameters of a run in one kernel for each kind of op, as multi-tensor kernels do, or in pieces. */
 function updating(
   model: Model,

@@ -8,7 +8,7 @@ import { bytesSeconds } from '../../ir/kernels.ts';
 import type { Schedule } from '../../ir/schedule.ts';
 import { product } from '../../ir/type.ts';
 import { bucketsOfStages, earlyAndLate } from '../lower/buckets.ts';
-import type { Situation } from './situation.ts';
+import { type Situation, updateOf } from './situation.ts';
 
 /**
  * For each op, the seconds of a round, of so many, in which the gradients of its parameters are added to those of the
@@ -141,19 +141,19 @@ function sumsIn(
 
 /** How much later the update ends for waiting for sums, each of its runs for its own, than had it begun at `clock`. */
 function updateDelay(
-  { model, updateSeconds, lateSeconds, parameterBytes }: Situation,
+  situation: Situation,
   loads: readonly Load[],
   ends: readonly number[],
   clock: number,
 ): number {
   const sums = loads.map(({ bytes }, index) => ({ bytes, end: at(ends, index) }));
-  const runs = earlyAndLate(sums, model.training);
+  const runs = earlyAndLate(sums, situation.model.training);
   let [done, working] = [clock, 0];
   for (const run of runs) {
     const bytes = run.reduce((all, one) => all + one.bytes, 0);
-    const seconds = parameterBytes === 0 ? 0 : (updateSeconds * bytes) / parameterBytes;
+    const seconds = updateOf(situation, bytes);
     done = Math.max(done, run.at(-1)?.end ?? 0) + seconds;
     working += seconds;
   }
-  return done - working - clock + (runs.length - 1) * lateSeconds;
+  return done - working - clock + (runs.length - 1) * situation.lateSeconds;
 }
