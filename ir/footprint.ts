@@ -3,7 +3,7 @@
  * what the segment that runs needs. A device process of this machine keeps its arena, whose places hold something or not,
  * copies what it sends, and keeps what comes before it is asked for.
  */
-import { at, type Box, volume } from './box.ts';
+import { at, volume } from './box.ts';
 import { buffersByName } from './buffers.ts';
 import { aliveBytes, type Interval } from './liveness.ts';
 import type { Piece } from './ops/attributes.ts';
@@ -86,15 +86,10 @@ const copies: {
   readonly [D in Instruction['do']]?: (instruction: InstructionOf<D>, buffers: Named) => number;
 } = {
   send: ({ from }, buffers) => bytesIn(buffers, [from]),
-  // The cells in common, at most all.
-  paste: ({ from }, buffers) => bytesIn(buffers, [from]),
-  exchange({ from, into, keeps, sends, receives }, buffers) {
+  exchange({ from, into, sends, receives }, buffers) {
     const [source, target] = [from, into].map((name) => (name === undefined ? undefined : buffers.get(name)));
-    const kept = keeps === undefined ? [] : [keeps];
-    const boxes = (pieces: readonly Piece[]) => pieces.map(({ box }) => box);
-    return (
-      cellBytes(source, boxes(sends)) + Math.max(cellBytes(source, kept), cellBytes(target, boxes(receives)))
-    );
+    // What comes is there as it came and as it is added.
+    return cellBytes(source, sends) + 2 * cellBytes(target, receives);
   },
   // What goes to the others, and what comes of them.
   all_gather: ({ from, into }, buffers) => 2 * (bytesIn(buffers, [into]) - bytesIn(buffers, [from])),
@@ -114,10 +109,10 @@ function copiedBytes<D extends Instruction['do']>(
   return bytes?.(instruction, buffers) ?? 0;
 }
 
-const cellBytes = (buffer: Buffer | undefined, boxes: readonly Box[]): number =>
+const cellBytes = (buffer: Buffer | undefined, pieces: readonly Piece[]): number =>
   buffer === undefined
     ? 0
-    : 4 * product(buffer.dims.slice(0, 2)) * boxes.reduce((cells, box) => cells + volume(box), 0);
+    : 4 * product(buffer.dims.slice(0, 2)) * pieces.reduce((cells, { box }) => cells + volume(box), 0);
 
 /** By role: bytes of messages between stages that may be there before they are received, at each instruction. */
 function earlyBytes({ roles }: Plan): ReadonlyMap<Role, readonly number[]> {

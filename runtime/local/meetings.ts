@@ -2,17 +2,16 @@
  * Instructions in which devices meet, as messages over the mesh. What is sent is copied out of the arena first, so
  * a buffer may be used again as soon as its instruction is over; a send does not wait for its receiver.
  */
-import { at, type Box, extents, intersect } from '../../ir/box.ts';
+import { at, type Box, intersect } from '../../ir/box.ts';
 import type { Group, Piece } from '../../ir/ops/attributes.ts';
 import type { Instruction, Plan } from '../../ir/plan.ts';
 import { groupOf, neighbour, rankOf, type Seat } from '../../ir/ranks.ts';
 import { stagesOf } from '../../ir/schedule.ts';
-import { product } from '../../ir/type.ts';
 import { allReduce, bytesOf, type Meeting, sumInOrder, trade } from './all-reduce.ts';
-import type { Arena, Held } from './arena.ts';
-import { cutOut, runsOf } from './cells.ts';
+import type { Arena } from './arena.ts';
 import { letGo } from './let-go.ts';
 import type { Mesh } from './mesh.ts';
+import { addCells, addPacked, copyCells, packed, roomFor } from './moved-cells.ts';
 import { meetingOf } from './tags.ts';
 
 /** One device at one step, as meetings see it. */
@@ -74,7 +73,7 @@ export async function gather(instruction: InstructionOf<'all_gather'>, place: Pl
   await trade(
     meeting,
     0,
-    () => bytesOf(Float32Array.from(values)),
+    () => bytesOf(values.slice()),
     (member) => bytesOf(at(parts, member)),
     'its part of a whole',
   );
@@ -131,14 +130,15 @@ export async function exchange(instruction: InstructionOf<'exchange'>, place: Pl
   const letters = [...coming].map(([rank, pieces]) => ({ rank, pieces, values: roomFor(target, pieces) }));
   if (target !== undefined) {
     target.data.fill(0);
-    if (keeps !== undefined && source !== undefined) addCells(target, source, keeps);
+    if (keeps !== undefined && source !== undefined) copyCells(target, source, keeps);
   }
   await Promise.all(
     letters.map(({ rank, values }) => meeting.receive(member(rank), 0, bytesOf(values), 'cells from it')),
   );
   // In rank order, so that sums have the same bits in every run.
   if (target !== undefined)
-    for (const { pieces, values } of letters.sort((a, b) => a.rank - b.rank)) add(target, pieces, values);
+    for (const { pieces, values } of letters.sort((a, b) => a.rank - b.rank))
+      addPacked(target, pieces, values);
   for (const { values } of letters) letGo(values);
 }
 
@@ -152,67 +152,6 @@ function byRank({ plan, seat }: Place, pieces: readonly Piece[]): Map<number, Bo
     found.set(rank, [...(found.get(rank) ?? []), box]);
   }
   return found;
-}
-
-/** A buffer as far as its cells matter. */
-export type Celled = {
-  readonly buffer: Pick<Held['buffer'], 'name' | 'dims' | 'box'>;
-  readonly data: Held['data'];
-};
-
-const mapsOf = ({ buffer }: Celled): number => at(buffer.dims, 0) * at(buffer.dims, 1);
-
-const cellsIn = (boxes: readonly Box[]): number =>
-  boxes.reduce((cells, box) => cells + product(extents(box)), 0);
-
-const roomFor = (target: Celled | undefined, pieces: readonly Box[]): Float32Array<ArrayBuffer> =>
-  new Float32Array(target === undefined ? 0 : mapsOf(target) * cellsIn(pieces));
-
-/** Calls `visit` with where each run of neighbouring cells lies in the buffer and in the packed pieces. */
-function eachRun(
-  held: Celled,
-  pieces: readonly Box[],
-  visit: (from: number, at: number, length: number) => void,
-): void {
-  const whole = held.buffer.box ?? [];
-  const cells = product(extents(whole));
-  let next = 0;
-  for (const box of pieces) {
-    const runs = runsOf(whole, box);
-    for (let map = 0; map < mapsOf(held); map++)
-      for (const { start, length } of runs) {
-        visit(map * cells + start, next, length);
-        next += length;
-      }
-  }
-}
-
-function packed(held: Celled, pieces: readonly Box[]): Float32Array<ArrayBuffer> {
-  const values = roomFor(held, pieces);
-  eachRun(held, pieces, (from, to, length) => values.set(floats(held).subarray(from, from + length), to));
-  return values;
-}
-
-function add(held: Celled, pieces: readonly Box[], values: Held['data']): void {
-  const { data } = held;
-  eachRun(held, pieces, (to, from, length) => {
-    for (let i = 0; i < length; i++) data[to + i] = (data[to + i] ?? 0) + (values[from + i] ?? 0);
-  });
-}
-
-/** Adds cells of one buffer to those of another; both have them. */
-export function addCells(target: Celled, source: Celled, cells: Box): void {
-  const { data, buffer } = source;
-  const empty = (length: number) =>
-    data instanceof Float32Array ? new Float32Array(length) : new Uint8Array(length);
-  const values = cutOut<Held['data']>(data, mapsOf(source), buffer.box ?? [], cells, empty);
-  add(target, [cells], values);
-  letGo(values);
-}
-
-function floats({ buffer, data }: Celled): Float32Array {
-  if (data instanceof Float32Array) return data;
-  throw new TypeError(`buffer ${buffer.name} holds no floats`);
 }
 
 const stagePeer = ({ plan, seat }: Place, stage: number): number => rankOf(plan, { ...seat, stage });

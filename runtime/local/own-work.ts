@@ -2,7 +2,7 @@
 import { range, volume } from '../../ir/box.ts';
 import type { OwnWork } from '../../ir/machine.ts';
 import { countLabels, countPairs } from './cells.ts';
-import { addCells } from './meetings.ts';
+import { addCells, copyCells } from './moved-cells.ts';
 import { addTo, multiply, squaresOf } from './sums.ts';
 
 export type MovingWork = Exclude<OwnWork, 'run'>;
@@ -12,12 +12,12 @@ type Once = { readonly run: () => void; readonly charged: number };
 
 const channels = 16;
 
-/** A map of about so many bytes. */
-function celled(name: string, bytes: number) {
+/** A map of about so many bytes, and so many columns more. */
+function celled(name: string, bytes: number, margin = 0) {
   const side = Math.max(2, Math.round(Math.sqrt(bytes / 4 / channels)));
-  const box = [range(0, side), range(0, side)];
+  const box = [range(0, side), range(0, side + margin)];
   const data = new Float32Array(channels * volume(box)).fill(1);
-  return { buffer: { name, dims: [1, channels, side, side], box }, data };
+  return { buffer: { name, dims: [1, channels, side, side + margin], box }, data };
 }
 
 /** Labels of two classes, as many as there are bytes. */
@@ -37,12 +37,12 @@ const works: { readonly [W in MovingWork]: (bytes: number) => Once } = {
     return { run: () => addCells(into, from, from.buffer.box), charged: 3 * from.data.byteLength };
   },
   exchange(bytes) {
-    const [from, into] = [celled('from', bytes), celled('into', bytes)];
+    const [from, into] = [celled('from', bytes), celled('into', bytes, 1)];
     const run = () => {
       into.data.fill(0);
-      addCells(into, from, from.buffer.box);
+      copyCells(into, from, from.buffer.box);
     };
-    return { run, charged: 2 * from.data.byteLength };
+    return { run, charged: from.data.byteLength + into.data.byteLength };
   },
   count(bytes) {
     const labels = labelled(bytes);
