@@ -2,9 +2,15 @@ import { availableParallelism, cpus } from 'node:os';
 import type { Command } from 'commander';
 import { simulate } from '../../backends/simulator/simulate.ts';
 import { calibrationPlans } from '../../compiler/calibration/kernels.ts';
-import { inPlans, machineFrom, type Slowness, slownessOf } from '../../compiler/calibration/machine.ts';
+import {
+  inPlans,
+  machineFrom,
+  type PlanMisses,
+  slownessInPlans,
+} from '../../compiler/calibration/machine.ts';
 import { type Result, success } from '../../ir/diagnostics/diagnostic.ts';
 import type { Device, Machine } from '../../ir/machine.ts';
+import type { Schedule } from '../../ir/schedule.ts';
 import { printMachine } from '../../ir/text/machine.ts';
 import { showCount } from '../../ir/units.ts';
 import { writeSafely } from '../../runtime/files/write-safely.ts';
@@ -96,7 +102,7 @@ async function measuredByProbes(setting: Setting): Promise<Result<Found>> {
 }
 
 /** Plans are carried out for so long: on a slow machine fewer must do. */
-const mostSecondsOfPlans = 45;
+const mostSecondsOfPlans = 60;
 
 /** The machine as devices have it that carry out whole plans. */
 async function heldAgainst(
@@ -106,25 +112,27 @@ async function heldAgainst(
   const plans = calibrationPlans(largest, devices);
   const measured = await measureSteps(plans, threads, mostSecondsOfPlans);
   if (!measured.ok || measured.value.length === 0) return measured.ok ? success(machine) : measured;
-  const slowness = slownessIn(machine, measured.value);
-  const [all, alone] = [slowness.all.toFixed(2), slowness.alone.toFixed(2)];
+  const slowness = slownessInPlans(machine, missesIn(measured.value));
+  const [all, alone, meeting] = [slowness.all, slowness.alone, slowness.meeting].map((times) =>
+    times.toFixed(2),
+  );
   note(
-    `${measured.value.length} plans carried out: they take ${all} times what kernels take by themselves, with one device at work ${alone} times`,
+    `${measured.value.length} plans carried out: they take ${all} times what kernels take by themselves, with one device at work ${alone} times; to meet they take ${meeting} times as long`,
   );
   return success(inPlans(machine, slowness));
 }
 
-/** With one device there is no other to be in its way. */
-function slownessIn(machine: Machine, measured: readonly PlanSteps[]): Slowness {
-  const of = (kept: (devices: number) => boolean) => {
-    const own = measured.filter(({ plan }) => kept(plan.schedule.devices));
-    return slownessOf(machine, (held) =>
-      own.map(({ plan, seconds }) => seconds / simulate(plan, held).stepSeconds),
-    );
+/** By how many times a machine falls short of the plans of each kind: replicas on all devices, one alone, tiles. */
+function missesIn(measured: readonly PlanSteps[]): PlanMisses {
+  const of = (kept: (schedule: Schedule) => boolean) => (held: Machine) =>
+    measured
+      .filter(({ plan }) => kept(plan.schedule))
+      .map(({ plan, seconds }) => seconds / simulate(plan, held).stepSeconds);
+  return {
+    all: of(({ replicas, devices }) => replicas === devices),
+    alone: of(({ devices }) => devices === 1),
+    meeting: of(({ replicas, devices }) => replicas < devices),
   };
-  const all = of((devices) => devices === machine.devicesPerNode);
-  const isAlone = measured.some(({ plan }) => plan.schedule.devices === 1);
-  return { all, alone: isAlone ? of((devices) => devices === 1) : all };
 }
 
 const inWords = ({ peak, bandwidth }: Device): string =>

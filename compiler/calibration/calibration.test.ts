@@ -6,7 +6,7 @@ import { type Device, type Machine, machineAtWork, messageSeconds } from '../../
 import { printMachine, readMachine } from '../../ir/text/machine.ts';
 import { fitShares, secondsWith, type Timed } from './fit.ts';
 import { calibrationSteps, timedKernels, timedUpdate, updateSegments } from './kernels.ts';
-import { inPlans, linkFrom, type Measured, machineFrom, slownessOf } from './machine.ts';
+import { inPlans, linkFrom, type Measured, machineFrom, slownessInPlans, slownessOf } from './machine.ts';
 
 const peaks = { flops: 1e11, bytes: 1e10 };
 
@@ -55,15 +55,15 @@ test('a class of kernels that only move bytes has no arithmetic', () => {
 test('steps that take longer than their kernels slow a machine down, but not its messages', () => {
   const machine = machineFrom(measured);
   const secondsOn = ({ device, inSocket }: Machine) => 1e12 / device.peak + messageSeconds(inSocket, 2 ** 22);
-  const wanted = secondsOn(inPlans(machine, { all: 1.25, alone: 1.25 }));
+  const wanted = secondsOn(inPlans(machine, { all: 1.25, alone: 1.25, meeting: 1 }));
   const times = slownessOf(machine, (held) => [wanted / secondsOn(held)]);
   assert.ok(Math.abs(times / 1.25 - 1) < 0.01, `${times}`);
-  assert.equal(inPlans(machine, { all: times, alone: times }).inSocket, machine.inSocket);
+  assert.equal(inPlans(machine, { all: times, alone: times, meeting: 1 }).inSocket, machine.inSocket);
 });
 
 test('a device that is alone is faster than devices that are all at work, and never slower', () => {
   const machine = machineFrom(measured);
-  const told = inPlans(machine, { all: 1.5, alone: 1.2 });
+  const told = inPlans(machine, { all: 1.5, alone: 1.2, meeting: 1 });
   const back = readMachine(printMachine(told), 'here.machine');
   assert.equal(back.ok ? back.value : back.diagnostics, told);
   for (const { device, inSocket } of [machineAtWork(told, 1), machineAtWork(told, 2)])
@@ -73,9 +73,33 @@ test('a device that is alone is faster than devices that are all at work, and ne
   near(machineAtWork(told, 1).device.peak, peak / 1.2);
   near(machineAtWork(told, 2).device.peak, peak / 1.5);
   near(machineAtWork(told, 64).device.launch, launch * 1.5);
-  const noise = inPlans(machine, { all: 1.2, alone: 1.25 }).device;
+  const noise = inPlans(machine, { all: 1.2, alone: 1.25, meeting: 1 }).device;
   assert.is(noise.contention, undefined);
   near(noise.peak, peak / Math.sqrt(1.2 * 1.25));
+});
+
+test('plans in which devices meet often tell what a meeting takes, and the others what kernels take', () => {
+  const machine = machineFrom(measured);
+  const secondsOn =
+    (meetings: number) =>
+    ({ device, inSocket }: Machine) =>
+      1e12 / device.peak + meetings * messageSeconds(inSocket, 2 ** 10);
+  const step = secondsOn(0)(machine);
+  const often = Math.round(step / 4 / machine.inSocket.latency);
+  const wanted = { all: 1.3, alone: 1.1, meeting: 3 };
+  const missesOf = (meetings: number, on: Machine) => {
+    const taken = secondsOn(meetings)(machineAtWork(inPlans(machine, wanted), on.devicesPerNode));
+    return (held: Machine) => [taken / secondsOn(meetings)(held)];
+  };
+  const found = slownessInPlans(machine, {
+    all: missesOf(2, machine),
+    alone: missesOf(0, { ...machine, devicesPerNode: 1 }),
+    meeting: missesOf(often, machine),
+  });
+  const near = (times: number, from: number) => assert.ok(Math.abs(times / from - 1) < 0.03, `${times}`);
+  near(found.all, wanted.all);
+  near(found.alone, wanted.alone);
+  near(found.meeting, wanted.meeting);
 });
 
 test('messages: latency of the small, the rate of the large', () => {

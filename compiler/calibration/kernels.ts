@@ -9,6 +9,7 @@ import type { Optimizer } from '../../ir/model.ts';
 import type { OpAttributes, OpKind } from '../../ir/ops/attributes.ts';
 import { makeOp } from '../../ir/ops/table.ts';
 import type { Plan, Segment } from '../../ir/plan.ts';
+import type { Pins } from '../../ir/schedule.ts';
 import { strandsOf } from '../../ir/strands.ts';
 import { array, bytesOf, map, type ValueType } from '../../ir/type.ts';
 import { updateGraph } from '../../passes/lower/optimizer.ts';
@@ -29,7 +30,7 @@ export type CalibrationStep = Work & {
 
 export const calibrationSteps = (largestSide: number): CalibrationStep[] =>
   calibrationNetworks(largestSide).map((network) => {
-    const plan = planOf(network);
+    const plan = planOf(network, alone);
     const [segment] = plan.segments;
     if (segment === undefined) throw new Error('a plan without segments');
     return {
@@ -88,23 +89,45 @@ function workIn(op: Op, inputs: readonly ValueType[], samples: number) {
   };
 }
 
-/** On so many devices each has the step of one. */
-function planOf({ source, name, side, width, images }: CalibrationNetwork, devices = 1): Plan {
-  const sets = { side: String(side), width: String(width), images: String(images * devices) };
-  const pins = { devices, replicas: devices, microBatches: 1 };
-  const compiled = compile({ source, file: name, sets, purpose: 'train', pins });
+/** The plan that the pins make of a network; `times` as many images as it says. */
+function planOf({ source, name, side, width, images }: CalibrationNetwork, pins: Pins, times = 1): Plan {
+  const sets = { side: String(side), width: String(width), images: String(images * times) };
+  const all = { microBatches: 1, ...pins };
+  const compiled = compile({ source, file: name, sets, purpose: 'train', pins: all });
   if (!compiled.ok) throw new Error(compiled.diagnostics.map(({ message }) => message).join('; '));
   return compiled.value.plan;
 }
 
+const alone = { devices: 1, replicas: 1 };
+
 /** Smaller images make steps of which much is not kernels. */
 const smallestWholeSide = 64;
 
-/** Whole plans of the networks, updates and sums included: on so many devices at once, and on one that is alone. */
+/**
+ * Whole plans of the networks, updates and sums included: on each of so many devices the step of one, on one that is alone,
+ * and on pairs of devices that give each other a margin before each convolution.
+ */
 export const calibrationPlans = (largestSide: number, devices: number): Plan[] =>
   calibrationNetworks(largestSide)
     .filter(({ side }) => side >= smallestWholeSide)
-    .flatMap((network) => [...new Set([devices, 1])].map((count) => planOf(network, count)));
+    .flatMap((network) => {
+      const single = planOf(network, alone);
+      if (devices === 1) return [single];
+      return [
+        planOf(network, { devices, replicas: devices }, devices),
+        single,
+        inPairs(network, single, Math.floor(devices / 2)),
+      ];
+    });
+
+function inPairs(network: CalibrationNetwork, { model }: Plan, pairs: number): Plan {
+  const exchanges = model.ops.flatMap((op) =>
+    op.kind === 'conv' && op.attrs.kernel.some((cells) => cells > 1)
+      ? [{ before: op.output, operand: 0, cells: 1 }]
+      : [],
+  );
+  return planOf(network, { devices: 2 * pairs, replicas: pairs, tiles: [1, 2], exchanges }, pairs);
+}
 
 /** Layers of vectors, which the networks have none of: samples, inputs, outputs. */
 const linearLayers = [

@@ -67,18 +67,49 @@ export function machineFrom(measured: Measured): Machine {
   return { ...machine, provenance: provenanceOf(machine) };
 }
 
+/** By how many times a machine falls short of each of some steps that were measured. */
+type Misses = (machine: Machine) => readonly number[];
+
+/** Of no steps it is not known to fall short. */
+const meanOf = (misses: readonly number[]): number =>
+  Math.exp(misses.reduce((sum, miss) => sum + Math.log(miss), 0) / Math.max(1, misses.length));
+
 /**
  * How many times as long devices take in whole steps as their kernels by themselves: in a step they wait for memory that
- * is cleared, for garbage that is collected, and for the slower of them. `missesOf` has by how many times a machine
- * falls short of each of some steps that were measured; messages are no slower, so it is found in some rounds.
+ * is cleared, for garbage that is collected, and for the slower of them. Messages are no slower, so it is found in some
+ * rounds.
  */
-export function slownessOf(machine: Machine, missesOf: (machine: Machine) => readonly number[]): number {
+export function slownessOf(machine: Machine, missesOf: Misses): number {
   let times = 1;
-  for (let round = 0; round < rounds; round++) {
-    const misses = missesOf(slowed(machine, times));
-    times *= Math.exp(misses.reduce((sum, miss) => sum + Math.log(miss), 0) / misses.length);
-  }
+  for (let round = 0; round < rounds; round++) times *= meanOf(missesOf(slowed(machine, times)));
   return times;
+}
+
+/** Latencies in plans are looked for up to so many times those of messages by themselves, to so small a part of them. */
+const [longest, nearEnough] = [64, 1.03];
+
+/**
+ * How many times as long as by themselves devices take to meet in whole steps, whatever they give each other: who comes
+ * first waits, and what devices take for equal work differs by more the longer it is. Never less than 1.
+ */
+export function latenessOf(machine: Machine, missesOf: Misses): number {
+  let [low, high] = [1, longest];
+  while (high / low > nearEnough) {
+    const times = Math.sqrt(low * high);
+    if (meanOf(missesOf(late(machine, times))) > 1) low = times;
+    else high = times;
+  }
+  return low === 1 ? 1 : Math.sqrt(low * high);
+}
+
+/** A machine whose devices meet so many times as late. */
+function late(machine: Machine, times: number): Machine {
+  const of = <T extends { readonly latency: number }>(link: T): T => ({
+    ...link,
+    latency: rounded(link.latency * times),
+  });
+  const inSocket = of(machine.inSocket);
+  return { ...machine, inSocket, betweenSockets: inSocket, allReduce: of(machine.allReduce) };
 }
 
 /** A machine whose devices take so many times as long for everything that they do themselves. */
@@ -97,11 +128,12 @@ function slowed(machine: Machine, times: number): Machine {
   };
 }
 
-/** How many times as long as its kernels by themselves a step takes where all devices are at work, and where one is. */
-export type Slowness = { readonly all: number; readonly alone: number };
+/** How many times as long as by themselves kernels take in a step where all devices are at work, where one is, and meetings. */
+export type Slowness = { readonly all: number; readonly alone: number; readonly meeting: number };
 
 /** The machine as devices have it in whole plans. */
-export function inPlans(machine: Machine, { all, alone }: Slowness): Machine {
+export function inPlans(measured: Machine, { all, alone, meeting }: Slowness): Machine {
+  const machine = late(measured, meeting);
   // A device is not slower for being alone: then what was seen of the two are two measures of one thing.
   if (alone >= all) return slowed(machine, Math.sqrt(all * alone));
   const { device, provenance, ...rest } = slowed(machine, alone);
@@ -117,6 +149,19 @@ export function inPlans(machine: Machine, { all, alone }: Slowness): Machine {
     },
     provenance: { ...provenance, 'device.contention': 'measured' },
   };
+}
+
+/** Of steps of plans where all devices are at work, where one is, and where all are and meet before each convolution. */
+export type PlanMisses = { readonly all: Misses; readonly alone: Misses; readonly meeting: Misses };
+
+/** What is slower for meeting often is found together with what is slower in any plan. */
+export function slownessInPlans(machine: Machine, misses: PlanMisses): Slowness {
+  let [all, meeting] = [1, 1];
+  for (let round = 0; round < rounds; round++) {
+    all = slownessOf(late(machine, meeting), misses.all);
+    meeting = latenessOf(slowed(machine, all), misses.meeting);
+  }
+  return { all, alone: slownessOf(machine, misses.alone), meeting };
 }
 
 /** Three digits: no measurement of time is better. */
