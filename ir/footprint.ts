@@ -7,7 +7,7 @@ import { at, volume } from './box.ts';
 import { buffersByName } from './buffers.ts';
 import { aliveBytes, type Interval } from './liveness.ts';
 import type { Piece } from './ops/attributes.ts';
-import type { Buffer, Instruction, Plan, Role } from './plan.ts';
+import type { Buffer, Instruction, Plan, Role, Segment } from './plan.ts';
 import { remembered } from './remembered.ts';
 import { product } from './type.ts';
 
@@ -19,7 +19,7 @@ export type Footprint = {
   /** Copies of what an instruction sends and gets, and messages that may have come early. */
   readonly messages: readonly number[];
   readonly workspace: readonly number[];
-  /** Of a device process itself, the same all the time. */
+  /** Of a device process itself; what its heap has from segments that ran, and the one that runs does not need, is its own. */
   readonly process: readonly number[];
 };
 
@@ -39,8 +39,8 @@ export const mappedFrom = 2 << 20;
 /** The footprint of each role, in their order. */
 export const footprintsOf = remembered((plan: Plan): readonly Footprint[] => {
   const early = plan.executor === 'processes' ? earlyBytes(plan) : undefined;
-  const workspaces = new Map(plan.segments.map(({ name, workspace }) => [name, workspace]));
-  return plan.roles.map((role) => footprintOf(plan, workspaces, role, early?.get(role) ?? []));
+  const segments = new Map(plan.segments.map((segment) => [segment.name, segment]));
+  return plan.roles.map((role) => footprintOf(plan, segments, role, early?.get(role) ?? []));
 });
 
 export function totalOf({ buffers, ...others }: Footprint): number[] {
@@ -50,24 +50,27 @@ export function totalOf({ buffers, ...others }: Footprint): number[] {
 
 function footprintOf(
   { executor }: Plan,
-  workspaces: ReadonlyMap<string, number>,
+  segments: ReadonlyMap<string, Segment>,
   role: Role,
   early: readonly number[],
 ): Footprint {
   const { buffers, instructions, arenaBytes } = role;
   const alive = aliveBytes(buffers, instructions.length);
-  const workspace = instructions.map((one) => (one.do === 'run' ? (workspaces.get(one.segment) ?? 0) : 0));
+  const running = instructions.map((one) => (one.do === 'run' ? segments.get(one.segment) : undefined));
+  const workspace = running.map((segment) => segment?.workspace ?? 0);
   if (executor !== 'processes') {
     const none = instructions.map(() => 0);
     return { buffers: alive, reserve: none, messages: none, workspace, process: none };
   }
   const named = buffersByName(buffers);
+  const heaps = running.map((segment) => segment?.heap ?? 0);
+  const heap = heaps.reduce((most, own) => Math.max(most, own), 0);
   return {
     buffers: alive,
     reserve: alive.map((bytes) => Math.max(0, arenaBytes - bytes)),
     messages: instructions.map((one, i) => copiedBytes(one, named) + (early[i] ?? 0)),
     workspace,
-    process: instructions.map(() => processBytes),
+    process: heaps.map((own) => processBytes + heap - own),
   };
 }
 

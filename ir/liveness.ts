@@ -45,9 +45,13 @@ export function innerIntervals(graph: Graph, samples: number): Interval[] {
   return inner;
 }
 
-/** Bytes that a segment takes beside its inputs and outputs while it runs. */
-export type WorkspaceOf = (graph: Graph, samples: number) => number;
+/** Bytes that a segment takes beside its inputs and outputs while it runs; `heap` of them stay with the process. */
+export type Workspace = { readonly bytes: number; readonly heap: number };
+
+export type WorkspaceOf = (graph: Graph, samples: number) => Workspace;
 
 /** The most bytes that the values inside a graph need at once, ops run in their order: no backend is assumed. */
-export const workspaceOf: WorkspaceOf = (graph, samples) =>
-  Math.max(0, ...aliveBytes(innerIntervals(graph, samples), graph.ops.length));
+export const workspaceOf: WorkspaceOf = (graph, samples) => ({
+  bytes: Math.max(0, ...aliveBytes(innerIntervals(graph, samples), graph.ops.length)),
+  heap: 0,
+});

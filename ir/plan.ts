@@ -33,6 +33,8 @@ export type Segment = {
   readonly graph: Graph;
   /** Bytes that the backend takes beside inputs and outputs at its busiest moment. */
   readonly workspace: number;
+  /** Of these the bytes that stay with the process, for the next segment that needs some; absent: none. */
+  readonly heap?: number;
 };
 
 export type Buffer = {

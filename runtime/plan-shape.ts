@@ -294,7 +294,9 @@ export const planShape = record<Plan>({
   schedule,
   axes: list(record<Axis>({ cuts: counts, tiles: counts, classes: counts })),
   samples: count,
-  segments: list(record<Segment>({ name: text, samples: count, graph, workspace: count })),
+  segments: list(
+    record<Segment>({ name: text, samples: count, graph, workspace: count, heap: optional(count) }),
+  ),
   roles: list(role),
   states: list(
     record<State>({

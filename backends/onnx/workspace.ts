@@ -9,7 +9,7 @@ import { at } from '../../ir/box.ts';
 import { mappedFrom } from '../../ir/footprint.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { typesOf } from '../../ir/graph.ts';
-import { aliveBytes, type Interval } from '../../ir/liveness.ts';
+import { aliveBytes, type Interval, type Workspace } from '../../ir/liveness.ts';
 import { pieceElements, strandsOf } from '../../ir/strands.ts';
 import { array, bytesOf, dimsOf } from '../../ir/type.ts';
 import { Builder } from './builder.ts';
@@ -23,11 +23,12 @@ import type { Body, MemoryWay, Node, Tensor } from './proto.ts';
  * Bytes beside inputs and outputs. Outputs lie in the arena, but the binding to JavaScript gives a copy of each
  * when the run is over: where there is little to compute, these copies are the most that is taken.
  */
-export function segmentWorkspace(whole: Graph, samples: number): number {
+export function segmentWorkspace(whole: Graph, samples: number): Workspace {
   const { copies, use } = needsOf(onePiece(whole), samples);
   const blocks = most(use);
   const run = waysOf(whole, { copies, use }).includes('one block') ? atOnce(use, blocks) : blocks;
-  return Math.max(run.mapped, copies.mapped) + Math.max(run.heap, copies.heap);
+  const heap = Math.max(run.heap, copies.heap);
+  return { bytes: Math.max(run.mapped, copies.mapped) + heap, heap };
 }
 
 /** A run in which everything has its place in one block, after a first one that took block by block. */

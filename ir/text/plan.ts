@@ -265,8 +265,8 @@ export function readAxis(cursor: Cursor): Axis {
   return { cuts, tiles, classes: cursor.list(() => cursor.integer()) };
 }
 
-const printSegment = ({ name, samples, graph, workspace }: Segment): string[] => [
-  `segment ${printName(name)} samples ${samples} workspace ${workspace} {`,
+const printSegment = ({ name, samples, graph, workspace, heap }: Segment): string[] => [
+  `segment ${printName(name)} samples ${samples} workspace ${workspace}${heap === undefined ? '' : ` heap ${heap}`} {`,
   ...indent(printGraph(graph)),
   '}',
 ];
@@ -277,10 +277,11 @@ function readSegment(cursor: Cursor): Segment {
   const samples = cursor.integer();
   cursor.expect('workspace');
   const workspace = cursor.integer();
+  const heap = cursor.take('heap') ? cursor.integer() : undefined;
   cursor.expect('{');
   const graph = readGraph(cursor);
   cursor.expect('}');
-  return { name, samples, graph, workspace };
+  return { name, samples, graph, workspace, ...(heap === undefined ? {} : { heap }) };
 }
 
 /** `before`: the role that was printed last. Roles of a stage have buffers and instructions in common. */

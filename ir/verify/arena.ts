@@ -15,14 +15,19 @@ export const verifyArena: RoleCheck = ({ plan, segments }) => {
   return ({ role }) => {
     const footprint = footprints[plan.roles.indexOf(role)];
     const beside = footprint === undefined ? [] : footprint.messages;
+    const running = role.instructions.map((one) =>
+      one.do === 'run' ? segments.get(one.segment) : undefined,
+    );
+    const heap = running.reduce((most, segment) => Math.max(most, segment?.heap ?? 0), 0);
     return [
       ...overlapFaults(role, apart),
       ...outsideFaults(role),
       ...peakFaults(role, (index, alive) => {
-        const one = at(role.instructions, index);
-        const extra = one.do === 'run' ? (segments.get(one.segment)?.workspace ?? 0) : 0;
-        const own = plan.executor === 'processes' ? Math.max(alive, role.arenaBytes) + processBytes : alive;
-        return own + extra + (beside[index] ?? 0);
+        const segment = running[index];
+        const used = (segment?.workspace ?? 0) + (beside[index] ?? 0);
+        if (plan.executor !== 'processes') return alive + used;
+        const kept = heap - (segment?.heap ?? 0);
+        return Math.max(alive, role.arenaBytes) + processBytes + kept + used;
       }),
     ];
   };

@@ -32,11 +32,13 @@ export class Segments {
     if (known !== undefined) return known;
     const count = this.counts.get(stem) ?? 0;
     this.counts.set(stem, count + 1);
+    const { bytes, heap } = this.workspaceOf(graph, this.samples);
     const segment = {
       name: `${stem}_${count}`,
       samples: this.samples,
       graph,
-      workspace: this.workspaceOf(graph, this.samples),
+      workspace: bytes,
+      ...(heap > 0 ? { heap } : {}),
     };
     if (alike.length === 0) this.byNames.set(names, alike);
     alike.push(segment);
