@@ -8,7 +8,6 @@ import {
   calibrationSteps,
   linearSegments,
   resultBytes,
-  resultSegments,
   timedKernels,
   timedUpdate,
   tinyChain,
@@ -17,12 +16,11 @@ import {
 } from '../compiler/calibration/kernels.ts';
 import type { Measured, Meeting } from '../compiler/calibration/machine.ts';
 import { type Result, success } from '../ir/diagnostics/diagnostic.ts';
-import { shareAt } from '../ir/machine.ts';
+import { keptSegment } from '../ir/kept-segment.ts';
+import { ownWorks, shareAt } from '../ir/machine.ts';
 import { writeSafely } from '../runtime/files/write-safely.ts';
-import { movingWorks } from '../runtime/local/own-work.ts';
 import type { MeetingKind, Running, Trial } from '../runtime/local/probe-protocol.ts';
 import type { Kernels, Probes } from '../runtime/local/probes.ts';
-import { keptSegment } from '../runtime/local/sessions.ts';
 import { advance, noProgress } from '../runtime/progress.ts';
 import { createProgressLine } from './progress-line.ts';
 
@@ -188,23 +186,12 @@ async function measureMoved(probes: Probes, setting: Setting): Promise<Result<Me
   const { secondsEach } = setting;
   const sizes = upTo(bufferSizes, setting);
   const moved = new Map<keyof Measured['moved'], Meeting[]>();
-  for (const work of movingWorks)
+  for (const work of ownWorks)
     for (const size of sizes) {
       const one = await probes.own(work, size, 4 * secondsEach);
       if (!one.ok) return one;
       moved.set(work, [...(moved.get(work) ?? []), one.value]);
     }
-  for (const size of sizes) {
-    const { given, kept } = resultSegments(size);
-    const [whole, less] = [
-      await probes.time(trialOf(given, 2 * secondsEach)),
-      await probes.time(trialOf(kept, 2 * secondsEach)),
-    ];
-    if (!whole.ok) return whole;
-    if (!less.ok) return less;
-    const bytes = resultBytes(given.segment);
-    moved.set('run', [...(moved.get('run') ?? []), { bytes, seconds: whole.value - less.value }]);
-  }
   const of = (work: keyof Measured['moved']) => moved.get(work) ?? [];
   return success({
     accumulate: of('accumulate'),
@@ -214,6 +201,7 @@ async function measureMoved(probes: Probes, setting: Setting): Promise<Result<Me
     metric: of('metric'),
     clip: of('clip'),
     run: of('run'),
+    clear: of('clear'),
   });
 }
 

@@ -45,8 +45,11 @@ export function innerIntervals(graph: Graph, samples: number): Interval[] {
   return inner;
 }
 
-/** Bytes that a segment takes beside its inputs and outputs while it runs; `heap` of them stay with the process. */
-export type Workspace = { readonly bytes: number; readonly heap: number };
+/**
+ * Bytes that a segment takes beside its inputs and outputs while it runs; `heap` of them stay with the process. The others go
+ * back to the system, which clears `cleared` bytes in each run, since some are taken more than once.
+ */
+export type Workspace = { readonly bytes: number; readonly heap: number; readonly cleared: number };
 
 export type WorkspaceOf = (graph: Graph, samples: number) => Workspace;
 
@@ -54,4 +57,5 @@ export type WorkspaceOf = (graph: Graph, samples: number) => Workspace;
 export const workspaceOf: WorkspaceOf = (graph, samples) => ({
   bytes: Math.max(0, ...aliveBytes(innerIntervals(graph, samples), graph.ops.length)),
   heap: 0,
+  cleared: 0,
 });

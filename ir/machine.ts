@@ -24,8 +24,20 @@ export const kernelClasses = [
 ] as const;
 export type KernelClass = (typeof kernelClasses)[number];
 
-/** Instructions in which a device moves numbers itself, outside of any kernel. `run`: giving out a segment's results. */
-export const ownWorks = ['accumulate', 'paste', 'exchange', 'count', 'metric', 'clip', 'run'] as const;
+/**
+ * Instructions in which a device moves numbers itself, outside of any kernel. `run`: giving out a segment's results; `clear`:
+ * what the system does to memory that a segment is given.
+ */
+export const ownWorks = [
+  'accumulate',
+  'paste',
+  'exchange',
+  'count',
+  'metric',
+  'clip',
+  'run',
+  'clear',
+] as const;
 export type OwnWork = (typeof ownWorks)[number];
 
 /** What efficiencies may be given for: a class, or a kind of op or instruction that is not like the others of its class. */

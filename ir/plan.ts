@@ -35,6 +35,8 @@ export type Segment = {
   readonly workspace: number;
   /** Of these the bytes that stay with the process, for the next segment that needs some; absent: none. */
   readonly heap?: number;
+  /** Bytes that the system clears for the backend in each run, if it keeps nothing from run to run; absent: none. */
+  readonly cleared?: number;
 };
 
 export type Buffer = {

@@ -295,7 +295,14 @@ export const planShape = record<Plan>({
   axes: list(record<Axis>({ cuts: counts, tiles: counts, classes: counts })),
   samples: count,
   segments: list(
-    record<Segment>({ name: text, samples: count, graph, workspace: count, heap: optional(count) }),
+    record<Segment>({
+      name: text,
+      samples: count,
+      graph,
+      workspace: count,
+      heap: optional(count),
+      cleared: optional(count),
+    }),
   ),
   roles: list(role),
   states: list(

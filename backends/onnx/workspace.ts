@@ -26,9 +26,12 @@ import type { Body, MemoryWay, Node, Tensor } from './proto.ts';
 export function segmentWorkspace(whole: Graph, samples: number): Workspace {
   const { copies, use } = needsOf(onePiece(whole), samples);
   const blocks = most(use);
-  const run = waysOf(whole, { copies, use }).includes('one block') ? atOnce(use, blocks) : blocks;
+  const isOneBlock = waysOf(whole, { copies, use }).includes('one block');
+  const run = isOneBlock ? atOnce(use, blocks) : blocks;
   const heap = Math.max(run.heap, copies.heap);
-  return { bytes: Math.max(run.mapped, copies.mapped) + heap, heap };
+  const taken = isOneBlock ? [packedBytes(use.blocks)] : use.blocks.map(({ bytes }) => bytes);
+  const { mapped: cleared } = together([...taken.map(bytesOfBlock), ...use.scratch]);
+  return { bytes: Math.max(run.mapped, copies.mapped) + heap, heap, cleared };
 }
 
 /** A run in which everything has its place in one block, after a first one that took block by block. */

@@ -1,10 +1,9 @@
 /** What the computing of a device is bound by, kernel by kernel: where a faster part would help. */
-import { buffersByName } from '../../ir/buffers.ts';
 import { typesAmong, typesOf } from '../../ir/graph.ts';
 import { opLimit, opSeconds, piecemeal, strandsLimits } from '../../ir/kernels.ts';
 import type { Machine } from '../../ir/machine.ts';
 import type { Plan, Role, Segment } from '../../ir/plan.ts';
-import { fusedLaunches, givingSeconds, pricesOf, workSeconds } from './work.ts';
+import { fusedLaunches, givingSeconds, pricedRole, pricesOf, workSeconds } from './work.ts';
 
 /**
  * Seconds of a step. `arithmetic`: the floating-point units; `traffic`: the device's memory; `launches`: beginnings
@@ -23,7 +22,7 @@ const plus = (a: Limits, b: Limits): Limits => ({
 export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
   const prices = pricesOf(plan, machine);
   const { launch, dispatch = 0 } = prices.machine.device;
-  const priced = { buffers: buffersByName(role.buffers), prices };
+  const priced = pricedRole(plan, role, prices);
   const used = new Set(role.instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
   const segments = new Map(
     plan.segments

@@ -7,7 +7,6 @@
  * on this machine's processes it holds up the device.
  */
 import { at } from '../../ir/box.ts';
-import { buffersByName } from '../../ir/buffers.ts';
 import { memoryOf } from '../../ir/contents.ts';
 import { roleFlops } from '../../ir/cost.ts';
 import type { Machine } from '../../ir/machine.ts';
@@ -27,7 +26,7 @@ import {
   workedSeconds,
 } from './simulation.ts';
 import { transfersOf } from './transfers.ts';
-import { copySeconds, loadSeconds, type Priced, pricesOf, workSeconds } from './work.ts';
+import { copySeconds, loadSeconds, type Priced, pricedRole, pricesOf, workSeconds } from './work.ts';
 
 type Ready = { time: number; readonly activity: Activity /** Who brings it. */; readonly by: number };
 
@@ -79,7 +78,7 @@ export function simulate(plan: Plan, machine: Machine, keepsEvents = true): Simu
   const states = plan.roles.map(
     (role): State => ({
       role,
-      priced: { buffers: buffersByName(role.buffers), prices },
+      priced: pricedRole(plan, role, prices),
       next: 0,
       compute: 0,
       messages: 0,

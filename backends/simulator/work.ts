@@ -1,5 +1,8 @@
 /** Seconds that an instruction keeps a device at work by itself; what devices do together is in `transfers.ts`. */
+
+import { buffersByName } from '../../ir/buffers.ts';
 import { type Graph, typesAmong, typesOf } from '../../ir/graph.ts';
+import { keptSegment } from '../../ir/kept-segment.ts';
 import { bytesSeconds, opSeconds, piecemeal, strandsSeconds } from '../../ir/kernels.ts';
 import {
   type KernelClass,
@@ -9,7 +12,7 @@ import {
   readSeconds,
 } from '../../ir/machine.ts';
 import { ops } from '../../ir/ops/table.ts';
-import type { Buffer, Instruction, Plan, Segment } from '../../ir/plan.ts';
+import type { Buffer, Instruction, Plan, Role, Segment } from '../../ir/plan.ts';
 import { bytesOf, type ValueType } from '../../ir/type.ts';
 
 type InstructionOf<K extends Instruction['do']> = Extract<Instruction, { do: K }>;
@@ -19,6 +22,8 @@ export type Prices = {
   readonly machine: Machine;
   /** Seconds of one run of a segment, its results given out. */
   runSeconds(segment: string): number;
+  /** Seconds in which the system clears what a run of a segment takes, where the machine says that it does. */
+  clearSeconds(segment: string): number;
 };
 
 export function pricesOf(plan: Plan, described: Machine): Prices {
@@ -33,8 +38,14 @@ export function pricesOf(plan: Plan, described: Machine): Prices {
       known.set(name, seconds);
       return seconds;
     },
+    clearSeconds(name) {
+      const cleared = segments.get(name)?.cleared ?? 0;
+      return cleared === 0 || !clears(machine) ? 0 : traffic(machine, 'move', 'clear', cleared);
+    },
   };
 }
+
+const clears = ({ device }: Machine): boolean => device.traffic.clear !== undefined;
 
 const segmentSeconds = (machine: Machine, { graph, samples }: Segment): number => {
   const { device } = machine;
@@ -75,7 +86,18 @@ const traffic = (
 ): number => bytesSeconds(device, kernel, bytes, kind);
 
 /** What the instructions of a role are priced by: its buffers by name, and the machine. */
-export type Priced = { readonly buffers: ReadonlyMap<string, Buffer>; readonly prices: Prices };
+export type Priced = {
+  readonly buffers: ReadonlyMap<string, Buffer>;
+  readonly prices: Prices;
+  /** The segment whose memory is there from run to run. */
+  readonly kept?: string | undefined;
+};
+
+export function pricedRole({ purpose, segments }: Plan, role: Role, prices: Prices): Priced {
+  const buffers = buffersByName(role.buffers);
+  if (purpose !== 'train' || !clears(prices.machine)) return { buffers, prices };
+  return { buffers, prices, kept: keptSegment(segments, role) };
+}
 
 const sumOf = ({ buffers }: Priced, names: readonly string[]): number => {
   let sum = 0;
@@ -91,7 +113,10 @@ const work: Work = {
   load: none,
   draw: ({ into }, priced) => traffic(priced.prices.machine, 'move', undefined, sumOf(priced, [into])),
   count: ({ from }, priced) => traffic(priced.prices.machine, 'reduction', 'count', sumOf(priced, [from])),
-  run: ({ segment }, { prices }) => prices.runSeconds(segment) + (prices.machine.device.dispatch ?? 0),
+  run: ({ segment }, { prices, kept }) =>
+    prices.runSeconds(segment) +
+    (segment === kept ? 0 : prices.clearSeconds(segment)) +
+    (prices.machine.device.dispatch ?? 0),
   accumulate: ({ first, into }, priced) =>
     traffic(
       priced.prices.machine,

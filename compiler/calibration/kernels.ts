@@ -176,18 +176,6 @@ export function timedUpdate({ graph }: Segment, seconds: number): Timed[] {
   return all.map((strand) => ({ ...work, bytes: strandBytes(strand), seconds: seconds / all.length }));
 }
 
-const resultChannels = 16;
-
-/** A kernel whose result, so many bytes, is given out of the segment, and the same of which only one cell is. */
-export function resultSegments(bytes: number): { readonly given: Work; readonly kept: Work } {
-  const side = Math.max(2, Math.round(Math.sqrt(bytes / 4 / resultChannels)));
-  const type = map(resultChannels, wholeBox([side, side]));
-  const relu = made('relu', ['x'], {}, [type]);
-  const sides = [0, 1].map(() => [0, side - 1] as const);
-  const cell = made('crop', [relu.output], { sides }, [type], 'cell');
-  return { given: workOf([relu], ['x'], [type], 1), kept: workOf([relu, cell], ['x'], [type], 1) };
-}
-
 export const resultBytes = ({ graph, samples }: Segment): number => {
   const types = typesOf(graph);
   return graph.outputs.reduce((sum, name) => sum + bytesOf(typeIn(types, name), samples), 0);

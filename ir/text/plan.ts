@@ -265,8 +265,13 @@ export function readAxis(cursor: Cursor): Axis {
   return { cuts, tiles, classes: cursor.list(() => cursor.integer()) };
 }
 
-const printSegment = ({ name, samples, graph, workspace, heap }: Segment): string[] => [
-  `segment ${printName(name)} samples ${samples} workspace ${workspace}${heap === undefined ? '' : ` heap ${heap}`} {`,
+const printSegment = ({ name, samples, graph, workspace, heap, cleared }: Segment): string[] => [
+  [
+    `segment ${printName(name)} samples ${samples} workspace ${workspace}`,
+    ...(heap === undefined ? [] : [`heap ${heap}`]),
+    ...(cleared === undefined ? [] : [`cleared ${cleared}`]),
+    '{',
+  ].join(' '),
   ...indent(printGraph(graph)),
   '}',
 ];
@@ -277,11 +282,12 @@ function readSegment(cursor: Cursor): Segment {
   const samples = cursor.integer();
   cursor.expect('workspace');
   const workspace = cursor.integer();
-  const heap = cursor.take('heap') ? cursor.integer() : undefined;
+  const heap = cursor.take('heap') ? { heap: cursor.integer() } : {};
+  const cleared = cursor.take('cleared') ? { cleared: cursor.integer() } : {};
   cursor.expect('{');
   const graph = readGraph(cursor);
   cursor.expect('}');
-  return { name, samples, graph, workspace, ...(heap === undefined ? {} : { heap }) };
+  return { name, samples, graph, workspace, ...heap, ...cleared };
 }
 
 /** `before`: the role that was printed last. Roles of a stage have buffers and instructions in common. */

@@ -36,7 +36,7 @@ const withCopies: WorkspaceOf = (graph, samples) => {
   const types = typesOf(graph);
   const given = graph.outputs.flatMap((name) => types.get(name) ?? []);
   const copies = given.reduce((sum, type) => sum + bytesOf(type, samples), 0);
-  return { bytes: Math.max(workspaceOf(graph, samples).bytes, copies), heap: 0 };
+  return { bytes: Math.max(workspaceOf(graph, samples).bytes, copies), heap: 0, cleared: 0 };
 };
 
 /** One device and everything at once. What else a backend takes is not decided here. */

@@ -32,13 +32,14 @@ export class Segments {
     if (known !== undefined) return known;
     const count = this.counts.get(stem) ?? 0;
     this.counts.set(stem, count + 1);
-    const { bytes, heap } = this.workspaceOf(graph, this.samples);
+    const { bytes, heap, cleared } = this.workspaceOf(graph, this.samples);
     const segment = {
       name: `${stem}_${count}`,
       samples: this.samples,
       graph,
       workspace: bytes,
       ...(heap > 0 ? { heap } : {}),
+      ...(cleared > 0 ? { cleared } : {}),
     };
     if (alike.length === 0) this.byNames.set(names, alike);
     alike.push(segment);

@@ -6,6 +6,7 @@
  */
 import { at, range } from '../../ir/box.ts';
 import { type Fault, fault } from '../../ir/diagnostics/diagnostic.ts';
+import { keptSegment } from '../../ir/kept-segment.ts';
 import { ownership } from '../../ir/tiling.ts';
 import { type Board, idle, openBoard } from './board.ts';
 import { type DeviceMemory, deviceMemory } from './device-memory.ts';
@@ -21,7 +22,7 @@ import { putPiece, takePiece } from './pieces.ts';
 import { placeText } from './place-text.ts';
 import { roleIndexOf, seatFor } from './placement.ts';
 import type { Done, Order, Report, Start, StateSize, StateValues } from './protocol.ts';
-import { keptSegment, openSessions, type Sessions } from './sessions.ts';
+import { openSessions, type Sessions } from './sessions.ts';
 import { tagsOf } from './tags.ts';
 
 type Listening = {

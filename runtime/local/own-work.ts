@@ -2,10 +2,9 @@
 import { range, volume } from '../../ir/box.ts';
 import type { OwnWork } from '../../ir/machine.ts';
 import { countLabels, countPairs } from './cells.ts';
+import { letGo } from './let-go.ts';
 import { addCells, copyCells } from './moved-cells.ts';
 import { addTo, multiply, squaresOf } from './sums.ts';
-
-export type MovingWork = Exclude<OwnWork, 'run'>;
 
 /** The work once, and the bytes that the cost model charges it by (`backends/simulator/work.ts`). */
 type Once = { readonly run: () => void; readonly charged: number };
@@ -27,7 +26,10 @@ function labelled(bytes: number) {
   return { data: Uint8Array.from({ length: volume(box) }, (_, i) => i % 2), box };
 }
 
-const works: { readonly [W in MovingWork]: (bytes: number) => Once } = {
+/** Bytes of the smallest page. */
+const page = 4096;
+
+const works: { readonly [W in OwnWork]: (bytes: number) => Once } = {
   accumulate(bytes) {
     const [sum, more] = [new Float32Array(bytes / 4), new Float32Array(bytes / 4)];
     return { run: () => addTo(sum, more), charged: 3 * bytes };
@@ -63,8 +65,19 @@ const works: { readonly [W in MovingWork]: (bytes: number) => Once } = {
     };
     return { run, charged: 3 * bytes };
   },
+  // As a result comes back beside what was written to its place.
+  run(bytes) {
+    const result = new Float32Array(bytes / 4).fill(1);
+    return { run: () => letGo(result.slice()), charged: bytes };
+  },
+  clear(bytes) {
+    const run = () => {
+      const block = new Uint8Array(bytes);
+      for (let i = 0; i < bytes; i += page) block[i] = 1;
+      letGo(block);
+    };
+    return { run, charged: bytes };
+  },
 };
 
-export const movingWorks = Object.keys(works) as readonly MovingWork[];
-
-export const ownWork = (work: MovingWork, bytes: number): Once => works[work](bytes);
+export const ownWork = (work: OwnWork, bytes: number): Once => works[work](bytes);

@@ -1,6 +1,7 @@
 /** What a probe is told and answers: a device process that only measures. */
+
+import type { OwnWork } from '../../ir/machine.ts';
 import type { Segment } from '../../ir/plan.ts';
-import type { MovingWork } from './own-work.ts';
 
 /** A segment to be run as a device does. */
 export type Running = {
@@ -40,7 +41,7 @@ export type ProbeOrder =
   /** Seconds of an instruction in which a device moves numbers itself, and their bytes as plans are charged for them. */
   | {
       readonly do: 'own';
-      readonly work: MovingWork;
+      readonly work: OwnWork;
       readonly bytes: number;
       readonly seconds: number;
     }

@@ -10,10 +10,10 @@ import {
   type Result,
   success,
 } from '../../ir/diagnostics/diagnostic.ts';
+import type { OwnWork } from '../../ir/machine.ts';
 import { median } from '../../ir/median.ts';
 import { deviceArguments, deviceEnvironment } from './device-environment.ts';
 import { makePrivateFolder } from './folder.ts';
-import type { MovingWork } from './own-work.ts';
 import type { MeetingKind, ProbeOrder, ProbeReport, Running, Trial } from './probe-protocol.ts';
 
 export type Probes = {
@@ -27,7 +27,7 @@ export type Probes = {
   /** Bytes a second, read and written, of copies in memory, all probes at once. */
   copyRate(bytes: number): Promise<Result<number>>;
   /** Seconds in which devices move numbers themselves, all at once, and the bytes that plans are charged for. */
-  own(work: MovingWork, bytes: number, seconds: number): Promise<Result<Moved>>;
+  own(work: OwnWork, bytes: number, seconds: number): Promise<Result<Moved>>;
   /**
    * By how many seconds rounds are longer than the run of a segment in them if after it two give each other so many bytes,
    * or all sum them: waiting for the slower one, and waking up, are in it.

@@ -4,7 +4,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { at } from '../../ir/box.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { mayWriteOver } from '../../ir/in-place.ts';
-import type { Role, Segment } from '../../ir/plan.ts';
+import type { Segment } from '../../ir/plan.ts';
 import { type Strands, strandsOf } from '../../ir/strands.ts';
 import type { Held } from './arena.ts';
 import { letGo } from './let-go.ts';
@@ -119,15 +119,6 @@ async function create(
     ...sessionOptions(threads, takingOf(file, name === keeping)),
     ...(profileTo === undefined ? {} : { enableProfiling: true, profileFilePrefix: profileTo }),
   });
-}
-
-/** The segment of a role beside which all others take little. */
-export function keptSegment(segments: readonly Segment[], { instructions }: Role): string | undefined {
-  const run = new Set(instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : [])));
-  const own = segments.filter(({ name }) => run.has(name)).sort((a, b) => b.workspace - a.workspace);
-  const [largest, ...others] = own;
-  const rest = others.reduce((sum, { workspace }) => sum + workspace, 0);
-  return largest !== undefined && rest <= largest.workspace / 20 ? largest.name : undefined;
 }
 
 const named = (names: readonly string[], held: readonly Operand[]): Map<string, Part> =>
