@@ -81,6 +81,33 @@ test('an update in pieces takes no longer than in passes over memory', () => {
   }
 });
 
+test('memory is cleared at the rate that the machine says, for all segments but one that keeps it', () => {
+  const clear = [{ size: 1, share: 1e-3 }];
+  const { device } = local;
+  const clearing = { ...local, device: { ...device, traffic: { ...device.traffic, clear } } };
+  const [cleared, small, large] = [2 ** 20, 2 ** 10, 2 ** 40];
+  const each = cleared / (device.bandwidth * 1e-3);
+  for (const plan of plans)
+    for (const keeps of [false, true]) {
+      const segments = plan.segments.map((segment, index) => ({
+        ...segment,
+        cleared,
+        workspace: keeps && index === 0 ? large : small,
+      }));
+      const told = { ...plan, segments };
+      const [without, within] = [simulate(told, local), simulate(told, clearing)];
+      for (const [index, { instructions }] of plan.roles.entries()) {
+        const names = instructions.flatMap((one) => (one.do === 'run' ? [one.segment] : []));
+        // The only segment of a role is kept, whatever its size.
+        if (new Set(names).size < 2) continue;
+        const kept = keeps && plan.purpose === 'train' ? segments[0]?.name : undefined;
+        const seconds = each * names.filter((name) => name !== kept).length;
+        const [before, after] = [without, within].map(({ roles }) => workedSeconds(at(roles, index).seconds));
+        assert.ok(near((before ?? 0) + seconds, after ?? 0), plan.name);
+      }
+    }
+});
+
 test('memory is that of the plan', () => {
   for (const plan of plans)
     assert.equal(

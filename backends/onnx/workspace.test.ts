@@ -95,9 +95,10 @@ test('large blocks go back to the system, and the heap keeps its most: the two a
     ],
     outputs: ['t', 's'],
   };
-  const { bytes, heap } = segmentWorkspace(graph, 1);
+  const { bytes, heap, cleared } = segmentWorkspace(graph, 1);
   isAbout(bytes, 16 + 2);
   isAbout(heap, 2);
+  isAbout(cleared, 16);
 });
 
 /** What grows leaves gaps that the next one does not fit into. */

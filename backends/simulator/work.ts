@@ -40,7 +40,8 @@ export function pricesOf(plan: Plan, described: Machine): Prices {
     },
     clearSeconds(name) {
       const cleared = segments.get(name)?.cleared ?? 0;
-      return cleared === 0 || !clears(machine) ? 0 : traffic(machine, 'move', 'clear', cleared);
+      if (cleared === 0 || !clears(machine)) return 0;
+      return traffic(machine, 'move', 'clear', cleared) - machine.device.launch;
     },
   };
 }
