@@ -10,7 +10,7 @@ import { type Order, plainDecisions, type Schedule } from '../../ir/schedule.ts'
 import { product } from '../../ir/type.ts';
 import { cutsOf } from './grid.ts';
 import type { HaloAnswer } from './halo.ts';
-import { cheapestWithin, type RecomputePoint } from './recompute.ts';
+import type { RecomputePoint } from './recompute.ts';
 import { devicesIn, type Extents, type Shape, samplesIn } from './shapes.ts';
 import { ownSeconds, type Situation, updateOf } from './situation.ts';
 import { stageMessages } from './stage-messages.ts';
@@ -66,6 +66,28 @@ const extraOf = (
 ): number[] =>
   extra.map((seconds, op) => (seconds === 0 ? 0 : (seconds * at(forward, op)) / at(curveForward, op)));
 
+type Priced = { readonly point: RecomputePoint; readonly extra: readonly number[] };
+
+/**
+ * The point that needs no more than so many bytes of the untiled network and takes least on the tile. On the untiled network
+ * those that follow take more, and no op is slowed down less than the one that the tile slows down least.
+ */
+function cheapestWithin(context: Context, forward: readonly number[], bytes: number): Priced | undefined {
+  const least = context.curveForward.reduce(
+    (share, seconds, op) => (seconds === 0 ? share : Math.min(share, at(forward, op) / seconds)),
+    Number.POSITIVE_INFINITY,
+  );
+  let best: (Priced & { readonly seconds: number }) | undefined;
+  for (const point of context.curveOf(1)) {
+    if (best !== undefined && sum(point.extra) * least >= best.seconds) break;
+    if (point.peak > bytes) continue;
+    const extra = extraOf(context, point, forward);
+    const seconds = sum(extra);
+    if (best === undefined || seconds < best.seconds) best = { point, extra, seconds };
+  }
+  return best;
+}
+
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
 function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: number): Evaluated | undefined {
@@ -75,9 +97,9 @@ function unstaged(context: Context, shape: Shape, halo: HaloAnswer, memory: numb
   // What a round gives is added to what was there before.
   const states = parameterBytes * (stateFactor + (rounds > 1 ? 1 : 0));
   const share = shareOfBytes(situation, shape, halo);
-  const point = cheapestWithin(context.curveOf(1), (memory - states - halo.copies) / share);
-  if (point === undefined) return undefined;
-  const extra = extraOf(context, point, halo.forward);
+  const cheapest = cheapestWithin(context, halo.forward, (memory - states - halo.copies) / share);
+  if (cheapest === undefined) return undefined;
+  const { point, extra } = cheapest;
   const kernels = rounds * (sum(halo.forward) + sum(halo.backward));
   const compute = Math.min(kernels, rounds * ownSeconds(situation, shape.tile, samplesIn(situation, shape)));
   const added = accumulation(situation, rounds);

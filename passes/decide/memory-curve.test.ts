@@ -40,18 +40,17 @@ test('it is kept only where it was asked for, and changes nothing else', () => {
   assert.equal(decided({ devices: 2 }, false), asked);
 });
 
-/**
- * But for a few counters, which no curve counts, and for 1 % of the time: of the points that fit the search takes the
- * cheapest for the whole image, and for a tile one in strips may be cheaper, which the curve meets on its way down. The
- * search may find better ways than the curve knows.
- */
-test('with the memory of a point a search finds a plan that is hardly slower', () => {
+/** But for a few counters, which no curve counts. The search may find better ways than the curve knows. */
+test('with the memory of a point a search finds a plan that is no slower', () => {
   for (const devices of [2]) {
     const { memoryCurve = [] } = decided({ devices }, true);
     for (const share of [0.3, 0.6, 0.9]) {
       const point = at(memoryCurve, Math.floor(share * (memoryCurve.length - 1)));
       const { chosen } = decided({ devices, memory: Math.ceil(1.002 * point.memory) }, false);
-      assert.ok(chosen.seconds <= point.seconds * 1.01, `${devices}: ${chosen.seconds} ${point.seconds}`);
+      assert.ok(
+        chosen.seconds <= point.seconds * (1 + 1e-9),
+        `${devices}: ${chosen.seconds} ${point.seconds}`,
+      );
     }
   }
 });

@@ -108,10 +108,6 @@ function waysOf(question: RecomputeQuestion): Way[] {
 
 type Chosen = { readonly way: Way; readonly drops: Drops };
 
-/** The first, and so the fastest, point of a curve that needs no more than the given bytes. */
-export const cheapestWithin = (curve: readonly RecomputePoint[], bytes: number): RecomputePoint | undefined =>
-  curve.find(({ peak }) => peak <= bytes);
-
 function pointOf({ way, drops }: Chosen, { profile, noted = [] }: RecomputeQuestion): RecomputePoint {
   const { values } = way.tape;
   const { peak, seconds, kept, again, twice } = way.quick.detail(drops);
