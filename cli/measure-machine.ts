@@ -40,7 +40,7 @@ export type Found = { readonly measured: Measured; readonly steps: readonly Meas
 /** The smallest image that kernels are measured with. */
 export const smallestSide = 16;
 
-/** Sizes of messages and sums, each four times the one before, and of results and buffers. */
+/** Sizes of messages and sums, each four times the one before, and of buffers. */
 const messageSizes = Array.from({ length: 9 }, (_, i) => 2 ** (10 + 2 * i));
 const bufferSizes = Array.from({ length: 5 }, (_, i) => 2 ** (12 + 3 * i));
 

@@ -1,5 +1,4 @@
 /** What a probe is told and answers: a device process that only measures. */
-
 import type { OwnWork } from '../../ir/machine.ts';
 import type { Segment } from '../../ir/plan.ts';
 
