@@ -202,6 +202,7 @@ async function measureMoved(probes: Probes, setting: Setting): Promise<Result<Me
     clip: of('clip'),
     run: of('run'),
     clear: of('clear'),
+    check: of('check'),
   });
 }
 

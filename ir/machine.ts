@@ -26,7 +26,7 @@ export type KernelClass = (typeof kernelClasses)[number];
 
 /**
  * Instructions in which a device moves numbers itself, outside of any kernel. `run`: giving out a segment's results; `clear`:
- * what the system does to memory that a segment is given.
+ * what the system does to memory that a segment is given; `check`: looking whether gradients are finite before they are used.
  */
 export const ownWorks = [
   'accumulate',
@@ -37,6 +37,7 @@ export const ownWorks = [
   'clip',
   'run',
   'clear',
+  'check',
 ] as const;
 export type OwnWork = (typeof ownWorks)[number];
 

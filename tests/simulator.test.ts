@@ -108,6 +108,29 @@ test('memory is cleared at the rate that the machine says, for all segments but 
     }
 });
 
+test('gradients are looked at before they are used, at the rate that the machine says', () => {
+  const check = [{ size: 1, share: 1e-3 }];
+  const { device } = local;
+  const checking = { ...local, device: { ...device, traffic: { ...device.traffic, check } } };
+  for (const plan of plans) {
+    const [without, within] = [simulate(plan, local), simulate(plan, checking)];
+    for (const [index, { buffers, instructions }] of plan.roles.entries()) {
+      const bytes = new Map(buffers.map((buffer) => [buffer.name, buffer.bytes]));
+      const weights = new Map(plan.states.map(({ buffer, slot }) => [buffer, slot === 'weight']));
+      const rates = new Set(instructions.flatMap((one) => (one.do === 'rate' ? [one.into] : [])));
+      const perRun = instructions.flatMap((one) => {
+        if (one.do !== 'run' || one.why !== 'update') return [];
+        const read = one.reads.filter((name) => weights.get(name) === true || rates.has(name));
+        return [read.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0)];
+      });
+      // The first looks at all, a later one at its own again.
+      const looked = perRun.reduce((sum, own, run) => sum + own * (run === 0 ? 1 : 2), 0);
+      const [before, after] = [without, within].map(({ roles }) => workedSeconds(at(roles, index).seconds));
+      assert.ok(near((before ?? 0) + looked / (device.bandwidth * 1e-3), after ?? 0), plan.name);
+    }
+  }
+});
+
 test('memory is that of the plan', () => {
   for (const plan of plans)
     assert.equal(

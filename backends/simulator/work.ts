@@ -92,12 +92,38 @@ export type Priced = {
   readonly prices: Prices;
   /** The segment whose memory is there from run to run. */
   readonly kept?: string | undefined;
+  /** Runs of the update, where the machine says what it takes to look at the gradients that they read. */
+  readonly checked?: readonly InstructionOf<'run'>[];
 };
 
 export function pricedRole({ purpose, segments }: Plan, role: Role, prices: Prices): Priced {
   const buffers = buffersByName(role.buffers);
-  if (purpose !== 'train' || !clears(prices.machine)) return { buffers, prices };
-  return { buffers, prices, kept: keptSegment(segments, role) };
+  const { clear, check } = prices.machine.device.traffic;
+  return {
+    buffers,
+    prices,
+    ...(purpose === 'train' && clear !== undefined ? { kept: keptSegment(segments, role) } : {}),
+    ...(check === undefined ? {} : { checked: updatesOf(role) }),
+  };
+}
+
+const updatesOf = ({ instructions }: Role): InstructionOf<'run'>[] =>
+  instructions.filter((one): one is InstructionOf<'run'> => one.do === 'run' && one.why === 'update');
+
+/** Gradients die in the step, the state that an update reads beside them does not. */
+const gradientBytes = ({ buffers }: Priced, { reads }: InstructionOf<'run'>): number =>
+  reads.reduce((sum, name) => {
+    const buffer = buffers.get(name);
+    return sum + (buffer === undefined || buffer.birth < 0 ? 0 : buffer.bytes);
+  }, 0);
+
+/** Before the first run of an update all gradients are looked at, before another one those that it reads. */
+function checkSeconds(run: InstructionOf<'run'>, priced: Priced): number {
+  const { checked = [], prices } = priced;
+  if (!checked.includes(run)) return 0;
+  const looked = run === checked[0] ? checked : [run];
+  const bytes = looked.reduce((sum, one) => sum + gradientBytes(priced, one), 0);
+  return traffic(prices.machine, 'reduction', 'check', bytes) - prices.machine.device.launch;
 }
 
 const sumOf = ({ buffers }: Priced, names: readonly string[]): number => {
@@ -114,10 +140,11 @@ const work: Work = {
   load: none,
   draw: ({ into }, priced) => traffic(priced.prices.machine, 'move', undefined, sumOf(priced, [into])),
   count: ({ from }, priced) => traffic(priced.prices.machine, 'reduction', 'count', sumOf(priced, [from])),
-  run: ({ segment }, { prices, kept }) =>
-    prices.runSeconds(segment) +
-    (segment === kept ? 0 : prices.clearSeconds(segment)) +
-    (prices.machine.device.dispatch ?? 0),
+  run: (one, priced) =>
+    priced.prices.runSeconds(one.segment) +
+    (one.segment === priced.kept ? 0 : priced.prices.clearSeconds(one.segment)) +
+    checkSeconds(one, priced) +
+    (priced.prices.machine.device.dispatch ?? 0),
   accumulate: ({ first, into }, priced) =>
     traffic(
       priced.prices.machine,

@@ -152,7 +152,7 @@ const measured: Measured = {
   updates,
   moved: {
     ...{ accumulate: moved, paste: moved, exchange: moved, count: moved, metric: moved, clip: moved },
-    ...{ run: moved, clear: moved },
+    ...{ run: moved, clear: moved, check: moved },
   },
   smallest: { taken: 1e-3, ops: 100, seconds: ({ launch }) => 100 * launch + 4e-4 },
   dispatch: 3.21987e-5,

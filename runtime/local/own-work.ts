@@ -2,6 +2,7 @@
 import { range, volume } from '../../ir/box.ts';
 import type { OwnWork } from '../../ir/machine.ts';
 import { countLabels, countPairs } from './cells.ts';
+import { allFinite } from './finite.ts';
 import { letGo } from './let-go.ts';
 import { addCells, copyCells } from './moved-cells.ts';
 import { addTo, multiply, squaresOf } from './sums.ts';
@@ -64,6 +65,10 @@ const works: { readonly [W in OwnWork]: (bytes: number) => Once } = {
       if (squaresOf(values) > 0) multiply(values, 1);
     };
     return { run, charged: 3 * bytes };
+  },
+  check(bytes) {
+    const values = new Float32Array(bytes / 4).fill(1);
+    return { run: () => void allFinite(values), charged: bytes };
   },
   // As a result comes back beside what was written to its place.
   run(bytes) {
