@@ -19,7 +19,7 @@ export type Footprint = {
   /** Copies of what an instruction sends and gets, and messages that may have come early. */
   readonly messages: readonly number[];
   readonly workspace: readonly number[];
-  /** Of a device process itself; what its heap has from segments that ran, and the one that runs does not need, is its own. */
+  /** Of a device process itself, with what its heap keeps of other segments. */
   readonly process: readonly number[];
 };
 

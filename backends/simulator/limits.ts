@@ -30,8 +30,12 @@ export function limitsOf(plan: Plan, machine: Machine, role: Role): Limits {
       .map((segment) => [segment.name, segmentLimits(prices.machine, segment)]),
   );
   return role.instructions.reduce((sum, one) => {
-    if (one.do === 'run')
-      return plus(sum, plus(segments.get(one.segment) ?? nothing, { ...nothing, launches: dispatch }));
+    if (one.do === 'run') {
+      // Memory that is cleared, gradients that are looked at.
+      const beside = workSeconds(one, priced) - prices.runSeconds(one.segment) - dispatch;
+      const around = { ...nothing, traffic: Math.max(0, beside), launches: dispatch };
+      return plus(sum, plus(segments.get(one.segment) ?? nothing, around));
+    }
     // A copy; those of messages are on the lane of the messages.
     const seconds = one.do === 'exchange' || one.do === 'clip' ? 0 : workSeconds(one, priced);
     return seconds === 0 ? sum : plus(sum, { arithmetic: 0, traffic: seconds - launch, launches: launch });

@@ -112,7 +112,7 @@ async function heldAgainst(
   const plans = calibrationPlans(largest, devices);
   const measured = await measureSteps(plans, threads, mostSecondsOfPlans);
   if (!measured.ok || measured.value.length === 0) return measured.ok ? success(machine) : measured;
-  const slowness = slownessInPlans(machine, missesIn(measured.value));
+  const slowness = slownessInPlans(machine, missesIn(measured.value, machine.devicesPerNode));
   const [all, alone, meeting] = [slowness.all, slowness.alone, slowness.meeting].map((times) =>
     times.toFixed(2),
   );
@@ -123,13 +123,13 @@ async function heldAgainst(
 }
 
 /** By how many times a machine falls short of the plans of each kind: replicas on all devices, one alone, tiles. */
-function missesIn(measured: readonly PlanSteps[]): PlanMisses {
+function missesIn(measured: readonly PlanSteps[], count: number): PlanMisses {
   const of = (kept: (schedule: Schedule) => boolean) => (held: Machine) =>
     measured
       .filter(({ plan }) => kept(plan.schedule))
       .map(({ plan, seconds }) => seconds / simulate(plan, held).stepSeconds);
   return {
-    all: of(({ replicas, devices }) => replicas === devices),
+    all: of(({ replicas, devices }) => devices === count && replicas === devices),
     alone: of(({ devices }) => devices === 1),
     meeting: of(({ replicas, devices }) => replicas < devices),
   };
